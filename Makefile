@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 CODE   := app.py chalicelib fsl tests deploy scripts
 
-.PHONY: help run demo serve test coverage simulate check static format types imports lint words docs package deploy clean
+.PHONY: help run demo serve test coverage simulate check static format types imports lint words docs package deploy remove cloud clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +69,13 @@ package: $(READY) ## both forms of a stage in out/STAGE: make package STAGE=dev
 
 deploy: $(READY) ## a stage on AWS: make deploy STAGE=dev
 	$(BIN)/python -m deploy.release $(STAGE)
+
+remove: $(READY) ## delete the stack of a stage; its table and keys remain: make remove STAGE=dev
+	@test "$(origin STAGE)" != file || { echo "say which stage: make remove STAGE=dev"; exit 2; }
+	$(BIN)/python -m deploy.remove $(STAGE)
+
+cloud: $(READY) ## deploy to an emulator of AWS, run the acceptance tests there, update under running runs, remove
+	$(BIN)/python -m tests.cloud
 
 clean: ## remove what was made, the local database included
 	rm -rf $(VENV) .echoer .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

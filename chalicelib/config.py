@@ -5,7 +5,8 @@
 | ECHOER_BACKEND | sqlite | `sqlite` (embedded), `aws` (DynamoDB and SQS), `memory` (tests) |
 | ECHOER_DB | .echoer/echoer.db | the SQLite file; `:memory:` stores nothing on disk |
 | ECHOER_PORT | 8080 | the port of the local server |
-| ECHOER_URL | http://127.0.0.1:8080 | the URL of the API for clients and actions |
+| ECHOER_PUBLIC_URL | http://127.0.0.1:PORT | the URL at which actions and people reach this server: in `callbackUrl` |
+| | | and signed links; on Lambda that of API Gateway. (`ECHOER_URL` is the server that `fsl` uses) |
 | ECHOER_TABLE | echoer | the DynamoDB table |
 | ECHOER_QUEUE_PREFIX | echoer | the prefix of the SQS queues: `PREFIX-deliveries`, `PREFIX-wakes`, `PREFIX-dead` |
 | ECHOER_DYNAMODB_URL, ECHOER_SQS_URL | | endpoints to use instead of AWS's |
@@ -29,6 +30,8 @@
 | ECHOER_ADMIN_TOKEN_SHA256 | | the SHA-256 (hex) of the first admin's token, which has at least 32 characters |
 | ECHOER_RATE | 0 | the most requests per second of one token, in each container; 0: no limit |
 | ECHOER_NAMESPACE_RATE | 0 | the same for all tokens of a namespace together |
+| ECHOER_DELIVERY_LOG | on; on AWS off | whether every delivery is recorded, with its args, for as long as its run: |
+| | | what was sent and what came back; on AWS this is one more write for each delivery |
 | ECHOER_LOG | info | debug, info, warning, error |
 | ECHOER_LOG_FORMAT | text; on Lambda json | `json`: one object per line, with namespace, run, step, uuid and request |
 | ECHOER_METRICS | off | `emf`: a line per batch or request on standard output, for CloudWatch |
@@ -53,6 +56,20 @@ from chalicelib.model.definition import MAX_STEPS
 from chalicelib.model.errors import EchoerError
 from chalicelib.service.security.namespaces import is_namespace
 from chalicelib.service.security.secrets import MIN_KEY_CHARACTERS
+
+PUBLIC_URL: Final = "ECHOER_PUBLIC_URL"
+CLIENT_URL: Final = "ECHOER_URL"
+
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+"""The host names of this machine."""
+
+OPEN_TO_ALL: Final = "no authentication: every client of this port is admin; set ECHOER_AUTH=token to require tokens"
+NO_ADMIN: Final = (
+    "tokens are required, and there is no first admin, so no token can be created: choose a secret of at least 32 "
+    "characters (TOKEN=$(openssl rand -hex 32)), start the server with "
+    'ECHOER_ADMIN_TOKEN_SHA256=$(printf %s "$TOKEN" | sha256sum | cut -c1-64), and create other tokens with '
+    "ECHOER_TOKEN=$TOKEN fsl token create NAME --role ROLE"
+)
 
 DEVELOPMENT_KEY: Final = "whsec-for-development-only"
 
@@ -109,6 +126,9 @@ class Settings:
     db: Path | str = Path(".echoer/echoer.db")
     port: int = 8080
     url: str = "http://127.0.0.1:8080"
+    """The URL at which actions and people reach the server."""
+    url_setting: str = ""
+    """The variable that `url` was read from; empty: it is the default."""
     table: str = "echoer"
     queue_prefix: str = "echoer"
     dynamodb_url: str | None = None
@@ -136,6 +156,8 @@ class Settings:
     metrics: Metrics = Metrics.OFF
     metrics_namespace: str = "Echoer"
     otlp_endpoint: str | None = None
+    delivery_log: bool = False
+    """Whether every delivery is recorded."""
     on_lambda: bool = False
     """Whether the process sleeps between requests, as on Lambda."""
 
@@ -151,11 +173,35 @@ class Settings:
         return self.auth
 
     @property
-    def notice(self) -> str | None:
-        """A warning to log when the server starts, or None."""
-        if self.auth is not Access.OPEN:
+    def has_public_url(self) -> bool:
+        """Whether `url` was configured."""
+        return bool(self.url_setting)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Warnings to log when the server starts."""
+        found = []
+        if self.auth is Access.OPEN:
+            found.append(OPEN_TO_ALL)
+        if self.auth is Access.TOKEN and self.admin_token_sha256 is None and not self.on_lambda:
+            found.append(NO_ADMIN)
+        if self.url_setting == CLIENT_URL:
+            found.append(
+                f"{CLIENT_URL} is the address that clients use; it is used as the address of this server, too, because "
+                f"{PUBLIC_URL} is not set: set {PUBLIC_URL} to it"
+            )
+        return tuple(found)
+
+    def address_notice(self, port: int) -> str | None:
+        """Return a warning if actions on this machine cannot reach the server, which listens on `port`, at its URL."""
+        parts = urlsplit(self.url)
+        own = parts.port or (443 if parts.scheme == "https" else 80)
+        if parts.hostname not in LOOPBACK or own == port:
             return None
-        return "no authentication: every client of this port is admin; set ECHOER_AUTH=token to require tokens"
+        return (
+            f"{self.url_setting or 'the address'} {self.url} is on this machine, but this server listens on port "
+            f"{port}: answers and signed links go to port {own}"
+        )
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -163,11 +209,13 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     read = _Reader(environment)
     port = read.integer("ECHOER_PORT", 8080, 0, 65_535)
     database = read.text("ECHOER_DB", ".echoer/echoer.db")
+    url_setting, url = read.public_url()
     return Settings(
         backend=Backend(read.one_of("ECHOER_BACKEND", list(Backend), Backend.SQLITE)),
         db=database if database == ":memory:" else Path(database),
         port=port,
-        url=read.text("ECHOER_URL", f"http://127.0.0.1:{port}"),
+        url=url or f"http://127.0.0.1:{port}",
+        url_setting=url_setting,
         table=read.text("ECHOER_TABLE", "echoer"),
         queue_prefix=read.text("ECHOER_QUEUE_PREFIX", "echoer"),
         dynamodb_url=read.text("ECHOER_DYNAMODB_URL", "") or None,
@@ -199,6 +247,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         metrics=Metrics(read.one_of("ECHOER_METRICS", list(Metrics), Metrics.OFF)),
         metrics_namespace=read.metrics_namespace("ECHOER_METRICS_NAMESPACE", "Echoer"),
         otlp_endpoint=read.url("ECHOER_OTLP_ENDPOINT"),
+        delivery_log=read.one_of("ECHOER_DELIVERY_LOG", ["on", "off"], _default_delivery_log(environment)) == "on",
         on_lambda=_on_lambda(environment),
     )
 
@@ -217,9 +266,14 @@ def _default_access(environment: Mapping[str, str]) -> Access:
     return Access.TOKEN if _on_lambda(environment) else Access.OPEN
 
 
+def _default_delivery_log(environment: Mapping[str, str]) -> str:
+    """Return the default of ECHOER_DELIVERY_LOG: on AWS each record is a write of its own."""
+    return "off" if environment.get("ECHOER_BACKEND", "").strip().lower() == Backend.AWS else "on"
+
+
 def _default_egress_scope(environment: Mapping[str, str]) -> EgressScope:
     """Return the default of ECHOER_OUTBOUND: public on AWS, unless the endpoint of AWS is this machine."""
-    is_local = urlsplit(environment.get("ECHOER_DYNAMODB_URL", "")).hostname in ("localhost", "127.0.0.1", "::1")
+    is_local = urlsplit(environment.get("ECHOER_DYNAMODB_URL", "")).hostname in LOOPBACK
     on_aws = environment.get("ECHOER_BACKEND", "").strip().lower() == Backend.AWS
     return EgressScope.PUBLIC if on_aws and not is_local else EgressScope.ANY
 
@@ -294,6 +348,22 @@ class _Reader:
                 f"{name}={shown}: must be an http:// or https:// URL of a host, with an optional port and path"
             )
         return value
+
+    def public_url(self) -> tuple[str, str]:
+        """Return the variable with the server's own URL, and the URL; empty texts if there is none.
+
+        Servers of version 0.3 read ECHOER_URL, which clients on their machine read as well. It still counts if it is
+        no address of this machine; there, the port that the server listens on is right.
+        """
+        own, client = self.url(PUBLIC_URL), self.text(CLIENT_URL, "")
+        if own:
+            return PUBLIC_URL, own
+        try:
+            found = urlsplit(client)
+            usable = found.scheme in ("http", "https") and found.hostname and found.hostname not in LOOPBACK
+        except ValueError:
+            usable = False
+        return (CLIENT_URL, client) if usable else ("", "")
 
     def sha256(self, name: str) -> str | None:
         value = self.text(name, "").lower()

@@ -84,9 +84,10 @@ def _environment(stage: Stage, name: str) -> Document:
     """Return the settings that only this function needs."""
     match name:
         case "deliver":
-            return {"ECHOER_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}
+            return {"ECHOER_PUBLIC_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}
         case "api_handler":
-            return {"ECHOER_ADMIN_TOKEN_SHA256": {"Ref": ADMIN}, "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}
+            keys = {"ECHOER_ADMIN_TOKEN_SHA256": {"Ref": ADMIN}, "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}
+            return {**stage.own_url, **keys}
         case stages.AUTHORIZE:
             return {"ECHOER_ADMIN_TOKEN_SHA256": {"Ref": ADMIN}}
     return {}

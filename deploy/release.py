@@ -13,52 +13,21 @@ import json
 import secrets
 import sys
 from base64 import b64encode
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.model.errors import EchoerError
+from deploy import stacks, stages
+from deploy.account import Account, NotDeployed, connect
 from deploy.cloudformation import ADMIN
 from deploy.package import ZIP, package
 from deploy.stages import ROOT, Document, Stage
 
-CAPABILITIES: Final = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
-
 KEYS: Final = {"key": "signs what is sent to actions", "secrets-key": "encrypts secrets at rest: do not lose it"}
 """The purposes of a stage's keys."""
-
-_WAITER_CONFIG: Final = {"Delay": 5, "MaxAttempts": 360}
-"""`Delay` is in seconds."""
-_STUCK_STATUSES: Final = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED"})
-
-
-class NotDeployed(EchoerError):
-    """AWS refused the deployment; the message has the reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The account and region of a boto3 session. `say` prints progress."""
-
-    session: Any
-    say: Callable[[str], None]
-
-    def client(self, service: str) -> Any:
-        return self.session.client(service)
-
-    @property
-    def bucket(self) -> str:
-        """The name of the bucket for zips and templates."""
-        number = self.client("sts").get_caller_identity()["Account"]
-        return f"echoer-deploy-{number}-{self.session.region_name}"
-
-    def address(self, key: str) -> str:
-        """Return the URL of an object in the bucket, path-style: CloudFormation reads it with the caller's rights."""
-        return f"{self.client('s3').meta.endpoint_url}/{self.bucket}/{key}"
 
 
 def release(account: Account, stage: Stage, folder: Path, expand: Callable[[Document], Document] = dict) -> Document:
@@ -76,7 +45,7 @@ def release(account: Account, stage: Stage, folder: Path, expand: Callable[[Docu
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = f"s3://{account.bucket}/{code}"
     key = keep(account, json.dumps(expand(template)).encode(), "json")
-    return change(account, stage.prefix, account.address(key), {ADMIN: digest})
+    return stacks.change(account, stage.prefix, account.address(key), {ADMIN: digest})
 
 
 def make_key(account: Account, reference: str, what: str) -> None:
@@ -128,65 +97,6 @@ def keep(account: Account, content: bytes, kind: str) -> str:
     return key
 
 
-def change(account: Account, stack: str, template: str, parameters: Mapping[str, str]) -> Document:
-    """Create or update the stack from the template at this address. Return its outputs. Raises NotDeployed."""
-    client, exists = account.client("cloudformation"), _exists(account, stack)
-    made = client.create_change_set(
-        StackName=stack,
-        ChangeSetName=f"echoer-{secrets.token_hex(4)}",
-        ChangeSetType="UPDATE" if exists else "CREATE",
-        TemplateURL=template,
-        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
-        Capabilities=CAPABILITIES,
-        Tags=[{"Key": "app", "Value": "echoer"}],
-    )
-    if _ready(client, made["Id"]):
-        client.execute_change_set(ChangeSetName=made["Id"])
-        account.say(f"{'updating' if exists else 'creating'} the stack {stack} ...")
-        try:
-            client.get_waiter(f"stack_{'update' if exists else 'create'}_complete").wait(
-                StackName=stack, WaiterConfig=_WAITER_CONFIG
-            )
-        except WaiterError as error:
-            raise NotDeployed(f"stack {stack}: {_blame(client, stack) or error}") from error
-    else:
-        account.say(f"the stack {stack} is up to date")
-    outputs = client.describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
-    return {output["OutputKey"]: output["OutputValue"] for output in outputs}
-
-
-def _exists(account: Account, stack: str) -> bool:
-    try:
-        status = account.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return False
-        raise
-    if status in _STUCK_STATUSES:
-        raise NotDeployed(f"stack {stack} is {status}: delete it (its table remains) or repair it, and try again")
-    return bool(status != "REVIEW_IN_PROGRESS")
-
-
-def _ready(client: Any, change_set: str) -> bool:
-    """Wait for the change set. Return whether it changes anything. Raises NotDeployed."""
-    try:
-        client.get_waiter("change_set_create_complete").wait(ChangeSetName=change_set, WaiterConfig=_WAITER_CONFIG)
-    except WaiterError as error:
-        reason = client.describe_change_set(ChangeSetName=change_set).get("StatusReason", "")
-        client.delete_change_set(ChangeSetName=change_set)
-        if "didn't contain changes" in reason or "No updates" in reason:
-            return False
-        raise NotDeployed(f"CloudFormation refuses the template: {reason}") from error
-    return True
-
-
-def _blame(client: Any, stack: str) -> str:
-    """Return the first event that failed, or an empty text."""
-    events = client.describe_stack_events(StackName=stack)["StackEvents"]
-    failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
-    return f"{failed[-1]['LogicalResourceId']}: {failed[-1].get('ResourceStatusReason', '')}" if failed else ""
-
-
 def main() -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m deploy.release", description="Package a stage and deploy it.")
@@ -194,13 +104,22 @@ def main() -> int:
     asked = parser.parse_args()
     folder = ROOT / "out" / asked.stage
     try:
-        stage = package(asked.stage, folder)
-        outputs = release(Account(boto3.Session(), print), stage, folder / "cloudformation")
+        stage = stages.stage(asked.stage, stages.configuration())
+        account = connect(_say)
+        stacks.check(account, stage.prefix, stage.table)
+        _say(f"packaging the stage {stage.name} ...")
+        package(asked.stage, folder, _say)
+        outputs = release(account, stage, folder / "cloudformation")
     except (EchoerError, BotoCoreError, ClientError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     sys.stdout.writelines(f"{name}: {value}\n" for name, value in sorted(outputs.items()))
     return 0
+
+
+def _say(text: str) -> None:
+    """Print at once, also where the output is a pipe."""
+    print(text, flush=True)  # noqa: T201 - progress for a person
 
 
 if __name__ == "__main__":

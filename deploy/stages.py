@@ -67,7 +67,7 @@ class Stage:
     path: str
     """The stage name of the API in its URL: `https://ID.execute-api.REGION.amazonaws.com/PATH`."""
     url: str | None
-    """ECHOER_URL, if it is configured because the API has a domain of its own."""
+    """ECHOER_PUBLIC_URL, if it is configured because the API has a domain of its own. Stages of 0.3 have ECHOER_URL."""
     log_days: int
     """How many days logs are retained."""
     keys: Mapping[str, str]
@@ -82,6 +82,11 @@ class Stage:
     @property
     def functions(self) -> tuple[str, ...]:
         return (*FUNCTIONS, AUTHORIZE) if self.gate is Access.TOKEN else FUNCTIONS
+
+    @property
+    def own_url(self) -> dict[str, str]:
+        """The setting with the configured URL. Without one, the API reads its URL from API Gateway's events."""
+        return {"ECHOER_PUBLIC_URL": self.url} if self.url else {}
 
     @property
     def prefix(self) -> str:
@@ -148,7 +153,7 @@ def stage(name: str, configured: Document) -> Stage:
         "ECHOER_SECRETS_KEY_REF": f"ssm:/echoer/{name}/secrets-key",
         **_GATES,
     }
-    special = {"ECHOER_URL", "ECHOER_WEBHOOK_KEY_REF"}
+    special = {"ECHOER_PUBLIC_URL", "ECHOER_URL", "ECHOER_WEBHOOK_KEY_REF"}
     settings = {**own, **{key: value for key, value in given.items() if key not in special}}
     checked = config.from_environment(settings)
     return Stage(
@@ -156,7 +161,7 @@ def stage(name: str, configured: Document) -> Stage:
         settings=settings,
         architecture=configured["stages"][name].get("lambda_architecture", configured["lambda_architecture"]),
         path=configured["stages"][name].get("api_gateway_stage", configured["api_gateway_stage"]),
-        url=given.get("ECHOER_URL"),
+        url=given.get("ECHOER_PUBLIC_URL") or given.get("ECHOER_URL"),
         log_days=configured["stages"][name]["log_retention_in_days"],
         keys={
             "key": given.get("ECHOER_WEBHOOK_KEY_REF", f"ssm:/echoer/{name}/webhook-key"),

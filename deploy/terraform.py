@@ -184,9 +184,10 @@ def _environment(stage: Stage, name: str) -> dict[str, str]:
     """Return the settings that only this function needs."""
     match name:
         case "deliver":
-            return {"ECHOER_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}
+            return {"ECHOER_PUBLIC_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}
         case "api_handler":
             return {
+                **stage.own_url,
                 "ECHOER_ADMIN_TOKEN_SHA256": "${var.admin_token_sha256}",
                 "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"],
             }

@@ -23,7 +23,7 @@ def changes(client: Client) -> Iterator[tuple[int, list[Resource]]]:
     """
     position = _position_now(client)
     while True:
-        query = {"resource": "flowrun", "version": str(position)}
+        query = {"resource": "flowrun", "version": str(position), "view": "summary"}
         text = client.call(api_calls.GET_WATCH, query=query).text
         ids = [int(line.removeprefix("id: ")) for line in text.splitlines() if line.startswith("id: ")]
         data = [line.removeprefix("data: ") for line in text.split("\n") if line.startswith("data: ")]

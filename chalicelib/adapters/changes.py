@@ -28,15 +28,17 @@ class _Signal:
     def notify(self) -> None:
         self._changed.set()
 
-    def wait(self, milliseconds: Milliseconds) -> None:
-        self._changed.wait(milliseconds / 1_000)
+    def wait(self, milliseconds: Milliseconds) -> bool:
+        has_changed = self._changed.wait(milliseconds / 1_000)
         self._changed.clear()
+        return has_changed
 
 
 class LocalChanges:
     """Wakes the threads of this process. It serves where one process makes all changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._lock = Lock()
         self._watches: dict[tuple[str, str], set[_Signal]] = defaultdict(set)
 
@@ -61,6 +63,10 @@ class LocalChanges:
                 if not self._watches[place]:
                     del self._watches[place]
 
+    def pause(self, milliseconds: Milliseconds) -> bool:
+        self._clock.sleep(milliseconds)
+        return True
+
 
 class _Poll:
     """A watch that looks again after growing pauses."""
@@ -70,11 +76,12 @@ class _Poll:
         self._began = clock.now()
         self._looks = 0
 
-    def wait(self, milliseconds: Milliseconds) -> None:
+    def wait(self, milliseconds: Milliseconds) -> bool:
         pause = PAUSES_MS[min(self._looks, len(PAUSES_MS) - 1)]
         waited = self._clock.now() - self._began
         self._looks += 1
         self._clock.sleep(max(1, min(milliseconds, max(pause, min(waited // 16, MAX_PAUSE_MS)))))
+        return True
 
 
 class PolledChanges:
@@ -89,3 +96,7 @@ class PolledChanges:
     @contextmanager
     def watch(self, namespace: str, run: str) -> Iterator[Watch]:  # noqa: ARG002 - the port's signature
         yield _Poll(self._clock)
+
+    def pause(self, milliseconds: Milliseconds) -> bool:
+        self._clock.sleep(milliseconds)
+        return True

@@ -23,6 +23,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+from chalicelib.adapters import private_files
 from chalicelib.service.errors import ServiceError
 from chalicelib.service.security.secrets import MIN_KEY_CHARACTERS, SecretsOff
 
@@ -141,10 +142,11 @@ def keys_in(setting: str) -> list[_Key]:
 def key_in_file(path: Path) -> str:
     """Return the key in the file. A missing file is created, readable by its owner only."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_files.make_directory(path.parent)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name) as created:  # mode 600
             created.write(secrets.token_hex(32))
             created.flush()
             with suppress(FileExistsError):  # another process was quicker: its key is used
                 os.link(created.name, path)
+    private_files.restrict(path)
     return path.read_text().strip()

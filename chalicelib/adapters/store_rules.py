@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chalicelib.model.json_values import Json, scalar_text
+from chalicelib.model.labels import searchable
 from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Conflict, RunExists
+from chalicelib.service.ports.batches import Chunk
 from chalicelib.service.ports.cursors import Position
 from chalicelib.service.ports.definitions import Definition
 from chalicelib.service.ports.runs import NewRun, RunQuery
@@ -36,18 +37,7 @@ def undo_failed(run: Run) -> int | None:
 
 def labels_of(run: Run) -> dict[str, str]:
     """Return the searchable labels as text: the scalars. Lists and maps are stored but cannot be searched."""
-    texts = {key: _label_text(value) for key, value in run.labels.items()}
-    return {key: text for key, text in texts.items() if text is not None}
-
-
-def _label_text(value: Json) -> str | None:
-    match value:
-        case None:
-            return "null"
-        case str() | bool() | int() | float():
-            return scalar_text(value)
-        case _:
-            return None
+    return searchable(run.labels)
 
 
 def admits(query: RunQuery, run: Run) -> bool:
@@ -92,6 +82,16 @@ def conflict_error(run: Run) -> Conflict:
 def schedule_conflict(name: str) -> Conflict:
     """Return the error for a write of a schedule's state that has changed since it was read."""
     return Conflict(f"schedule {name!r} has changed since it was read; try again")
+
+
+def batch_conflict(batch_id: str) -> Conflict:
+    """Return the error for a write of a batch that has changed since it was read."""
+    return Conflict(f"batch {batch_id!r} has changed since it was read; try again")
+
+
+def kind_of_chunk(chunk: Chunk) -> str:
+    """Return the letter under which a chunk is stored: `t` for targets, `r` for results."""
+    return "t" if chunk.targets else "r"
 
 
 def versioned_value_conflict(key: str) -> Conflict:

@@ -14,6 +14,7 @@ from chalicelib.language.source import Source, Span
 from chalicelib.language.syntax.tree import Document, Group, Property, Statement, Step, steps_within
 
 _SUGGESTION: Final = re.compile(r"did you mean '(.*)'\?", re.DOTALL)
+_TO_QUOTE: Final = re.compile(r'quote it: ".*"', re.DOTALL)
 _QUOTED: Final = re.compile(r"state (\S+) of |variable '([^']*)'")
 
 
@@ -36,11 +37,14 @@ def fixes(text: str, diagnostic: Diagnostic) -> list[Fix]:
 
 
 def _suggested(text: str, at: Span, diagnostic: Diagnostic) -> Iterator[Fix]:
-    """Yield the name that the diagnostic suggests in place of the one in the text."""
+    """Yield the name that the diagnostic suggests in place of the one in the text, or that name in quotes."""
+    written = text[at.start : at.end]
+    if _TO_QUOTE.fullmatch(diagnostic.hint or "") and '"' not in written:
+        yield Fix(f'Change to "{written}"', at, f'"{written}"')
     found = _SUGGESTION.fullmatch(diagnostic.hint or "")
     if found is None:
         return
-    written, new = text[at.start : at.end], found[1]
+    new = found[1]
     if written.startswith("$"):
         dot = written.rfind(".") + 1
         at, new = Span(at.start + dot, at.end), new if new.isidentifier() else f"`{new}`"

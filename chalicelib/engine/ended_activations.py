@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.engine import notices
 from chalicelib.engine.effects import ReleasePermit
-from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of, limiter_of
+from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of, limiters_of
 from chalicelib.model.run import Run, Token
 from chalicelib.model.status import ENDED, Status
 from chalicelib.model.waits import NoticeKind
@@ -32,6 +32,8 @@ class Reason(StrEnum):
     """Its run was stopped."""
     FAILED = "failed"
     """Its run has failed elsewhere."""
+    LEFT = "left"
+    """A person had its token leave the step, or one around it."""
     LOST = "lost"
     """Its branch or item has lost, or what it belongs to goes on without it."""
 
@@ -43,8 +45,7 @@ def settle(transition: Transition, before: Run, written: Run) -> None:
         return
     for token in _ended(transition, before):
         uuid = token.activation.uuid if token.activation else ""
-        limiter = limiter_of(definition, before, token)
-        if limiter:
+        for limiter in limiters_of(definition, before, token):
             transition.emit(ReleasePermit(uuid, limiter))
         if definition.has_cancels and written.token_of(uuid) is not None:
             _cancel(transition, before, token, uuid)
@@ -70,6 +71,8 @@ def _cancel(transition: Transition, before: Run, token: Token, uuid: str) -> Non
 def _reason(transition: Transition, uuid: str) -> Reason:
     if any(entry.event in _TIMEOUTS and entry.uuid in ("", uuid) for entry in transition.entries):
         return Reason.TIMEOUT
+    if any(entry.event == "TokenMoved" for entry in transition.entries):
+        return Reason.LEFT
     match transition.run.ending or transition.run.status:
         case Status.CANCELED:
             return Reason.STOPPED

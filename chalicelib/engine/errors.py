@@ -73,6 +73,19 @@ class Unsigned(Refused):
         )
 
 
+class NotPermitted(Refused):
+    """The sender of the answer may not answer that kind of step; the step keeps waiting."""
+
+    code = "forbidden"
+
+    def __init__(self, step: str, *, by_person: bool) -> None:
+        super().__init__(
+            f"step {step!r} is answered by a person: send a token with the role clerk, or use a signed link of the task"
+            if by_person
+            else f"step {step!r} is answered by an action service: the role clerk answers only tasks and approvals"
+        )
+
+
 class NoCallback(Refused):
     """The step's action has no callback: only the response to its request answers it."""
 

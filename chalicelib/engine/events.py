@@ -12,7 +12,9 @@ from typing import TypeAlias
 
 from msgspec import UNSET, UnsetType
 
+from chalicelib.engine.senders import Sender
 from chalicelib.model.definition import Definition
+from chalicelib.model.history import Sent
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef, Parent
 from chalicelib.model.run_error import ErrorName, StepError
@@ -26,6 +28,13 @@ class Fact:
     at: Instant
     nonce: str
     by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFact(Fact):
+    """What can become known by a delivery. `sent` is that delivery; None if it became known otherwise."""
+
+    sent: Sent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +75,7 @@ class RunRefused(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepAcked(Fact):
+class StepAcked(DeliveryFact):
     """An action answered, or reported progress (`done` is False). `variables` are merged into the run's.
 
     `signed`: its signature by the namespace's key was verified.
@@ -82,6 +91,7 @@ class StepAcked(Fact):
     error: StepError | None = None
     """Why the action failed, in its own words."""
     signed: bool = False
+    sender: Sender = Sender.ANY
     is_value: bool = False
     """Whether `data` is what it is: text in it is never read as JSON."""
     direct: bool = False
@@ -93,7 +103,7 @@ class StepAcked(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryFailed(Fact):
+class DeliveryFailed(DeliveryFact):
     """A delivery did not reach its action. `final`: it must not be retried. `retry_after`: in milliseconds."""
 
     uuid: str
@@ -111,7 +121,7 @@ class DeliveryFailed(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerPending(Fact):
+class AnswerPending(DeliveryFact):
     """The work of an action without callback goes on: `location` is asked again after `wait` milliseconds."""
 
     uuid: str
@@ -120,7 +130,7 @@ class AnswerPending(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplyIgnored(Fact):
+class ReplyIgnored(DeliveryFact):
     """A service accepted a delivery with a response that looked like an answer but was not a valid one."""
 
     uuid: str
@@ -135,7 +145,7 @@ class DeliveryHeld(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoticeTaken(Fact):
+class NoticeTaken(DeliveryFact):
     """An action took a notice."""
 
     uuid: str
@@ -184,6 +194,14 @@ class VarsSet(Fact):
     """A person changed variables of the run, and removed those of `remove`."""
 
     vars: dict[str, Json]
+    remove: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsSet(Fact):
+    """A person changed labels of the run, and removed those of `remove`."""
+
+    labels: dict[str, Json]
     remove: tuple[str, ...] = ()
 
 
@@ -255,6 +273,26 @@ class RunRetried(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunMigrated(Fact):
+    """A person moved a run that has not ended to another version of its flow."""
+
+    target: Target
+    steps: Mapping[str, str] = field(default_factory=dict)
+    """What steps of the run's version are called in that version, where the names differ."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenMoved(Fact):
+    """A person had a token leave what it waits for, and enter `step`."""
+
+    step: str
+    token: str | None = None
+    """None: the only token that can enter the step."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UndosRetried(Fact):
     """A person had the undos of an ended run that failed done again."""
 
@@ -276,10 +314,13 @@ Event: TypeAlias = (
     | ChildEnded
     | StepExecuted
     | VarsSet
+    | LabelsSet
     | TimerFired
     | RunPaused
     | RunContinued
     | RunStopped
     | RunRetried
+    | RunMigrated
+    | TokenMoved
     | UndosRetried
 )

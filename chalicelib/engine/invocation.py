@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
+from chalicelib.model.actions import Limit
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.run import Activation, PendingUndo, Run, Token
@@ -62,18 +63,26 @@ def _undo_invocation(definition: Definition, run: Run, token: Token) -> Invocati
     return dataclasses.replace(undoing, action=action, args=references, given=undo.args)
 
 
-def limiter_of(definition: Definition, run: Run, token: Token) -> str:
-    """Return the name of the limiter that gives a permit to the token's activation; empty if it needs none."""
+def limiters_of(definition: Definition, run: Run, token: Token) -> tuple[str, ...]:
+    """Return the names of the limiters of which the token's activation may hold a permit.
+
+    They are two if its action's newest version has another limit than the one with which the run began.
+    """
     invocation = invocation_of(definition, run, token)
-    limit = invocation.options.limit if invocation else None
-    if token.activation is None or invocation is None or limit is None or limit.concurrent is None:
-        return ""
-    return "" if invocation.is_human or awaits_approval(token) else limiter_name(invocation, token.activation)
+    if token.activation is None or invocation is None or invocation.is_human or awaits_approval(token):
+        return ()
+    limits = (invocation.options.limit, invocation.own_limit)
+    names = (_limiter_name(invocation, limit, token.activation) for limit in limits if limit and limit.concurrent)
+    return tuple(dict.fromkeys(names))
 
 
 def limiter_name(invocation: Invocation, activation: Activation) -> str:
     """Return the name of the limiter of the action, or of the value of the limit's key for it."""
-    action, limit = invocation.action.name, invocation.options.limit
+    return _limiter_name(invocation, invocation.options.limit, activation)
+
+
+def _limiter_name(invocation: Invocation, limit: Limit | None, activation: Activation) -> str:
+    action = invocation.action.name
     if limit is None or limit.key is None:
         return f"limit/{action}"
     return f"limit-key/{len(action)}/{action}/{activation.permit_key}"

@@ -4,9 +4,9 @@ A run is *live* until it has ended. It is `running` from its first step on. A ru
 until its turn comes, when it is started and when it is retried. While `paused` it records answers and sends nothing. It
 ends as `succeeded` (a route led to `done`), `failed` (a route led to `stopped`, or a step returned TIMEOUT or ERROR and
 does not route it) or `canceled` (a person stopped it). If work is to be undone, it is `compensating` or `canceling`
-until that is done. A run that has ended never changes, except that it can be deleted, that a person can `retry` a
-failed or canceled run where it stopped, and that a person can have undos that failed done again, after which it ends as
-before.
+until that is done. A run that has ended never changes, except that it can be deleted, that its labels can be changed,
+that a person can `retry` a failed or canceled run where it stopped, and that a person can have undos that failed done
+again, after which it ends as before.
 
     pending       ──> running | paused | compensating | failed | canceling | canceled
     running       ──> paused | compensating | succeeded | failed | canceling | canceled
@@ -51,10 +51,15 @@ class Command(StrEnum):
     STOP = "stop"
     RETRY = "retry"
     RETRY_UNDOS = "retry its undos"
+    MIGRATE = "move to another version"
+    GOTO = "go to another step"
     VARS = "change its variables"
+    LABELS = "change its labels"
     SIGNAL = "take a signal"
     DELETE = "be deleted"
 
+
+_IN_PROGRESS: Final = frozenset({Status.RUNNING, Status.PAUSED})
 
 ALLOWED: Final[Mapping[Command, frozenset[Status]]] = {
     Command.PAUSE: MOVING,
@@ -62,7 +67,10 @@ ALLOWED: Final[Mapping[Command, frozenset[Status]]] = {
     Command.STOP: LIVE,
     Command.RETRY: STOPPED,
     Command.RETRY_UNDOS: ENDED,
+    Command.MIGRATE: _IN_PROGRESS,
+    Command.GOTO: _IN_PROGRESS,
     Command.VARS: LIVE,
+    Command.LABELS: frozenset(Status),
     Command.SIGNAL: LIVE,
     Command.DELETE: ENDED,
 }
@@ -74,7 +82,10 @@ WITHOUT_EFFECT: Final[Mapping[Command, frozenset[Status]]] = {
     Command.STOP: frozenset({Status.CANCELED}),
     Command.RETRY: frozenset(),
     Command.RETRY_UNDOS: frozenset(),
+    Command.MIGRATE: frozenset(),
+    Command.GOTO: frozenset(),
     Command.VARS: frozenset(),
+    Command.LABELS: frozenset(),
     Command.SIGNAL: frozenset(),
     Command.DELETE: frozenset(),
 }

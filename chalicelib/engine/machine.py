@@ -24,10 +24,12 @@ from chalicelib.engine.events import (
     DeliveryHeld,
     Event,
     EventArrived,
+    LabelsSet,
     NoticeTaken,
     ReplyIgnored,
     RunAdmitted,
     RunContinued,
+    RunMigrated,
     RunPaused,
     RunRefused,
     RunRetried,
@@ -36,6 +38,7 @@ from chalicelib.engine.events import (
     StepAcked,
     StepExecuted,
     TimerFired,
+    TokenMoved,
     UndosRetried,
     VarsSet,
 )
@@ -75,7 +78,7 @@ def decide(
         raise LookupError("only RunStarted creates a run")
     transition = Transition(definition, run, event, read_blob, cipher, written)
     outcome = _apply(transition, event)
-    if outcome not in (Outcome.IGNORED, Outcome.DUPLICATE):
+    if outcome not in (Outcome.IGNORED, Outcome.DUPLICATE) and not isinstance(event, RunMigrated):
         run_until_waiting(transition)
     return transition.build(outcome)
 
@@ -94,7 +97,9 @@ def _apply(transition: Transition, event: Event) -> Outcome:
             return arrivals.arrived(transition, event)
         case TimerFired():
             return timers.fired(transition, event.paused)
-        case RunPaused() | RunContinued() | RunStopped() | RunRetried() | UndosRetried() | VarsSet():
+        case RunPaused() | RunContinued() | RunStopped() | RunRetried() | UndosRetried() | VarsSet() | LabelsSet():
+            return apply_command(transition, event)
+        case RunMigrated() | TokenMoved():
             return apply_command(transition, event)
         case RunStarted():
             raise LookupError("a run starts once")

@@ -29,7 +29,7 @@ from chalicelib.engine.effects import (
     TellParent,
     TellSchedule,
 )
-from chalicelib.engine.events import Fact
+from chalicelib.engine.events import DeliveryFact, Fact
 from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.items import place_of
 from chalicelib.engine.lifecycle import NEXT
@@ -92,6 +92,8 @@ class Transition(TransitionVars):
         self._read_blob = read_blob
         self._new_blobs: dict[str, Json] = {}
         self._minted = 0
+        self._sent = fact.sent if isinstance(fact, DeliveryFact) else None
+        """The delivery by which the event became known, until an entry about its activation records it."""
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -301,13 +303,18 @@ class Transition(TransitionVars):
         """Add a history entry about the token, or about the run as a whole."""
         step = token.step if token else ""
         uuid = token.activation.uuid if token and token.activation else ""
+        uuid = fields.setdefault("uuid", uuid)
+        sent = self._sent if self._sent is not None and uuid == getattr(self.fact, "uuid", None) else None
+        if sent is not None:
+            self._sent = None
         entry = Entry(
             seq=self._before.seq + len(self.entries) + 1,
             at=self.at,
             event=event,
             by=self.fact.by,
             token=token.id if token else ROOT,
-            **{"step": step, "origin": step, "uuid": uuid, **fields},
+            sent=sent,
+            **{"step": step, "origin": step, **fields},
         )
         self.entries.append(entry)
 

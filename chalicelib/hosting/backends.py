@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.adapters.operations import models, operations_of
@@ -46,7 +47,7 @@ def _embedded(settings: Settings) -> Adapters:
     database, clock = Database.open(settings.db), SystemClock()
 
     def key() -> str:
-        return PROCESS_KEY if isinstance(settings.db, str) else key_in_file(settings.db.with_suffix(".key"))
+        return PROCESS_KEY if isinstance(settings.db, str) else key_in_file(_key_path(settings.db))
 
     return Adapters(
         store=SqliteStore(database),
@@ -57,10 +58,17 @@ def _embedded(settings: Settings) -> Adapters:
         observer=observer(settings, clock),
         encryption=encryption_for(settings, key),
         operations=operations_of(settings.aws_calls),
-        changes=LocalChanges(),
+        changes=LocalChanges(clock),
         close=database.close,
+        check_store=database.check,
         address_problem=_egress_policy(settings).refuses_url,
     )
+
+
+def _key_path(database: Path) -> Path:
+    """Return the path of the key beside the file, or beside the link to it if earlier versions put the key there."""
+    beside_file, beside_link = database.resolve().with_suffix(".key"), database.with_suffix(".key")
+    return beside_link if beside_link.exists() and not beside_file.exists() else beside_file
 
 
 def _on_aws(settings: Settings) -> Adapters:

@@ -17,6 +17,7 @@ from chalicelib.service.messages import (
     Notify,
     Release,
     ReleaseHeld,
+    RunBatch,
     Serve,
     StartChild,
     StopChild,
@@ -30,7 +31,7 @@ from chalicelib.service.ports.queues import QueueName
 
 _WAKES: Final = (
     Wake, Listen, StartChild, ExecuteStep, StopChild, SyncChild, TellParent, TellSchedule, Tick, Begin, Release, Serve,
-    ReleaseHeld, Announce, FindStuck,
+    ReleaseHeld, RunBatch, Announce, FindStuck,
 )  # fmt: skip
 
 KINDS: Final[dict[QueueName, tuple[type[Message], ...]]] = {

@@ -19,8 +19,8 @@ def services() -> Services:
     """Return the process's services. The first call makes them from the environment."""
     if not _services:
         settings = config.from_environment(os.environ)
-        if settings.notice:
-            logging.getLogger("echoer").warning(settings.notice)
+        for notice in settings.notices:
+            logging.getLogger("echoer").warning(notice)
         _services.append(assemble(settings, adapters_for(settings)))
     return _services[0]
 

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.adapters.changes import PolledChanges
 from chalicelib.adapters.operations import ALL_OPERATIONS, OperationsOf
-from chalicelib.config import Settings
+from chalicelib.config import Access, Settings
+from chalicelib.service.batches.audit import BatchAudit
+from chalicelib.service.batches.collect import Collector
+from chalicelib.service.batches.commands import RunCommands
+from chalicelib.service.batches.operator import BatchOperator
+from chalicelib.service.batches.worker import BatchWorker
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.definitions.delete import DefinitionDeleter
 from chalicelib.service.deliveries.deliver import Deliverer
 from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.deliveries.direct_client import DirectClient
+from chalicelib.service.deliveries.recorder import DeliveryRecorder
 from chalicelib.service.deliveries.webhook_client import WebhookClient
+from chalicelib.service.details.definitions import DefinitionDetails
+from chalicelib.service.details.timers import Timers
 from chalicelib.service.doctor.examine import Doctor
 from chalicelib.service.doctor.run_checks import RunChecks
 from chalicelib.service.doctor.schedule_checks import ScheduleChecks
@@ -40,7 +48,7 @@ from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.encryption import Encryption
 from chalicelib.service.ports.queues import Queue, Source
 from chalicelib.service.ports.store import Store
-from chalicelib.service.runs.advance import RunAdvancer
+from chalicelib.service.runs.advance import RunAdvancer, TrialAdvancer
 from chalicelib.service.runs.answer import Answerer
 from chalicelib.service.runs.children import ChildRuns
 from chalicelib.service.runs.commands import Operator
@@ -55,6 +63,7 @@ from chalicelib.service.schedules.scheduler import Scheduler
 from chalicelib.service.schedules.starting import SlotStarter
 from chalicelib.service.security.rate_limits import Rates
 from chalicelib.service.security.secrets import NoEncryption, Secrets
+from chalicelib.service.security.task_links import TaskLinks
 from chalicelib.service.security.tokens import Tokens
 from chalicelib.service.security.webhooks import SignatureVerifier
 from chalicelib.service.step_execution import StepExecutor
@@ -83,8 +92,10 @@ class Adapters:
     operations: OperationsOf = ALL_OPERATIONS
     """What documents of a namespace may call with `method = aws`."""
     changes: Changes | None = None
-    """Notifies requests that wait for runs; None: they poll."""
+    """Notifies requests that wait for changes; None: they poll."""
     close: Callable[[], None] = lambda: None
+    check_store: Callable[[], None] = lambda: None
+    """Raises Busy, which says what fails, if nothing can be stored. Where that costs too much, nothing is checked."""
     address_problem: Callable[[str], str | None] = lambda _: None
     """Returns why nothing may be sent to an address, or None."""
 
@@ -115,14 +126,18 @@ class Services:
     signaler: Signaler
     inbox: Inbox
     tokens: Tokens
+    task_links: TaskLinks
     secrets: Secrets
     rates: Rates
+    batches: BatchOperator
     hold_book: HoldBook
     holds: HoldOperator
     hook_book: HookBook
     hook_log: DeliveryLog
     hook_notifier: HookNotifier
     stuck_watch: StuckWatch
+    definition_details: DefinitionDetails
+    timer_list: Timers
 
     @cached_property
     def submitter(self) -> Submitter:
@@ -185,6 +200,11 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     direct_client = DirectClient(adapters.caller, clock, secrets)
     run_checks = RunChecks(runs, definition_cache, clock)
     stuck_watch = StuckWatch(store, runs, run_checks, hook_book, announcer, queue, clock)
+    trial = TrialAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, check_room)
+    collector = Collector(store.runs, store.batches, clock)
+    run_commands = RunCommands(runs, operator, Operator(runs, definition_cache, trial, announcer), signaler)
+    audit = BatchAudit(is_open=settings.auth is Access.OPEN)
+    batch_worker = BatchWorker(store.batches, collector, run_commands, audit, queue, clock, ids)
     return Services(
         settings=settings,
         adapters=adapters,
@@ -197,7 +217,17 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         token_answerer=TokenAnswerer(runs, definition_cache, answerer),
         breakers=breakers,
         deliverer=Deliverer(
-            runs, definition_cache, advancer, checker, webhook_client, direct_client, breakers, hold_gate, queue, clock
+            runs,
+            definition_cache,
+            advancer,
+            checker,
+            webhook_client,
+            direct_client,
+            breakers,
+            hold_gate,
+            DeliveryRecorder(store.deliveries, is_on=settings.delivery_log),
+            queue,
+            clock,
         ),
         waker=Waker(
             runs,
@@ -208,6 +238,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
             scheduler,
             limiter,
             hold_gate,
+            batch_worker,
             admissions,
             announcer,
             stuck_watch,
@@ -225,14 +256,18 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, definition_cache, clock),
         tokens=Tokens(store.versioned_values, clock, ids, settings.namespace, settings.admin_token_sha256),
+        task_links=TaskLinks(store.versioned_values, webhook_key, clock, ids),
         secrets=secrets,
         rates=Rates(clock),
+        batches=BatchOperator(store.batches, collector, batch_worker, queue, clock, ids),
         hold_book=hold_book,
         holds=HoldOperator(hold_book, store.definitions, queue, clock),
         hook_book=hook_book,
         hook_log=hook_log,
         hook_notifier=HookNotifier(hook_book, adapters.caller, hook_log, webhook_key, clock, ids),
         stuck_watch=stuck_watch,
+        definition_details=DefinitionDetails(store.definitions),
+        timer_list=Timers(store.runs, store.schedules, definition_cache),
     )
 
 

@@ -234,6 +234,11 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     """The ARN of the role under which an operation of AWS is called. None: Echoer's own."""
 
     @property
+    def is_human(self) -> bool:
+        """Whether a person does the work."""
+        return self.method is Method.HUMAN
+
+    @property
     def is_operation(self) -> bool:
         """Whether it calls an operation of AWS, which is sent nothing but the args."""
         return self.method is Method.AWS

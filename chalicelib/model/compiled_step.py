@@ -9,7 +9,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.model.actions import Action, ActionCall, Method, Options, Parameter
+from chalicelib.model.action_versions import ActionVersions
+from chalicelib.model.actions import Action, ActionCall, Limit, Method, Options, Parameter
 from chalicelib.model.flow import (
     DEFAULT_STATE,
     ERROR,
@@ -47,6 +48,9 @@ _VARYING: Final = frozenset(
 )
 """Names and functions whose values change in the course of a run."""
 
+_OTHER_OF_RUN: Final = re.compile(r"\$run\.(?!labels\b)[a-z_]+")
+"""An expression that reads something else of the run, which does not change."""
+
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
@@ -64,6 +68,8 @@ class Invocation:
     varying: frozenset[str] = frozenset()
     """Those of them that depend on more than `$input` and `$run`, which never change: their values are stored."""
 
+    own_limit: Limit | None = None
+    """The limit in the run's own version of the action: activations may hold permits of it."""
     is_bare: bool = False
     """Whether the request holds nothing but the run, the step and the args of the activation."""
 
@@ -158,16 +164,31 @@ class CompiledStep:
         return self.routes.get(state, self.other_routes)
 
 
-def compile_steps(flow: Flow, actions: Mapping[str, Action], defaults: Options) -> dict[str, CompiledStep]:
+def compile_steps(flow: Flow, actions: ActionVersions, defaults: Options) -> dict[str, CompiledStep]:
     """Compile every step of the flow, nested ones included; the keys are their names."""
     steps = enumerate(_with_parents(flow.steps, ""))
     return {step.name: _compile(step, parent, place, actions, defaults) for place, (step, parent) in steps}
 
 
-def undo_invocation(action: Action, defaults: Options) -> Invocation:
+def undo_user(action: str) -> str:
+    """Return how the undo by an action is called where its version is looked up."""
+    return f"undo by {action}"
+
+
+def undo_invocation(name: str, actions: ActionVersions, defaults: Options) -> Invocation:
     """The invocation of an action that undoes a step, without its args."""
+    own = actions.own[name]
+    action = actions.sent(undo_user(name), name, [parameter.name for parameter in own.parameters])
     options = _human_timeout(action, action.options.over(defaults), action.options.timeout)
-    return Invocation(action, options, {}, action.returns)
+    return Invocation(action, options, {}, action.returns, own_limit=own.options.limit)
+
+
+def reads_labels(template: Template) -> bool:
+    """Return whether an expression in the template may read the labels of the run, which may change."""
+    source = source_of(template)
+    if source is not None:
+        return "$run" in source and not _OTHER_OF_RUN.fullmatch(source.strip())
+    return any(map(reads_labels, children_in(template)))
 
 
 def names_in(template: Template) -> frozenset[str]:
@@ -194,12 +215,15 @@ def _with_parents(steps: Iterable[Step], parent: str) -> Iterator[tuple[Step, st
             yield from _with_parents(nested, step.name)
 
 
-def _compile(step: Step, parent: str, position: int, actions: Mapping[str, Action], defaults: Options) -> CompiledStep:
-    invocation = _invocation(step, actions[step.action], defaults) if isinstance(step, ActionStep) else None
+def _compile(step: Step, parent: str, position: int, versions: ActionVersions, defaults: Options) -> CompiledStep:
+    actions = versions.own
+    invocation = _invocation(step, versions, defaults) if isinstance(step, ActionStep) else None
     undo = _undo(step, actions) if isinstance(step, (ActionStep, CallStep)) else None
-    notices = _notices(step, actions, defaults) if isinstance(step, EventStep) else {}
+    notices = _notices(step, versions, defaults) if isinstance(step, EventStep) else {}
     sent = {NoticeKind.CANCEL: invocation.action if invocation else None}
-    sent[NoticeKind.CANCEL_UNDO] = actions[undo.action] if undo and not undo.is_flow else None
+    sent[NoticeKind.CANCEL_UNDO] = (
+        undo_invocation(undo.action, versions, defaults).action if undo and not undo.is_flow else None
+    )
     notices |= {kind: _cancellation(action, defaults) for kind, action in sent.items() if action and action.cancel}
     return CompiledStep(
         step=step,
@@ -246,10 +270,12 @@ def _accepting(step: Step, state: str | None) -> tuple[Route, ...]:
     return tuple(route for route in step.routes if route.state in (None, state))
 
 
-def _invocation(step: ActionStep, action: Action, defaults: Options) -> Invocation:
+def _invocation(step: ActionStep, actions: ActionVersions, defaults: Options) -> Invocation:
     """Services written for echoer take the first state for success, so the order is the action's, not the routes'."""
-    own = step.options.over(action.options)
     routed = {route.state for route in step.routes}
+    states = [state for state in routed if state is not None]
+    action, known = actions.sent(step.name, step.action, step.args, states), actions.own[step.action]
+    own = step.options.over(action.options)
     names = {name: _names_read(arg) for name, arg in step.args.items() if not holds_reference(arg)}
     evaluated = {name: used for name, used in names.items() if used is not None}
     return Invocation(
@@ -258,13 +284,18 @@ def _invocation(step: ActionStep, action: Action, defaults: Options) -> Invocati
         step.args,
         tuple(state for state in action.returns if state in routed or None in routed),
         evaluated=frozenset(evaluated),
-        varying=frozenset(name for name, used in evaluated.items() if used & _VARYING),
+        varying=frozenset(name for name, used in evaluated.items() if used & _VARYING or reads_labels(step.args[name])),
+        own_limit=step.options.over(known.options).limit,
     )
 
 
-def _notices(step: EventStep, actions: Mapping[str, Action], defaults: Options) -> dict[NoticeKind, Invocation]:
+def _notices(step: EventStep, actions: ActionVersions, defaults: Options) -> dict[NoticeKind, Invocation]:
     calls = {NoticeKind.ENTER: step.on_enter, NoticeKind.LEAVE: step.on_leave}
-    return {kind: _notice(call, actions[call.action], defaults) for kind, call in calls.items() if call}
+    return {
+        kind: _notice(call, actions.sent(step.name, call.action, call.args), defaults)
+        for kind, call in calls.items()
+        if call
+    }
 
 
 def _notice(call: ActionCall, action: Action, defaults: Options) -> Invocation:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from chalicelib.model.action_versions import ActionVersions
 from chalicelib.model.actions import DEFAULTS, Action, Options
-from chalicelib.model.compiled_step import CompiledStep, Invocation, compile_steps, names_in, undo_invocation
+from chalicelib.model.compiled_step import CompiledStep, Invocation, compile_steps, names_in, undo_invocation, undo_user
 from chalicelib.model.flow import ConditionStep, Flow, Step, actions_named, has_secret_vars
 from chalicelib.model.json_values import Json
 
@@ -25,8 +26,12 @@ class Definition:
     """The options that apply where neither a step nor its action has them."""
     max_steps: int = MAX_STEPS
     """How many steps a run may enter in all, if its flow has no `max_steps`."""
+    newest: Mapping[str, Action] = field(default_factory=dict)
+    """The newest versions of actions that are newer than those in `actions` (`model.action_versions`)."""
     config: Mapping[str, Json] = field(default_factory=dict)
     """The values that the run reads as `$config.NAME`."""
+    unfollowed: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    """For each step (or undo) that cannot use the newest version of its action: why."""
     steps: Mapping[str, CompiledStep] = field(init=False, repr=False, compare=False)
     """Every step by name, nested ones included."""
     undo_invocations: Mapping[str, Invocation] = field(init=False, repr=False, compare=False)
@@ -47,9 +52,12 @@ class Definition:
     """Whether a fork, a branch or an each has variables of its own."""
 
     def __post_init__(self) -> None:
-        steps = compile_steps(self.flow, self.actions, self.defaults)
-        undos = {name: undo_invocation(action, self.defaults) for name, action in self.actions.items()}
+        versions = ActionVersions(self.actions, self.newest, frozenset(self.config))
+        steps = compile_steps(self.flow, versions, self.defaults)
+        used = {step.undo.action for step in steps.values() if step.undo and not step.undo.is_flow}
+        undos = {name: undo_invocation(name, versions, self.defaults) for name in self.actions}
         derived = {
+            "unfollowed": _unfollowed(versions.problems, used),
             "steps": steps,
             "undo_invocations": undos,
             "has_secrets": _has_secrets(self.flow, self.actions),
@@ -60,7 +68,7 @@ class Definition:
             "has_scopes": any(compiled.fork_scope or compiled.scopes for compiled in steps.values()),
             "reads_response": _reads(self.flow, steps.values(), "response"),
             "reads_error": _reads(self.flow, steps.values(), "error"),
-            "has_cancels": any(action.cancel for action in self.actions.values()),
+            "has_cancels": any(action.cancel for action in (*self.actions.values(), *self.newest.values())),
             "has_conditions": any(isinstance(compiled.step, ConditionStep) for compiled in steps.values()),
         }
         for name, value in derived.items():
@@ -94,9 +102,15 @@ def _reads(flow: Flow, steps: Iterable[CompiledStep], name: str) -> bool:
     return name in names_in(flow.output) or any(name in compiled.names for compiled in steps)
 
 
+def _unfollowed(problems: Mapping[str, str], undoing: Iterable[str]) -> dict[str, str]:
+    """Return the problems of steps, and of those actions that undo steps."""
+    undos = {undo_user(name) for name in undoing}
+    return {user: why for user, why in problems.items() if not user.startswith(undo_user("")) or user in undos}
+
+
 def _needs_permit(invocation: Invocation | None) -> bool:
-    limit = invocation.options.limit if invocation else None
-    return limit is not None and limit.concurrent is not None
+    limits = (invocation.options.limit, invocation.own_limit) if invocation else ()
+    return any(limit is not None and limit.concurrent is not None for limit in limits)
 
 
 def configs_of(flow: Flow, actions: Iterable[Action]) -> frozenset[str]:

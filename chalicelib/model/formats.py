@@ -99,5 +99,8 @@ TASK: Final = Format("task")
 SCHEDULE: Final = Format("schedule")
 """How far a schedule has come."""
 WAITER: Final = Format("waiter")
+DELIVERY: Final = Format("delivery")
+BATCH: Final = Format("batch")
+CHUNK: Final = Format("chunk of a batch")
 TOKEN: Final = Format("token")
 MESSAGE: Final = Format("message")

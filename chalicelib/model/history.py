@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from chalicelib.model import formats
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import FrozenValue, Json, ready
-from chalicelib.model.times import Instant
+from chalicelib.model.times import Instant, Milliseconds
+
+
+class Sent(FrozenValue, frozen=True, kw_only=True):
+    """How a delivery went."""
+
+    duration: Milliseconds = msgspec.field(name="m", default=0)
+    """How long the request took."""
+    status: int | None = msgspec.field(name="s", default=None)
+    """The HTTP status; None if there was none. An entry that says the status otherwise does not repeat it."""
+    address: str = msgspec.field(name="a", default="")
+    """Where it was sent; empty: the first address of its action, in the version with which the run began."""
+
+
+_NO_RETURNS: Final = frozenset({"RunFailed", "TokenMoved"})
+"""Events with a step and a target of which the step returned nothing."""
 
 
 class Entry(FrozenValue, frozen=True, kw_only=True):
@@ -37,11 +54,13 @@ class Entry(FrozenValue, frozen=True, kw_only=True):
     """The rule of the step's `repeat`, counted from 1, by which the step is done again."""
     route: int = msgspec.field(name="o", default=0)
     """Which of the step's routes with this state and target was taken, counted from 0."""
+    sent: Sent | None = msgspec.field(name="h", default=None)
+    """The delivery that this entry records; None if it records none."""
 
     @property
     def is_return(self) -> bool:
         """Whether its step returned and the token moved on. `state` is empty if it is a choice by conditions."""
-        return bool(self.step and self.target) and self.origin == self.step and self.event != "RunFailed"
+        return bool(self.step and self.target) and self.origin == self.step and self.event not in _NO_RETURNS
 
 
 class Page(FrozenValue, frozen=True, kw_only=True):

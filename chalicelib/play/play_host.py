@@ -65,6 +65,11 @@ class BorrowedDefinitions:
     def version(self, namespace: str, kind: Kind, name: str, version: int) -> Definition | None:
         return self._own.version(namespace, kind, name, version)
 
+    def versions(
+        self, namespace: str, kind: Kind, name: str, limit: int, before: int | None = None
+    ) -> Sequence[Definition]:
+        return self._own.versions(namespace, kind, name, limit, before)
+
     def list(self, namespace: str, kind: Kind, limit: int, after: str = "") -> Sequence[Definition]:
         found = {one.name: one for one in self._lender.list(self._namespace, kind, limit, after)}
         found |= {one.name: one for one in self._own.list(namespace, kind, limit, after)}

@@ -164,6 +164,17 @@ class ReleaseHeld(_Message, frozen=True, kw_only=True, tag="release-held"):
         return self.name
 
 
+class RunBatch(_Message, frozen=True, kw_only=True, tag="batch"):
+    """Work on the batch. `run` is empty, and `version` is that of the batch, which it continues; 0: any."""
+
+    run: str = ""
+    batch: str
+
+    @property
+    def subject(self) -> str:
+        return self.batch
+
+
 class Announce(_Message, frozen=True, kw_only=True, tag="announce"):
     """Notify hooks of events of a transition, if it was committed."""
 
@@ -204,6 +215,7 @@ Message: TypeAlias = (
     | Release
     | Serve
     | ReleaseHeld
+    | RunBatch
     | Announce
     | Notify
     | FindStuck

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, assert_never
 import msgspec
 
 from chalicelib.model.run import Run
+from chalicelib.service.batches.worker import BatchWorker
 from chalicelib.service.doctor.stuck import StuckWatch
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.publish import Signaler
@@ -29,6 +30,7 @@ from chalicelib.service.messages import (
     Message,
     Release,
     ReleaseHeld,
+    RunBatch,
     Serve,
     StartChild,
     StopChild,
@@ -65,6 +67,7 @@ class Waker:
         scheduler: Scheduler,
         limiter: Limiter,
         hold_gate: HoldGate,
+        batch_worker: BatchWorker,
         admissions: Admissions,
         hook_announcer: HookAnnouncer,
         stuck_watch: StuckWatch,
@@ -84,6 +87,7 @@ class Waker:
             Release: limiter.release,
             Serve: limiter.look,
             ReleaseHeld: hold_gate.release,
+            RunBatch: batch_worker.work,
             FindStuck: lambda _: stuck_watch.look(),
         }
         """What handles messages that are not about one run as it is now."""

@@ -28,6 +28,7 @@ SECTIONS: Final = {
     "Write programs": (
         LazyCommand("check", f"{_DOCUMENTS}.check:check", "Check FSL files for errors."),
         LazyCommand("test", "fsl.cli.testing:test", "Run the tests of FSL programs on a virtual clock."),
+        LazyCommand("play", "fsl.cli.play.command:play", "Play a flow step by step on a virtual clock."),
         LazyCommand("fmt", f"{_DOCUMENTS}.fmt:fmt", "Format FSL files in place."),
         LazyCommand("upgrade", f"{_DOCUMENTS}.upgrade:upgrade", "Rewrite FSL files of an earlier version."),
         LazyCommand("explain", f"{_DOCUMENTS}.explain:explain_", "Show the timeout, heartbeat and retry of each step."),
@@ -40,9 +41,7 @@ SECTIONS: Final = {
     "Start and inspect runs": (
         LazyCommand("apply", f"{_RUNS}.apply:apply", "Apply FSL files: update definitions and start runs."),
         LazyCommand("run", f"{_RUNS}.start:run", "Start a run of a flow."),
-        LazyCommand(
-            "watch", f"{_RUNS}.follow:watch", "Follow a run, the runs of a flow, or all runs."
-        ),
+        LazyCommand("watch", f"{_RUNS}.follow:watch", "Follow a run, the runs of a flow, or all runs."),
         LazyCommand("history", f"{_RUNS}.follow:history", "Show all transitions of a run."),
         LazyCommand("list", f"{_RUNS}.listing:list_", "List runs, definitions, waiting steps or events."),
         LazyCommand("get", f"{_RUNS}.resources:get", "Show one definition, run, step or event."),
@@ -53,6 +52,7 @@ SECTIONS: Final = {
         LazyCommand("stop", f"{_RUNS}.commands:stop", "Stop a run."),
         LazyCommand("retry", f"{_RUNS}.commands:retry", "Retry a run that failed or was stopped."),
         LazyCommand("vars", f"{_RUNS}.changes:vars_", "Show, set and remove the variables of a run."),
+        LazyCommand("label", f"{_RUNS}.changes:label", "Show, set and remove the labels of a run."),
         LazyCommand("del", f"{_RUNS}.resources:delete", "Delete a definition, or a run that has ended."),
     ),
     "Do what people do": (

@@ -2,6 +2,10 @@
 
 Requests, including long polls, run in parallel with one thread each. Chalice stores the current request in the app, as
 a Lambda function has only one, so `per_thread` gives every thread a current request of its own.
+
+What depends on the connection comes from the WSGI environment, so that the gateway works with any socket layer:
+`CLIENT_LEFT` returns whether the client has closed the connection, and `GIVE_UP` answers the request from another
+thread; both may be missing.
 """
 
 from __future__ import annotations
@@ -9,17 +13,21 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 import msgspec
 from chalice.app import Chalice
 
+from chalicelib.entrypoints.http.own_site import OwnSite, authority
 from fsl.local.shapes import HttpRequest, LambdaContext, api_event
+from fsl.local.time_limit import TimeLimit
+from fsl.local.waits import RETRY_AFTER_S, Waits
 
 LOG = logging.getLogger("echoer.http")
 
@@ -31,6 +39,13 @@ MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 
 MAX_EVENT_BYTES: Final = 6 * 1024 * 1024
 """The largest event that Lambda accepts, as JSON. It contains the body as JSON text, so quotes count twice."""
+
+CLIENT_LEFT: Final = "echoer.client_left"
+GIVE_UP: Final = "echoer.give_up"
+"""Keys of the WSGI environment."""
+
+_ABSOLUTE: Final = re.compile(r"https?://([^/]*)(/.*)?", re.IGNORECASE)
+"""The absolute form of a request's target. Every other target that does not begin with a slash is refused."""
 
 StartResponse: TypeAlias = Callable[[str, list[tuple[str, str]]], Any]
 
@@ -95,41 +110,65 @@ class Routes:
 
 
 class Gateway:
-    """The WSGI application. Requests are refused once `stopping` is set."""
+    """The WSGI application. Requests are refused once `stopping` is set.
 
-    def __init__(self, app: Chalice, stopping: threading.Event) -> None:
+    `own_site`: the addresses to which requests are accepted, and whose pages may send them; None: all.
+    """
+
+    def __init__(
+        self,
+        app: Chalice,
+        stopping: threading.Event,
+        *,
+        own_site: OwnSite | None = None,
+        waits: Waits | None = None,
+        time_limit: TimeLimit | None = None,
+    ) -> None:
         self._app = per_thread(app)
         self._routes = Routes(app.routes)
         self._stopping = stopping
+        self._own_site = own_site
+        self._waits = waits or Waits(stopping)
+        self._time_limit = time_limit or TimeLimit(stopping, REQUEST_TIMEOUT_S)
 
     def __call__(self, environ: Mapping[str, Any], start_response: StartResponse) -> list[bytes]:
         begun = time.perf_counter()
         request = _request(environ)
-        answer = self.answer(request)
+        key = self._time_limit.begin(lambda: self._give_up(request, environ.get(GIVE_UP)))
+        with self._waits.request(environ.get(CLIENT_LEFT, _is_there)) as waiting:
+            answer = self.answer(request)
+        in_time = self._time_limit.end(key)  # if not, the socket layer drops what is returned here
         if LOG.isEnabledFor(logging.DEBUG):
             took = (time.perf_counter() - begun) * 1000
-            LOG.debug("%s %s %d, %.1f ms", request.method, request.path, answer.status, took)
+            LOG.debug(
+                "%s %s %d, %.1f ms%s", request.method, request.path, answer.status, took, "" if in_time else ", late"
+            )
+        more = [("Retry-After", str(RETRY_AFTER_S))] if waiting.turned_away else []
         bodiless = answer.status in (204, 304)
-        length = [] if bodiless else [("Content-Length", str(len(answer.body)))]
-        start_response(f"{answer.status} {_reason(answer.status)}", [*answer.headers, *length])
+        if not bodiless:
+            more.append(("Content-Length", str(len(answer.body))))
+        start_response(f"{answer.status} {reason_of(answer.status)}", [*answer.headers, *more])
         return [] if bodiless or request.method == "HEAD" else [answer.body]
 
     def answer(self, request: HttpRequest) -> GatewayResponse:
         """Return the response of the app, or that of API Gateway if there is no such route."""
         if self._stopping.is_set():
             return problem(503, "stopping", "the server is stopping; try again", Retry_After="1")
+        refused = self._refused(request)
+        if refused is not None:
+            return refused
         if len(request.body) > MAX_BODY_BYTES:
             message = f"the body has {len(request.body)} bytes; the limit is {MAX_BODY_BYTES}"
             return problem(413, "too-large", message)
         found = self._routes.find(request.path)
         if found is None:
-            return problem(404, "not-found", f"{request.path} does not exist; GET /docs lists all paths")
+            return problem(404, "not-found", f"{request.path:.200} does not exist; GET /docs lists all paths")
         resource, captured = found
         methods = self._app.routes[resource]
         method = "GET" if request.method == "HEAD" and "HEAD" not in methods else request.method
         if method not in methods:
             return self._without_view(request, sorted(methods))
-        event = api_event(HttpRequest(method, *_rest(request)), resource, captured)
+        event = api_event(replace(request, method=method), resource, captured)
         if len(request.body) > MAX_EVENT_BYTES // 8 and (size := len(msgspec.json.encode(event))) > MAX_EVENT_BYTES:
             message = f"the request has {size} bytes as an event of Lambda; the limit is {MAX_EVENT_BYTES}"
             return problem(413, "too-large", message)
@@ -139,10 +178,35 @@ class Gateway:
             LOG.exception("%s %s failed", request.method, request.path)
             return problem(500, "internal", "the server failed; its log contains the reason")
 
+    def _give_up(self, request: HttpRequest, answer: Callable[[GatewayResponse], None] | None) -> None:
+        message = f"the request takes longer than {self._time_limit.seconds:g} s; it may still take effect"
+        LOG.warning("%s %s: %s", request.method, request.path, message)
+        if answer:
+            answer(problem(504, "timeout", message))
+
+    def _refused(self, request: HttpRequest) -> GatewayResponse | None:
+        """Return the refusal of a request to a `Host` that is none, or to or from a place that is not the server's."""
+        host = request.headers.get("Host")
+        if host is None and request.protocol == "HTTP/1.1":
+            return problem(400, "bad-request-error", "the header `Host` is missing (RFC 9112, 3.2)")
+        if not request.path.startswith("/"):
+            return problem(400, "bad-request-error", f"the path must begin with a slash, not {request.path!r:.200}")
+        if host is not None and authority(host) is None:
+            return problem(
+                400, "bad-request-error", f"the header `Host` is not one host with an optional port: {host!r:.80}"
+            )
+        if self._own_site is None:
+            return None
+        found = host is not None and self._own_site.host_problem(host)
+        found = found or self._own_site.page_problem(
+            request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+        )
+        return problem(403, "forbidden", found) if found else None
+
     def _without_view(self, request: HttpRequest, methods: list[str]) -> GatewayResponse:
         allow = ", ".join(sorted({*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}))
         if request.method != "OPTIONS":
-            message = f"{request.path} does not support {request.method}; it supports {allow}"
+            message = f"{request.path:.200} does not support {request.method:.20}; it supports {allow}"
             return problem(405, "method-not-allowed", message, Allow=allow)
         found = self._routes.find(request.path)
         cors = (
@@ -152,18 +216,15 @@ class Gateway:
         return GatewayResponse(200, [("Allow", allow), *headers.items()], b"")
 
 
-def _rest(request: HttpRequest) -> tuple[str, str, Mapping[str, str], bytes, str]:
-    return request.path, request.query, request.headers, request.body, request.client
-
-
 def _request(environ: Mapping[str, Any]) -> HttpRequest:
     headers = {name[5:].replace("_", "-").title(): value for name, value in environ.items() if name.startswith("HTTP_")}
     for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         if environ.get(name):
             headers[name.replace("_", "-").title()] = environ[name]
     path = str(environ["REQUEST_URI"]).partition("?")[0]
-    if "://" in path:  # absolute form, RFC 9112, 3.2.2
-        path = "/" + path.partition("://")[2].partition("/")[2]
+    absolute = _ABSOLUTE.fullmatch(path)
+    if absolute:  # its host counts, not that of the header (RFC 9112, 3.2.2)
+        headers["Host"], path = absolute[1], absolute[2] or "/"
     return HttpRequest(
         method=environ["REQUEST_METHOD"],
         path=path,
@@ -171,7 +232,12 @@ def _request(environ: Mapping[str, Any]) -> HttpRequest:
         headers=headers,
         body=environ["wsgi.input"].read(),
         client=environ.get("REMOTE_ADDR", "127.0.0.1"),
+        protocol=environ.get("SERVER_PROTOCOL", "HTTP/1.1"),
     )
+
+
+def _is_there() -> bool:
+    return False
 
 
 def _from_lambda(answer: Mapping[str, Any]) -> GatewayResponse:
@@ -186,7 +252,7 @@ def _from_lambda(answer: Mapping[str, Any]) -> GatewayResponse:
     return GatewayResponse(answer["statusCode"], headers, body if isinstance(body, bytes) else body.encode())
 
 
-def _reason(status: int) -> str:
+def reason_of(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
     except ValueError:

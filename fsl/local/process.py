@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
-from chalicelib.config import Backend, Settings
+from chalicelib.config import Access, Backend, Settings
 from chalicelib.model.visible_text import visible
 from fsl.local import story
 from fsl.local.server import CannotStart, LocalServer
@@ -38,8 +38,11 @@ def run(settings: Settings, companion: Callable[[LocalServer], int | None] | Non
     except CannotStart as exc:
         print(f"fsl local: {visible(str(exc), lines=True)}", file=sys.stderr)
         return 1
-    if settings.notice:
-        LOG.warning(settings.notice)
+    for notice in (*settings.notices, server.notice):
+        if notice:
+            LOG.warning(notice)
+    if settings.auth is Access.TOKEN and settings.admin_token_sha256:
+        LOG.info("tokens are required; the first admin creates them: fsl token create NAME --role ROLE")
     LOG.info("listening on %s, %s; press Ctrl-C to stop", server.url, _storage(settings))
 
     def run_companion() -> None:

@@ -16,31 +16,29 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from chalice.app import Chalice
-from waitress.channel import HTTPChannel
-from waitress.server import create_server
-from waitress.task import ErrorTask
 
 from chalicelib import hosting
+from chalicelib.adapters.changes import PolledChanges
 from chalicelib.config import Access, Backend, Settings
+from chalicelib.entrypoints.http.own_site import OwnSite
 from chalicelib.hosting import Adapters, Services
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy
 from chalicelib.service.ports.clock import Clock
 from fsl.local import story
-from fsl.local.gateway import MAX_BODY_BYTES, Gateway, problem
+from fsl.local.connections import HttpServer
+from fsl.local.gateway import REQUEST_TIMEOUT_S, Gateway
+from fsl.local.time_limit import TimeLimit
+from fsl.local.waits import LimitedChanges, Waits
 from fsl.local.workers import Workers, consumers_of, schedules_of
 
 LOG = logging.getLogger("echoer.server")
 
 HOST: Final = "127.0.0.1"
-REQUEST_THREADS: Final = 128
-"""The number of requests that are processed in parallel; a long poll occupies a thread for 25 s."""
-
-MAX_CONNECTIONS: Final = 1_000
 STOP_TIMEOUT_S: Final = 10.0
 """How long running handlers may continue when the server stops."""
 
@@ -63,9 +61,12 @@ class LocalServer:
         self._settings = settings
         self._app = app or load_app()
         self._stopping = threading.Event()
+        self._waits = Waits(self._stopping)
         self._cleanup: list[Callable[[], None]] = []
         self._stop_deadline = 0.0
         self.url = settings.url
+        self.notice: str | None = None
+        """A warning to log when the server has started."""
 
     def __enter__(self) -> LocalServer:
         self.start()
@@ -110,14 +111,15 @@ class LocalServer:
         )
         workers.start()
         self._cleanup.append(lambda: _wait_for_handlers(workers, self._remaining_s()))
-        self._serve(listener)
+        self._serve(listener, settings)
 
     def _with_port(self, port: int) -> Settings:
         """Return the settings with the port that is in use. Callbacks go to this server unless a URL is set."""
         requested = self._settings
         own = requested.url == f"http://{HOST}:{requested.port}"
-        settings = dataclasses.replace(requested, port=port, url=f"http://{HOST}:{port}" if own else requested.url)
         self.url = f"http://{HOST}:{port}"
+        settings = dataclasses.replace(requested, port=port, url=self.url if own else requested.url)
+        self.notice = settings.address_notice(port)
         return settings
 
     def _open(self, settings: Settings) -> Services:
@@ -125,29 +127,31 @@ class LocalServer:
         self._cleanup.append(adapters.close)
         if isinstance(adapters.queue, Releasing):
             adapters.queue.release_all()
+        clock = StoppableClock(adapters.clock, self._stopping)
         local = dataclasses.replace(
             adapters,
             store=story.logged_store(adapters.store, settings.log_format),
-            clock=StoppableClock(adapters.clock, self._stopping),
+            clock=clock,
+            changes=LimitedChanges(adapters.changes or PolledChanges(clock), self._waits),
         )
         services = hosting.assemble(settings, local)
         hosting.use(services)
         return services
 
-    def _serve(self, listener: socket.socket) -> None:
-        server = create_server(
-            Gateway(self._app, self._stopping),
-            sockets=[listener],
-            threads=REQUEST_THREADS,
-            connection_limit=MAX_CONNECTIONS,
-            asyncore_use_poll=True,
-            max_request_body_size=6 * MAX_BODY_BYTES,  # the gateway refuses smaller bodies with a proper message
-            ident="echoer",
+    def _serve(self, listener: socket.socket, settings: Settings) -> None:
+        is_open = settings.auth is Access.OPEN
+        time_limit = TimeLimit(self._stopping, REQUEST_TIMEOUT_S)
+        time_limit.start()
+        gateway = Gateway(
+            self._app,
+            self._stopping,
+            own_site=OwnSite(settings.port, (settings.url,)) if is_open else None,
+            waits=self._waits,
+            time_limit=time_limit,
         )
-        server.channel_class = _Channel
-        thread = threading.Thread(target=server.run, name="http", daemon=True)
-        thread.start()
-        self._cleanup.append(lambda: _close(server, thread, self._remaining_s()))
+        server = HttpServer(gateway, listener)
+        server.start()
+        self._cleanup.append(lambda: server.finish(self._remaining_s()))
 
     def _remaining_s(self) -> float:
         return max(0.0, self._stop_deadline - time.monotonic())
@@ -166,23 +170,6 @@ class StoppableClock:
     def sleep(self, milliseconds: int) -> None:
         if self._stopping.wait(milliseconds / 1000):
             raise Busy("the server is stopping; try again")
-
-
-class _ErrorTask(ErrorTask):  # type: ignore[misc] # waitress has no type hints
-    """Gives the errors of waitress the form of the API's errors."""
-
-    def execute(self) -> None:
-        error = self.request.error
-        answer = problem(error.code, error.reason.lower().replace(" ", "-"), f"{error.reason}: {error.body}")
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers.extend(answer.headers)
-        self.set_close_on_finish()
-        self.content_length = len(answer.body)
-        self.write(answer.body)
-
-
-class _Channel(HTTPChannel):  # type: ignore[misc] # waitress has no type hints
-    error_task_class = _ErrorTask
 
 
 def load_app() -> Chalice:
@@ -219,39 +206,3 @@ def _listen(port: int) -> socket.socket:
 def _wait_for_handlers(workers: Workers, seconds: float) -> None:
     if not workers.finish(seconds):
         LOG.warning("handlers still run after %g s; their messages are delivered again after a restart", STOP_TIMEOUT_S)
-
-
-def _close(server: Any, thread: threading.Thread, seconds: float) -> None:
-    """Stop to accept connections, send pending responses, and close connections, in the thread of waitress."""
-    until = time.monotonic() + seconds
-    connections: dict[int, Any] = {}
-
-    def settled() -> bool:
-        if server.accepting:
-            server.accepting = False
-            server.del_channel()
-            server.socket.close()
-        busy = any(channel.requests or channel.total_outbufs_len for channel in server.active_channels.values())
-        if busy and time.monotonic() < until:
-            return False
-        connections.update(server._map)
-        server._map.clear()  # ends the loop of waitress
-        return True
-
-    while not _call_in_server_thread(server, settled):
-        time.sleep(0.01)
-    thread.join(2)
-    server.task_dispatcher.shutdown(cancel_pending=True, timeout=1)
-    server.asyncore.close_all(connections)
-
-
-def _call_in_server_thread(server: Any, function: Callable[[], bool]) -> bool:
-    """Call a function in the thread of waitress and return its result; True if the thread does not respond."""
-    finished, results = threading.Event(), list[bool]()
-
-    def call() -> None:
-        results.append(function())
-        finished.set()
-
-    server.trigger.pull_trigger(call)
-    return not finished.wait(STOP_TIMEOUT_S) or results[0]

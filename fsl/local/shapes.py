@@ -54,6 +54,7 @@ class HttpRequest:
     headers: Mapping[str, str]
     body: bytes
     client: str = "127.0.0.1"
+    protocol: str = "HTTP/1.0"
 
 
 def api_event(request: HttpRequest, resource: str, captured: Mapping[str, str]) -> LambdaEvent:
@@ -76,7 +77,7 @@ def api_event(request: HttpRequest, resource: str, captured: Mapping[str, str]) 
             "accountId": ACCOUNT,
             "apiId": "local",
             "stage": "local",
-            "protocol": "HTTP/1.1",
+            "protocol": request.protocol,
             "httpMethod": request.method,
             "path": request.path,
             "resourcePath": resource,

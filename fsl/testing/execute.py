@@ -73,7 +73,7 @@ def run_case(program: Program, file: TestFile, case: Case, *, max_events: int = 
     in_progress = InProgress(case.wanted.most, host.is_current)
     if case.wanted.most:
         script.observers.append(in_progress.note)
-    host.define(*_values(program.definitions.values(), {**file.config, **case.config}))
+    host.define(*definitions_of(program.definitions.values(), {**file.config, **case.config}))
     host.define(*program.events.values(), *program.hooks.values())
     host.set_secrets(_secrets(program, {**file.secrets, **case.secrets}))
     if case.schedule is not None:
@@ -195,7 +195,7 @@ def _commanded(host: ScriptedHost, name: str, command: Command) -> Callable[[], 
             return lambda: operator.set_vars(*of, command.vars, remove=command.remove, by="operator")
 
 
-def _values(
+def definitions_of(
     definitions: Iterable[Definition], config: Mapping[str, Json] = MappingProxyType({})
 ) -> Iterator[Action | Flow | Config]:
     """The flows, and each of their actions and configs once. `config` has other values for some of these."""
@@ -211,7 +211,7 @@ def _values(
 
 def _secrets(program: Program, given: dict[str, str]) -> dict[str, str]:
     """The secrets that the program refers to. The default value of a secret is a text with its name."""
-    names = {name for value in _values(program.definitions.values()) for name in _secret_names(value)}
+    names = {name for value in definitions_of(program.definitions.values()) for name in _secret_names(value)}
     return {**{name: f"secret {name}" for name in sorted(names)}, **given}
 
 

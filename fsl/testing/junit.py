@@ -8,10 +8,11 @@ from itertools import groupby
 from typing import Final
 from xml.etree import ElementTree as Xml
 
+from chalicelib.model.visible_text import visible
 from fsl.testing.report import describe
 from fsl.testing.suite import Result
 
-_FORBIDDEN: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN: Final = re.compile(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def report(results: Iterable[Result]) -> bytes:
@@ -26,7 +27,7 @@ def report(results: Iterable[Result]) -> bytes:
 
 
 def _suite(file: str, results: Sequence[Result]) -> Xml.Element:
-    failures = sum(not result.ok for result in results)
+    failures, file = sum(not result.ok for result in results), _clean(file)
     counts = {"tests": str(len(results)), "failures": str(failures), "errors": "0", "skipped": "0"}
     suite = Xml.Element("testsuite", {"name": file, **counts})
     for result in results:
@@ -41,5 +42,5 @@ def _suite(file: str, results: Sequence[Result]) -> Xml.Element:
 
 
 def _clean(text: str) -> str:
-    """Replace the characters that XML does not allow."""
-    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
+    """Escape the characters that change what a terminal shows, and replace those that XML does not allow."""
+    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", visible(text, lines=True))

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from chalicelib.config import DEVELOPMENT_KEY
 from chalicelib.service.security.webhooks import key_of
 from tests.acceptance.actions import TAKEN, Act, Actions, Reply, Service, in_turn, says
 from tests.acceptance.api import Api
@@ -58,7 +57,7 @@ def test_a_delivery_is_signed_and_says_who_it_is(api: Api, actions: Actions, nam
     assert (sent["idempotency-key"], sent["webhook-id"], sent["x-team"]) == (delivery.uuid, delivery.uuid, "payments")
     assert sent["content-type"] == "application/json"
     assert sent["traceparent"].startswith("00-")
-    key = key_of(DEVELOPMENT_KEY.encode(), "default")
+    key = key_of(api.key.encode(), "default")
     Webhook(key).verify(delivery.body, dict(sent))
 
 

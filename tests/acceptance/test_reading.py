@@ -224,7 +224,11 @@ def test_commands(api: Api, actions: Actions, name: str) -> None:
         ("GET", f"/flowrun/{'x' * 3000}", None, 400),
     ],
 )
-def test_every_error_has_one_shape(api: Api, method: str, path: str, body: Any, status: int) -> None:
+def test_every_error_has_one_shape(api: Api, backend: str, method: str, path: str, body: Any, status: int) -> None:
+    if backend == "deployed" and status == 405:
+        status = 404  # API Gateway has no 405: a method that a path does not have is no call
+    if backend == "deployed" and status == 413:
+        pytest.skip("ministack lacks API Gateway's limit of 10 MB")
     assert api.refusal(method, path, body)[0] == status
 
 

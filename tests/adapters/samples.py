@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 
 from chalicelib.model.flow import ActionStep, Flow, Route
-from chalicelib.model.history import Entry, Page
+from chalicelib.model.history import Entry, Page, Sent
 from chalicelib.model.ids import mint_uuid
 from chalicelib.model.json_values import encode
 from chalicelib.model.run import Activation, DefinitionRef, Run, Token
 from chalicelib.model.status import Status
 from chalicelib.service.ports.definitions import Definition, Kind
+from chalicelib.service.ports.deliveries import DeliveryRecord
 from chalicelib.service.ports.events import Signal, Subscription
 from chalicelib.service.ports.runs import NewRun
 from chalicelib.service.ports.schedules import ScheduleState, SlotOutcome, SlotRecord
@@ -90,6 +91,11 @@ def a_definition(name: str = "deploy", version: int = 1, kind: Kind = Kind.FLOW,
         value=encode(flow(name, note)),
         created_at=START,
     )
+
+
+def a_delivery(uuid: str, at: int = START, **changes: Any) -> DeliveryRecord:
+    sent = Sent(duration=12, status=503, address="http://work.test/")
+    return DeliveryRecord(uuid=uuid, at=at, **{"sent": sent, "args": {"order": "ä", "n": [1, None]}, **changes})
 
 
 def a_signal(number: int = 0, **changes: Any) -> Signal:

@@ -18,9 +18,11 @@ from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.runs import DueTimer, Listing, RunQuery
 from chalicelib.service.ports.schedules import SlotOutcome
 from chalicelib.service.ports.store import Store
+from tests.adapters.batches_contract import BatchesContract
 from tests.adapters.samples import (
     AWKWARD_NAMES,
     a_definition,
+    a_delivery,
     a_page,
     a_run,
     a_signal,
@@ -312,6 +314,21 @@ class ListingContract:
         assert names(store, RunQuery(label=("s", "text"))) == []
         assert names(store, RunQuery(label=("s#text", ""))) == []
 
+    def test_a_run_is_found_by_its_new_labels(self, store: Store) -> None:
+        run = a_run(labels={"a": "1", "b": "2"})
+        store.runs.create(new(run))
+        later = after(run, labels={"b": "2", "c": "3"})
+        store.runs.save_relabeled(later, run)
+        assert store.runs.load("ns", "r1") == later
+        asked = (("a", "1"), ("b", "2"), ("c", "3"))
+        assert [names(store, RunQuery(label=label)) for label in asked] == [[], ["r1"], ["r1"]]
+        with pytest.raises(Conflict):
+            store.runs.save_relabeled(after(run, labels={"d": "4"}), run)
+        assert names(store, RunQuery(label=("d", "4"))) == []
+        assert store.runs.load("ns", "r1") == later
+        store.runs.delete(later)
+        assert [names(store, RunQuery(label=label)) for label in asked] == [[], [], []]
+
     def test_everything_that_is_asked_must_hold(self, store: Store) -> None:
         for number in range(16):
             store.runs.create(
@@ -411,6 +428,16 @@ class ListingContract:
         assert list(store.runs.due(START - 1, 50)) == []
         assert len(store.runs.due(START + 100, 3)) == 3
 
+    def test_due_begins_at_a_moment(self, store: Store) -> None:
+        for number in range(20):
+            store.runs.create(new(a_run(f"r{number}", timer_at=START + number)))
+            store.schedules.save("ns", a_state(f"s{number}", wake_at=START + number), None)
+        for found in (store.runs.due(START + 12, 100, START + 7), store.schedules.due(START + 12, 100, START + 7)):
+            assert sorted(one.at for one in found) == [START + number for number in range(7, 13)]
+        assert [one.at for one in store.runs.due(START + 12, 2, START + 7)] == [START + 7, START + 8]
+        assert not store.runs.due(START + 1, 9, START + 2)
+        assert not store.schedules.due(START + 1, 9, START + 2)
+
     def test_due_follows_the_timer(self, store: Store) -> None:
         run = a_run()
         store.runs.create(new(run))
@@ -425,6 +452,27 @@ class ListingContract:
             store.runs.create(new(a_run(f"r{number}", timer_at=START + number)))
         due = store.runs.due(START + 19, 100)
         assert sorted(alarm.at for alarm in due) == [START + number for number in range(20)]
+
+
+class DeliveriesContract:
+    def test_deliveries_of_an_activation_come_in_order(self, store: Store) -> None:
+        run = a_run()
+        store.runs.create(new(run))
+        made = [a_delivery("u1", START + number, error="x" * number) for number in range(5)]
+        for record in (made[3], made[0], made[4], made[1], made[2], a_delivery("u2")):
+            store.deliveries.put(run, record)
+        assert list(store.deliveries.of(run, "u1", 9)) == made
+        assert list(store.deliveries.of(run, "u1", 2)) == made[:2]
+        assert list(store.deliveries.of(run, "u2", 9)) == [a_delivery("u2")]
+        assert list(store.deliveries.of(run, "u", 9)) == []
+        assert list(store.deliveries.of(a_run(id="other"), "u1", 9)) == []
+
+    def test_deliveries_are_deleted_with_their_run(self, store: Store) -> None:
+        run = a_run()
+        store.runs.create(new(run))
+        store.deliveries.put(run, a_delivery("u1"))
+        store.runs.delete(run)
+        assert list(store.deliveries.of(run, "u1", 9)) == []
 
 
 class DefinitionsContract:
@@ -553,6 +601,19 @@ class DefinitionsContract:
         assert store.definitions.latest("ns", FLOW, ["b"]) == {}
         assert [each.name for each in store.definitions.list("ns", FLOW, 2)] == ["a", "c"]
         assert [store.definitions.version("ns", FLOW, "b", number) for number in (1, 2, 3)] == [*versions, None]
+
+    def test_versions_are_listed_newest_first(self, store: Store) -> None:
+        versions = [a_definition("b", number, note=str(number)) for number in (1, 2, 3, 4)]
+        for definition in (*versions, a_definition("a"), a_definition("c")):
+            store.definitions.submit("ns", [definition], [])
+        assert list(store.definitions.versions("ns", FLOW, "b", 9)) == versions[::-1]
+        assert list(store.definitions.versions("ns", FLOW, "b", 2)) == [versions[3], versions[2]]
+        assert list(store.definitions.versions("ns", FLOW, "b", 2, before=3)) == [versions[1], versions[0]]
+        assert list(store.definitions.versions("ns", FLOW, "b", 2, before=1)) == []
+        assert list(store.definitions.versions("ns", FLOW, "none", 2)) == []
+        assert list(store.definitions.versions("other", FLOW, "b", 2)) == []
+        store.definitions.delete("ns", versions[3])
+        assert list(store.definitions.versions("ns", FLOW, "b", 2)) == [versions[3], versions[2]]
 
     def test_a_name_defined_again_goes_on_counting(self, store: Store) -> None:
         store.definitions.submit("ns", [a_definition("a")], [])
@@ -778,6 +839,17 @@ class TasksContract:
         assert list(store.tasks.list("other", 5)) == [a_task()]
         assert list(store.tasks.list("nobody", 5)) == []
 
+    def test_tasks_are_listed_by_their_deadlines(self, store: Store) -> None:
+        tasks = [a_task(number, since=START + number, until=START + 100 - number // 3) for number in range(20)]
+        for task in tasks:
+            store.tasks.put("ns", task)
+        store.tasks.put("other", a_task())
+        soonest = sorted(tasks, key=lambda task: (task.until, task.uuid))
+        assert list(store.tasks.list("ns", 50, by_deadline=True)) == soonest
+        for start in (0, 6, 18, 19):
+            found = store.tasks.list("ns", 5, after=soonest[start], by_deadline=True)
+            assert list(found) == soonest[start + 1 : start + 6]
+
     def test_a_removed_task_is_gone(self, store: Store) -> None:
         tasks = [a_task(number) for number in range(3)]
         for task in tasks:
@@ -915,6 +987,7 @@ class WaitersContract:
 class StoreContract(
     RunsContract,
     ListingContract,
+    DeliveriesContract,
     DefinitionsContract,
     KeysContract,
     VersionedValuesContract,
@@ -922,5 +995,6 @@ class StoreContract(
     TasksContract,
     SchedulesContract,
     WaitersContract,
+    BatchesContract,
 ):
     """Read all items."""

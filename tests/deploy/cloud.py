@@ -31,7 +31,8 @@ from chalicelib.entrypoints import authorizer
 from chalicelib.hosting import Services
 from chalicelib.service.ports.queues import QueueName, Received
 from chalicelib.service.security.webhooks import secrets_for
-from deploy.release import Account, release
+from deploy.account import Account
+from deploy.release import release
 from deploy.stages import API, AUTHORIZE, Stage
 from fsl.local.aws import one_at_a_time
 from fsl.local.shapes import LambdaContext, failed_in, queue_event, schedule_event

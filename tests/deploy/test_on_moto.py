@@ -83,12 +83,12 @@ def test_only_who_signs_or_verifies_knows_where_the_webhook_key_is(cloud: Cloud)
     }
     knows = {
         setting: {name for name, found in environments.items() if setting in found}
-        for setting in ("ECHOER_URL", "ECHOER_WEBHOOK_KEY_REF")
+        for setting in ("ECHOER_PUBLIC_URL", "ECHOER_WEBHOOK_KEY_REF")
     }
-    assert knows == {"ECHOER_URL": {"deliver"}, "ECHOER_WEBHOOK_KEY_REF": {"deliver", "api_handler"}}
+    assert knows == {"ECHOER_PUBLIC_URL": {"deliver"}, "ECHOER_WEBHOOK_KEY_REF": {"deliver", "api_handler"}}
     (api,) = cloud.client("apigateway").get_rest_apis()["items"]
     address = f"https://{api['id']}.execute-api.eu-central-1.amazonaws.com/api"
-    assert environments["deliver"]["ECHOER_URL"] == address
+    assert environments["deliver"]["ECHOER_PUBLIC_URL"] == address
     key = secret_references.read(environments["deliver"]["ECHOER_WEBHOOK_KEY_REF"])
     assert key.startswith("whsec_")
     assert key != DEVELOPMENT_KEY

@@ -16,6 +16,7 @@ from chalicelib.adapters import secret_references
 from chalicelib.adapters.telemetry.metrics import UNITS
 from chalicelib.config import Access, BadSetting
 from deploy import cloudformation, policies, release, stages, terraform, watch
+from deploy.account import Account
 from deploy.stages import AUTHORIZE, FUNCTIONS, BadStage, Document, NoSuchStage, Stage
 from tests.fakes import FakeClock
 
@@ -76,9 +77,9 @@ def test_the_authentication_comes_from_the_stage_and_not_from_the_shell(monkeypa
 
 
 def test_a_domain_of_ones_own_is_where_actions_answer() -> None:
-    stage = stages.stage("x", _configured(ECHOER_URL="https://echoer.example"))
+    stage = stages.stage("x", _configured(ECHOER_PUBLIC_URL="https://echoer.example"))
     deliver = cloudformation.template(stage)["Resources"]["Deliver"]["Properties"]
-    assert deliver["Environment"]["Variables"]["ECHOER_URL"] == "https://echoer.example"
+    assert deliver["Environment"]["Variables"]["ECHOER_PUBLIC_URL"] == "https://echoer.example"
 
 
 def test_metrics_are_on_unless_a_stage_says_otherwise() -> None:
@@ -244,7 +245,7 @@ def test_an_invalid_secret_is_reported_by_its_reference_alone(aws: Any, referenc
 def test_keys_are_made_once(aws: Any, dev: Stage) -> None:
     said: list[str] = []
     made: dict[str, str] = {}
-    account = release.Account(aws, said.append)
+    account = Account(aws, said.append)
     first = release.make_admin(account, dev)
     for reference, what in [(dev.keys[name], what) for name, what in release.KEYS.items()] * 2:
         release.make_key(account, reference, what)
@@ -258,7 +259,7 @@ def test_keys_are_made_once(aws: Any, dev: Stage) -> None:
 
 
 def test_the_bucket_is_private(aws: Any) -> None:
-    account = release.Account(aws, lambda _: None)
+    account = Account(aws, lambda _: None)
     release.make_bucket(account)
     release.make_bucket(account)
     closed = aws.client("s3").get_public_access_block(Bucket=account.bucket)["PublicAccessBlockConfiguration"]

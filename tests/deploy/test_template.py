@@ -16,6 +16,7 @@ from app import app
 from chalicelib.adapters import sqs
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.config import Access
+from chalicelib.entrypoints.http.routes import ROUTES
 from chalicelib.language.limits import MAX_REPLY_TIMEOUT_S
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.redelivery import WRITER_LIFETIME_MS
@@ -157,7 +158,7 @@ def test_unauthorized_requests_get_the_shape_of_all_errors(asked_for: Access) ->
 
 # ── who is let in ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-FOR_ALL = {("GET", path) for path in ("/", "/healthz", "/openapi.json", "/docs")}
+FOR_ALL: Final = {route.call for route in ROUTES if route.role is None}
 
 
 def _asked(template: Document) -> dict[tuple[str, str], list[str]]:

@@ -173,6 +173,7 @@ def test_runs_survive_a_server_that_is_killed(begin: Callable[[int], Process]) -
         _hold(server, runs, specs, delivered)
         server.end(signal.SIGTERM)
     told = "".join(server.said)
+    assert "cannot open" not in told
     assert "Traceback" not in told, told[told.index("Traceback") :][:4000]
 
 

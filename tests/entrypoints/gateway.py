@@ -51,14 +51,16 @@ def call(
     headers: Mapping[str, str] | None = None,
     raw: bytes | None = None,
     arn: str | None = None,
+    context: Mapping[str, str] | None = None,
 ) -> Reply:
     """Send a request, and return API Gateway's response.
 
     `body` is sent as JSON, or as text if it is a string; `raw` bytes as base64 (a binary type). `arn` is the identity
-    whose AWS signature API Gateway verified.
+    whose AWS signature API Gateway verified. `context` holds more fields of the request context.
     """
     event = rest_event(method, url, body, headers=headers, raw=raw)
     event["requestContext"]["identity"]["userArn"] = arn
+    event["requestContext"].update(context or {})
     answer = app(event, Context())
     text = answer["body"]
     return Reply(answer["statusCode"], text, answer["headers"])

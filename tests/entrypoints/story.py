@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 from chalicelib.entrypoints.http.openapi.examples import Exchange
+from chalicelib.entrypoints.http.views.task_links import FORM
 from chalicelib.model.step_token import StepToken
 from chalicelib.service.ports.queues import QueueName
-from tests.entrypoints.gateway import call
+from tests.entrypoints.gateway import Reply, call
 from tests.entrypoints.steps import NEVER, answered
-from tests.hosts import Host
+from tests.fakes import FakeClock
 
 ORDER = """action charge
     addr = "https://pay.example/charge"; args = (str order, float amount); return = (SUCCESS | FAIL);
@@ -52,12 +54,22 @@ schedule_end"""
 NEVER_TIME = "2099-01-01T00:00:00Z"
 
 
-class Teller:
-    """Calls the app, and records the exchanges."""
+class Place(Protocol):
+    """Where the story happens: a clock, and workers that handle one batch of a queue."""
 
-    def __init__(self, host: Host) -> None:
+    @property
+    def clock(self) -> FakeClock: ...
+
+    def work(self, queue: QueueName = QueueName.DELIVERIES) -> object: ...
+
+
+class Teller:
+    """Calls the app with `call`, and records the exchanges."""
+
+    def __init__(self, host: Place, call: Callable[..., Reply] = call) -> None:
         self.host = host
         self.told: list[Exchange] = []
+        self._call = call
 
     def __call__(self, title: str, method: str, template: str, body: Any = None, **given: Any) -> Any:
         """Make a call, and return the response. `given` holds the parameters of the path and those of the query."""
@@ -66,7 +78,8 @@ class Teller:
         query = {name: value for name, value in given.items() if name not in path}
         url = template.format(**{name: quote(value, safe="") for name, value in path.items()})
         sent = {name: "true" if value is True else value for name, value in query.items()}
-        reply = call(method, f"{url}?{urlencode(sent, doseq=True)}" if sent else url, body)
+        headers = {"headers": {"Content-Type": FORM}} if template == "/task/{link}/answer" else {}
+        reply = self._call(method, f"{url}?{urlencode(sent, doseq=True)}" if sent else url, body, **headers)
         media = reply.headers["Content-Type"].partition(";")[0]
         answer = reply.json if media == "application/json" else reply.text
         found = Exchange(
@@ -83,20 +96,22 @@ class Teller:
         return answer
 
 
-def tell(host: Host) -> list[Exchange]:
+def tell(host: Place, call: Callable[..., Reply] = call) -> list[Exchange]:
     """Make every call in a realistic order, and return all exchanges."""
-    say = settle(host)
+    say = settle(host, call)
     _orders(say)
     _events(say)
     _schedules(say)
+    _holds(say)
+    _batches(say)
     _server(say)
     _ends(say)
     return say.told
 
 
-def settle(host: Host) -> Teller:
+def settle(host: Place, call: Callable[..., Reply] = call) -> Teller:
     """Run the first half of the story: definitions and running runs."""
-    say = Teller(host)
+    say = Teller(host, call)
     _definitions(say)
     _runs(say)
     return say
@@ -127,7 +142,13 @@ def _definitions(say: Teller) -> None:
     say("one hook", "GET", "/hook/{name}", name="pager")
     say("one value", "GET", "/config/{name}", name="REGION")
     say("as JSON", "GET", "/flow/{name}/graph", name="shipping")
+    say("with positions", "GET", "/flow/{name}/graph", name="shipping", layout=True)
     say("as Mermaid", "GET", "/flow/{name}/graph", name="order", format="mermaid")
+    say("its schemas", "GET", "/flow/{name}/schema", name="order")
+    say("with a longer wait", "POST", "/flow", {"data": FLOW.replace("action = ship;", "action = ship; timeout = 2d;")})
+    say("its versions", "GET", "/flow/{name}/versions", name="shipping")
+    say("versions of an action", "GET", "/action/{name}/versions", name="charge")
+    say("what changed", "GET", "/flow/{name}/diff", name="shipping")
     say("a text with a mistake", "POST", "/analyze", {"text": FLOW.replace("LOST -> Ship", "LOST -> Shop")})
     play = {"flow": "order", "input": {"order": "o-9", "amount": 20.0}}
     played = say("until the first wait", "POST", "/play", play)
@@ -155,7 +176,11 @@ def _runs(say: Teller) -> None:
     task = say("the inbox", "GET", "/task", flowId="o-2")[0]
     answer = {"flowId": task["flowId"], "stepName": task["stepName"], "uuid": task["uuid"], "done": True}
     say("a state that the step does not route", "POST", "/step", {**answer, "ackState": "MAYBE"})
+    link = task["links"]["AGREE"]["page"].rpartition("/")[2]
+    say("a page that asks for confirmation", "GET", "/task/{link}", link=link)
+    say("a link that was changed", "GET", "/task/{link}", link=link[1:])
     say("a person's answer", "POST", "/step", {**answer, "ackState": "AGREE"})
+    say("the task was answered before", "POST", "/task/{link}/answer", "confirm=yes&note=fine", link=link)
     run = say("what is to be charged", "GET", "/step/{name}", name="o-2.Charge")
     token = StepToken("default", "o-2", run["metadata"]["uuid"]).encode()
     error = {"name": "CardExpired", "cause": "the card expired in 2026"}
@@ -165,6 +190,14 @@ def _runs(say: Teller) -> None:
     say("by label", "GET", "/flowrun", flow="order", label="shop:north", since="2027-01-15T08:00:00Z")
     say("one run", "GET", "/flowrun/{name}", name="o-1")
     say("its history", "GET", "/flowrun/{name}/history", name="o-1", after=1, limit=2)
+    rows = [{"item": number, "note": "fragile " * 10} for number in range(300)]
+    say.host.services.operator.set_vars("default", "o-1", {"rows": rows})
+    say("in brief", "GET", "/flowrun", view="summary", limit=1)
+    say("a part of a variable", "GET", "/flowrun/{name}/value", name="o-1", of="vars", path="/rows", count=2)
+    reference = say("its variables", "GET", "/flowrun/{name}", name="o-1")["spec"]["global_variable"]["rows"]["$ref"]
+    key = reference.rpartition("/")[2]
+    say("a part of a large value", "GET", "/flowrun/{name}/value/{key}", name="o-1", key=key, path="/7/note")
+    say.host.services.operator.set_vars("default", "o-1", {}, remove=["rows"])
     say("what is new", "GET", "/flowrun/{name}/watch", name="o-1", after=3, wait=20)
     say("with its path", "GET", "/flowrun/{name}/graph", name="o-1", format="mermaid")
     say("steps that were started", "GET", "/step", limit=2)
@@ -175,6 +208,8 @@ def _orders(say: Teller) -> None:
     say("change variables", "POST", "/flowrun/{name}/vars", {"vars": {"urgent": True, "clerk": None}}, name="o-2")
     say("remove variables", "POST", "/flowrun/{name}/vars", {"remove": ["clerk"]}, name="o-2")
     say("continue", "POST", "/flowrun/{name}/continue", name="o-2")
+    say("change labels", "POST", "/flowrun/{name}/labels", {"set": {"shop": "south"}, "remove": ["team"]}, name="o-2")
+    say("what is due", "GET", "/timer", limit=2, until="2027-02-15T08:00:00Z")
     say("stop", "POST", "/flowrun/{name}/stop", {"reason": "ordered twice"}, name="o-2")
     say("it was stopped", "POST", "/flowrun/{name}/vars", {"vars": {"urgent": False}}, name="o-2")
     say("retry", "POST", "/flowrun/{name}/retry", {"step": "Charge"}, name="o-2")
@@ -221,9 +256,35 @@ def _schedules(say: Teller) -> None:
         say("a run of a schedule", "POST", "/flowrun/{name}/stop", name=name)
 
 
+def _holds(say: Teller) -> None:
+    say("pause an action", "POST", "/action/{name}/pause", name="charge")
+    say("a paused action", "GET", "/action/{name}", name="charge")
+    say("continue an action", "POST", "/action/{name}/continue", name="charge")
+    say("pause a flow", "POST", "/flow/{name}/pause", name="shipping")
+    say("a run that waits", "POST", "/flow/{name}/runs", {"name": "s-1"}, name="shipping", wait=1)
+    say("continue a flow", "POST", "/flow/{name}/continue", name="shipping")
+    later = {"name": "s-2", "start_at": "2099-01-01T00:00:00Z"}
+    say("a delayed start", "POST", "/flow/{name}/runs", later, name="shipping")
+    say("not yet ended", "GET", "/flowrun/{name}", name="s-2", wait=1)
+    for name in ("s-1", "s-2"):
+        say("a run that never began", "POST", "/flowrun/{name}/stop", name=name)
+
+
+def _batches(say: Teller) -> None:
+    trial = {"select": {"flow": "order", "status": "running"}, "do": "stop", "dry_run": True}
+    say("what would be stopped", "POST", "/batch", trial)
+    wanted = {"select": {"names": ["o-2", "o-77"]}, "do": "pause", "rate": 5}
+    batch = say("a batch", "POST", "/batch", wanted)
+    say("a filter with a mistake", "POST", "/batch", {**trial, "select": {"flw": "order"}})
+    say("stop it", "POST", "/batch/{batch_id}/stop", batch_id=batch["id"])
+    say("all batches", "GET", "/batch", limit=1)
+    say("one batch", "GET", "/batch/{batch_id}", batch_id=batch["id"])
+
+
 def _server(say: Teller) -> None:
     say("a name", "GET", "/")
     say("health", "GET", "/healthz")
+    say("who is calling, and what they may do", "GET", "/me")
     say("a table", "POST", "/command", {"command": "list action"})
     say("a mistake", "POST", "/command", {"command": "lst"})
     say("what does not get on", "GET", "/doctor", silent="1s")

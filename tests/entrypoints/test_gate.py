@@ -205,7 +205,7 @@ def test_answers_to_steps_need_no_iam_signature_by_default(by_iam: Host) -> None
 
 def test_settings_of_the_authorizer_are_read() -> None:
     read = config.from_environment({"ECHOER_AUTH": "iam", "ECHOER_BACKEND": "aws", "ECHOER_AUTHORIZER": "off"})
-    assert (read.auth, read.gate, read.notice) == (Access.IAM, Access.IAM, None)
+    assert (read.auth, read.gate, read.notices) == (Access.IAM, Access.IAM, ())
     for wrong in ({"ECHOER_AUTHORIZER": "maybe"}, {"ECHOER_CALLBACKS": "iam"}):
         with pytest.raises(BadSetting, match=next(iter(wrong))):
             config.from_environment(wrong)

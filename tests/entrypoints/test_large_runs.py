@@ -142,7 +142,7 @@ def test_a_list_of_whole_runs_ends_before_it_is_too_large(host: Host) -> None:
 def fat_run(host: Host) -> dict[str, Any]:
     """Return the size of each answer about a run of 30 steps that sends a variable of 210 KB on from step to step."""
     defined(ACTION, CHAIN)
-    run = call("POST", "/flow/chain/runs", {"name": "fat", "labels": {"a": 1}}).json
+    run: dict[str, Any] = call("POST", "/flow/chain/runs", {"name": "fat", "labels": {"a": 1}}).json
     for _ in range(MANY_STEPS - 1):
         assert call("POST", "/step", answered(run, globalVariables={"fat": "f" * 210_000})).status == 200
         run = call("GET", "/flowrun/fat").json
@@ -214,3 +214,127 @@ def test_quotes_count_as_lambda_counts_them() -> None:
     value = {"text": 'a"b\\c\n' * 100, "more": "ä"}
     item = pages.item(value, "")
     assert item.size + 2 == len(json.dumps(item.text.decode(), ensure_ascii=False).encode())
+
+
+def test_a_reference_leads_to_the_value(host: Host) -> None:
+    defined(BIG)
+    rows = [{"n": n, "text": "x" * 100} for n in range(1_000)]
+    shown = begin("r r", x=rows).json["spec"]["input"]["x"]
+    assert call("GET", shown["$ref"]).json == rows
+    assert call("GET", f"{shown['$ref']}?path=/3/n").json == 3
+    assert call("GET", f"{shown['$ref']}?from=998&count=5").json == rows[998:]
+    assert call("GET", f"{shown['$ref']}?path=/1000").code == "not-found"
+    assert call("GET", f"{shown['$ref']}?path=3").code == "not-found"
+    assert call("GET", "/flowrun/r%20r/value/nothing").code == "not-found"
+    assert call("GET", shown["$ref"].replace("r%20r", "other")).code == "not-found"
+
+
+def test_the_largest_value_is_read_in_parts_if_lambda_would_not_pass_it_on(host: Host) -> None:
+    defined(BIG)
+    text = 'a"' * 1_500_000
+    begin("r", x=text)
+    ref = call("GET", "/flowrun/r").json["spec"]["input"]["x"]["$ref"]
+    refused = call("GET", ref)
+    assert (refused.status, refused.code) == (413, "too-large")
+    assert "`from` and `count`" in refused.json["message"]
+    parts = [call("GET", f"{ref}?from={first}&count=1000000").json for first in range(0, 3_000_000, 1_000_000)]
+    assert "".join(parts) == text
+
+
+def test_large_data_of_an_entry_is_shown_by_its_beginning(host: Host) -> None:
+    run = started("r")
+    call("POST", "/step", answered(run, data=["x" * 100] * 500, globalVariables={"v": ["y" * 100] * 500}))
+    step = call("GET", "/flowrun/r").json["spec"]["steps"][0]["spec"]
+    entry = call("GET", "/flowrun/r/history").json[1]
+    assert step["result"] == entry["data"]
+    assert json.loads(step["data"]) == entry["data"]
+    assert call("GET", entry["data"]["$ref"]).json == ["x" * 100] * 500
+    assert call("GET", entry["vars"]["v"]["$ref"]).json == ["y" * 100] * 500
+
+
+# ── parts of values ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def value(query: str) -> Any:
+    reply = call("GET", f"/flowrun/r/value?{query}")
+    assert reply.status == 200, reply.text
+    return reply.json
+
+
+def test_a_part_of_a_value_is_read(host: Host) -> None:
+    defined(BIG)
+    rows = [{"n": n, "text": "t" * 3_000, "deep": {"er": [1]}} for n in range(300)]
+    begin("r", x=rows)
+    part = value("of=input&path=/x&from=100&count=2")
+    assert (part["type"], part["length"], part["next"]) == ("list", 300, 102)
+    assert part["bytes"] == len(json.dumps(rows, separators=(",", ":")))
+    assert part["value"] == [{"n": n, "text": "t" * 2_000, "deep": {}} for n in (100, 101)]
+    assert part["cut"][:2] == [
+        {"path": "/100/text", "type": "str", "bytes": 3_002},
+        {"path": "/100/deep", "type": "map", "bytes": 10},
+    ]
+    assert value("of=input&path=/x/7/deep&depth=9") == {
+        "type": "map", "length": 1, "bytes": 10, "value": {"er": [1]}, "cut": [], "next": None,
+    }  # fmt: skip
+    assert value("of=input&path=/x&from=299")["next"] is None
+    assert list(value("of=input")["value"]) == ["x", "y"]
+    assert value("of=output") == {"type": "null", "length": None, "bytes": 4, "value": None, "cut": [], "next": None}
+
+
+def test_a_part_has_a_bound_whatever_is_asked_for(host: Host) -> None:
+    defined(BIG)
+    begin("r", x=[["x" * 1_900] * 40 for _ in range(50)])
+    reply = call("GET", "/flowrun/r/value?of=input&path=/x&depth=64&count=1000")
+    assert len(reply.text) < 700_000
+    assert 0 < reply.json["next"] < 50
+
+
+def test_a_whole_value_is_saved_as_a_file(host: Host) -> None:
+    run = started("r")
+    call("POST", "/step", answered(run, data={"a": 1}, globalVariables={"v": "x" * 20_000}))
+    saved = call("GET", "/flowrun/r/value?of=vars&raw=true")
+    assert saved.json == {"v": "x" * 20_000}
+    assert saved.headers["Content-Disposition"] == 'attachment; filename="vars.json"'
+    assert value("of=entry&seq=2&raw=true") == {"data": {"a": 1}, "vars": {"v": "x" * 20_000}}
+    assert value("of=entry&seq=2&path=/data/a&raw=true") == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("", 400),
+        ("of=steps", 400),
+        ("of=entry", 400),
+        ("of=input&seq=1", 400),
+        ("of=entry&seq=99", 404),
+        ("of=vars&path=/nothing", 404),
+        ("of=vars&depth=0", 400),
+        ("of=vars&count=1001", 400),
+    ],
+)
+def test_a_part_that_cannot_be_says_why(host: Host, query: str, status: int) -> None:
+    started("r")
+    assert call("GET", f"/flowrun/r/value?{query}").status == status
+
+
+def test_secrets_are_masked_in_every_form(host: Host) -> None:
+    defined("flow kept input = (any x, secret str key); wait W => (DONE -> done) { for = 1h; }; flow_end")
+    reply = call("POST", "/flow/kept/runs", {"name": "r", "input": {"x": 1, "key": "hush" * 10_000}})
+    assert reply.status == 201, reply.text
+    texts = [reply.text] + [
+        call("GET", url).text
+        for url in (
+            "/flowrun/r",
+            "/flowrun?view=full",
+            "/flowrun/r/value?of=input",
+            "/flowrun/r/value?of=input&raw=true",
+            "/flowrun/r/value?of=input&path=/key",
+        )
+    ]
+    for shown in texts:
+        assert "hush" not in shown
+        assert "sealed" not in shown
+    assert value("of=input&path=/key")["value"] == "***"
+    ref = call("GET", "/flowrun/r").json["spec"]["input"]["key"]
+    if isinstance(ref, dict):
+        assert call("GET", ref["$ref"]).json == "***"

@@ -71,4 +71,4 @@ def test_an_action_shows_its_breaker(host: Host, breaker: str) -> None:
     assert opened[1] == opened[2]
     assert opened[1]["failures"] == 2
     assert opened[1]["open_until"].endswith("Z")
-    assert "status" not in call("GET", "/action").json[0]
+    assert call("GET", "/action").json[0]["status"]["breaker"] == opened[2]

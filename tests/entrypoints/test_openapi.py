@@ -66,7 +66,7 @@ def test_every_call_has_an_id_of_its_own(host: Host) -> None:
 @pytest.mark.parametrize("of", OPERATIONS, ids=" ".join)
 def test_every_answer_of_a_call_has_a_schema(of: tuple[str, str]) -> None:
     for status, response in OPERATIONS[of]["responses"].items():
-        assert response["content"], status
+        assert bool(response["content"]) is (status != "304"), status
         assert all(found["schema"] for found in response["content"].values()), status
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from chalicelib import hosting
+from chalicelib.service.errors import Busy
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import NEVER, answered, defined, started, uuid_of
@@ -47,6 +50,7 @@ def test_a_run_has_the_shape_that_echoer_gave_it(host: Host) -> None:
             }
         ],
         "failed_undos": [],
+        "start_at": None,
         "created_at": "2027-01-15T08:00:00.000Z",
         "updated_at": "2027-01-15T08:00:00.000Z",
         "ended_at": None,
@@ -308,3 +312,13 @@ def test_events_are_kept_until_they_expire(host: Host) -> None:
 def test_the_root_and_the_health_answer(host: Host) -> None:
     assert call("GET", "/").json == "echoer"
     assert call("GET", "/healthz").json == {"status": "ok"}
+
+
+def test_the_health_says_what_fails(host: Host) -> None:
+    def fail() -> None:
+        raise Busy("nothing can be stored: the disk is full")
+
+    hosting.use(replace(host.services, adapters=replace(host.services.adapters, check_store=fail)))
+    reply = call("GET", "/healthz")
+    assert (reply.status, reply.code, reply.headers["Retry-After"]) == (503, "busy", "1")
+    assert reply.json["message"] == "nothing can be stored: the disk is full"

@@ -6,6 +6,7 @@ import pytest
 
 from chalicelib.engine.errors import StateNotRouted
 from chalicelib.model.status import Status
+from chalicelib.service.inbox import MAX_EXAMINED, TaskQuery
 from tests.hosts import NS, Host
 
 DAY = 86_400_000
@@ -81,3 +82,33 @@ def test_the_inbox_can_be_asked_for_one_run_or_step(host: Host) -> None:
     assert [task.run for task in host.services.inbox.open(NS, 10, run="other")] == ["other"]
     assert host.services.inbox.open(NS, 10, step="Pay") == []
     assert len(host.services.inbox.open(NS, 1)) == 1
+
+
+def test_a_page_looks_at_so_many_tasks_and_no_more(host: Host) -> None:
+    for number in range(MAX_EXAMINED):
+        host.start("f", f"r-{number}", doc="d")
+    query = TaskQuery(labels=[("shop", "north")])
+    page = host.services.inbox.page(NS, 10, query)
+    assert (page.tasks, page.last is None) == ([], False)
+    page = host.services.inbox.page(NS, 10, TaskQuery(labels=query.labels, after=page.last))
+    assert (page.tasks, page.last) == ([], None)
+
+
+def test_the_tasks_of_one_run_are_found_behind_any_number_of_others(host: Host) -> None:
+    for number in range(MAX_EXAMINED):
+        host.start("f", f"r-{number}", doc="d")
+    page = host.services.inbox.page(NS, 10, TaskQuery(run=f"r-{MAX_EXAMINED - 1}"))
+    assert [(task.run, task.step) for task in page.tasks] == [(f"r-{MAX_EXAMINED - 1}", "Review")]
+
+
+def test_a_task_is_found_by_its_activation_and_nothing_is_removed(host: Host) -> None:
+    uuid = host.uuid("Review")
+    task = host.services.inbox.find(NS, "r", uuid)
+    assert task is not None
+    assert (task.step, task.flow) == ("Review", "f")
+    host.answer("Review", "AGREE")
+    host.clock.advance(1)
+    stored = list(host.store.tasks.list(NS, 10))
+    assert host.services.inbox.find(NS, "r", uuid) is None
+    assert host.services.inbox.find(NS, "none", uuid) is None
+    assert list(host.store.tasks.list(NS, 10)) == stored

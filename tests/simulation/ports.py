@@ -30,6 +30,7 @@ FAULTS_OF: Final[dict[str, tuple[str, ...]]] = {
     "runs.put_blobs": WRITE_FAULTS,
     "runs.blobs": READ_FAULTS,
     "runs.save": SAVE_FAULTS,
+    "runs.save_relabeled": SAVE_FAULTS,
     "runs.delete": WRITE_FAULTS,
     "runs.list": READ_FAULTS,
     "runs.changed": READ_FAULTS,
@@ -53,6 +54,7 @@ FAULTS_OF: Final[dict[str, tuple[str, ...]]] = {
     "waiters.put": WRITE_FAULTS,
     "waiters.remove": WRITE_FAULTS,
     "waiters.first": READ_FAULTS,
+    "deliveries.put": WRITE_FAULTS,
     "queue.send": SEND_FAULTS,
     "queue.defer": WRITE_FAULTS,
     "caller.post": POST_FAULTS,
@@ -98,6 +100,8 @@ class CutStore:
         self.tasks: Any = Cut(stage, "tasks", store.tasks)
         self.schedules: Any = Cut(stage, "schedules", store.schedules)
         self.waiters: Any = Cut(stage, "waiters", store.waiters)
+        self.deliveries: Any = Cut(stage, "deliveries", store.deliveries)
+        self.batches: Any = Cut(stage, "batches", store.batches)
 
 
 def cut(stage: Stage, name: str, execute: Callable[[], Any], args: tuple[Any, ...]) -> Any:

@@ -75,6 +75,15 @@ FINAL_ERRORS: Final = (NoCredentialsError, PartialCredentialsError, NoRegionErro
 """Errors that occur before anything is sent and would occur again."""
 
 
+def advice(error: Exception) -> str:
+    """Return in parentheses what to set, if the environment names no region or no credentials; else an empty text."""
+    if isinstance(error, NoRegionError):
+        return " (set AWS_DEFAULT_REGION, such as eu-central-1)"
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        return " (set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
+    return ""
+
+
 class _Request(msgspec.Struct, frozen=True):
     """The members of the body that a FIFO queue needs (docs/http-api.md, 1)."""
 
@@ -115,7 +124,7 @@ class AwsCaller:
         except ClientError as exc:
             return refusal(address, exc)
         except FINAL_ERRORS as exc:
-            text = f"{address} cannot be called"
+            text = f"{address} cannot be called{advice(exc)}"
             return NotTaken(f"{text}: {exc}"[:MAX_EXCERPT_CHARS], final=True, brief=text)
         except BotoCoreError as exc:
             text = f"{address} could not be reached"

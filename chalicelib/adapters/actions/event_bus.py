@@ -13,7 +13,14 @@ from typing import Any, Final
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.adapters.actions.aws_caller import FINAL_ERRORS, MAX_EXCERPT_CHARS, Connect, connect_aws, refusal
+from chalicelib.adapters.actions.aws_caller import (
+    FINAL_ERRORS,
+    MAX_EXCERPT_CHARS,
+    Connect,
+    advice,
+    connect_aws,
+    refusal,
+)
 from chalicelib.model.json_values import ready
 from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 
@@ -65,7 +72,7 @@ class EventBusCaller:
         except ClientError as exc:
             return refusal(bus, exc)
         except FINAL_ERRORS as exc:
-            return NotTaken(f"{bus} cannot be called: {exc}"[:MAX_EXCERPT_CHARS], final=True)
+            return NotTaken(f"{bus} cannot be called{advice(exc)}: {exc}"[:MAX_EXCERPT_CHARS], final=True)
         except BotoCoreError as exc:
             return NotTaken(f"{bus} could not be reached: {exc}"[:MAX_EXCERPT_CHARS], final=False)
         failed = next((one for one in answer["Entries"] if one.get("ErrorCode")), None)

@@ -13,7 +13,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -25,6 +25,7 @@ from urllib3 import exceptions as urllib3_errors
 from chalicelib.adapters.actions.answers import taken
 from chalicelib.adapters.actions.connections import Connections, Stale, context_of, usual_context
 from chalicelib.adapters.actions.egress import ANYWHERE, EgressPolicy, Forbidden
+from chalicelib.model.addresses import without_password
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.actions import MAX_ANSWER_BYTES, Call, NotTaken, Reply, Response, brief_refusal
@@ -114,16 +115,18 @@ class HttpCaller:
         reply = NotTaken.own("the action has no address", final=True)
         total = call.timeout / 1000 if self._total is None else self._total
         for address in call.addresses:
+            shown = without_password(call.shown or address)
             try:
                 answer = self._exchange(adapter, address, call, total)
             except _ERRORS as exc:
-                reply = self._failure(_shown(call.shown or address), exc, total)
+                reply = replace(self._failure(shown, exc, total), address=shown)
                 continue
             if call.direct:
                 return self._response(answer)
             if answer.is_success:
-                return taken(answer.body, answer.headers.get("Content-Type", ""), broken_off=answer.broken_off)
-            reply = self._refusal(_shown(address), answer)
+                found = taken(answer.body, answer.headers.get("Content-Type", ""), broken_off=answer.broken_off)
+                return replace(found, status=answer.status, address=shown)
+            reply = replace(self._refusal(shown, answer), address=shown)
             if reply.final:
                 break
         return reply
@@ -253,8 +256,3 @@ def _causes(exc: BaseException) -> list[BaseException]:
             found.append(one)
             todo += [getattr(one, "reason", None), *one.args, one.__cause__, one.__context__]
     return found
-
-
-def _shown(address: str) -> str:
-    """Return the address without a password."""
-    return re.sub(r"//[^/?#]*@", "//", address)

@@ -23,6 +23,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
+from chalicelib.adapters.actions.aws_caller import advice
 from chalicelib.adapters.aws_operations import results
 from chalicelib.adapters.aws_operations.allowed import AllowedCalls, OwnResources
 from chalicelib.adapters.aws_operations.arguments import DoesNotFit, parameters_of
@@ -93,7 +94,7 @@ class OperationCaller:
         except ClientError as exc:  # of STS
             return _refusal("STS", f"the role {call.role} cannot be assumed", exc)
         except _FINAL_ERRORS as exc:
-            text = f"{address} cannot be called"
+            text = f"{address} cannot be called{advice(exc)}"
             return NotTaken(f"{text}: {exc}"[:MAX_EXCERPT_CHARS], final=True, brief=text)
         except BotoCoreError as exc:
             text = f"{address} could not be reached"

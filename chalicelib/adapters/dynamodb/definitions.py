@@ -61,6 +61,19 @@ class DynamoDefinitions:
         archived = self._table.get(keys.archived(namespace, kind, name, version))
         return _definition(archived) if archived else None
 
+    def versions(
+        self, namespace: str, kind: Kind, name: str, limit: int, before: int | None = None
+    ) -> Sequence[Definition]:
+        newest = self._table.get(keys.newest(namespace, kind, name))
+        if newest is None:
+            return []
+        is_first = not newest.t and (before is None or int(newest.v) < before)
+        partition, last = keys.archived(namespace, kind, name, int(newest.v) if before is None else before - 1)
+        with translated():
+            found = self._item.query(partition, self._item.s <= last, scan_index_forward=False, page_size=limit + 1)
+            archived = [item for item in islice(found, limit + 1) if not is_first or int(item.s) != newest.v]
+        return [_definition(item) for item in [newest, *archived][0 if is_first else 1 :]][:limit]
+
     def list(self, namespace: str, kind: Kind, limit: int, after: str = "") -> Sequence[Definition]:
         with translated():
             found = self._item.query(

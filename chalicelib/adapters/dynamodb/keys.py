@@ -9,9 +9,10 @@ have its attributes. `#` separates the parts of a key.
     the flow it brought   R#namespace#run id          flow                     GetItem
     history page          R#namespace#run id          page#number of its last  Query, s above a number
     blob of a run         R#namespace#run id          beside#key#part          BatchGetItem, consistent
+    delivery              R#namespace#run id          sent#uuid#at             Query
     label of a run        L#namespace#label#value     created at#name          Query, s downwards
     definition, newest    D#namespace#kind            name                     GetItem, BatchGetItem; Query for lists
-    definition, archived  V#namespace#kind#name       version                  GetItem
+    definition, archived  V#namespace#kind#name       version                  GetItem; Query, s downwards
     idempotency key       K#namespace#key             key                      GetItem, consistent
     versioned value       C#namespace#key             cell                     GetItem, consistent
     signal                S#namespace#name#key#run    at#id                    Query, consistent; BatchGetItem
@@ -20,6 +21,8 @@ have its attributes. `#` separates the parts of a key.
     task                  T#namespace#shard           since#uuid               Query, consistent
     state of a schedule   P#namespace#name            schedule                 GetItem, consistent; BatchGetItem
     waiter                Q#namespace#queue           since#place#uuid           Query, consistent
+    batch                 J#namespace                 id (by time)             GetItem, consistent; Query downwards
+    chunk of a batch      J#namespace#batch           kind#number              GetItem, consistent
 
     index     partition                               sort                     items
     ─────     ─────────                               ────                     ─────
@@ -74,6 +77,7 @@ HEAD: Final = "head"
 _FLOW: Final = "flow"
 _PAGE: Final = "page"
 _BESIDE: Final = "beside"
+_SENT: Final = "sent"
 _BODY: Final = "body"
 _SIGNAL: Final = "signal"
 """Longer than any StatusClass, so that the two kinds of partitions of `listed` cannot collide."""
@@ -144,6 +148,16 @@ def part(value: Key, number: int) -> Key:
     """Return the key of a part of a blob; parts count from 0."""
     k, s = value
     return k, f"{s}{_SEPARATOR}{number:04}"
+
+
+def delivery(namespace: str, run_id: str, uuid: str, at: Instant) -> Key:
+    partition, beginning = deliveries(namespace, run_id, uuid)
+    return partition, f"{beginning}{at:013}"
+
+
+def deliveries(namespace: str, run_id: str, uuid: str) -> Key:
+    """Return the partition of the deliveries of an activation, and what their sort keys begin with."""
+    return parts(namespace, run_id), f"{_SENT}{_SEPARATOR}{uuid}{_SEPARATOR}"
 
 
 def label(namespace: str, name: str, value: str) -> str:
@@ -221,6 +235,19 @@ def waiter(namespace: str, queue: str, waiter: Waiter) -> Key:
 def waiters(namespace: str, queue: str) -> str:
     """Return the partition of the waiters in a queue."""
     return _SEPARATOR.join((_join("Q", namespace), _short(queue)))
+
+
+def batch(namespace: str, batch_id: str) -> Key:
+    return batches(namespace), batch_id
+
+
+def batches(namespace: str) -> str:
+    """Return the partition of a namespace's batches, which sort by time."""
+    return _join("J", namespace)
+
+
+def batch_chunk(namespace: str, batch_id: str, kind: str, number: int) -> Key:
+    return _join("J", namespace, batch_id), f"{kind}{_SEPARATOR}{number:06}"
 
 
 # ── positions in indexes ─────────────────────────────────────────────────────────────────────────────────────────────

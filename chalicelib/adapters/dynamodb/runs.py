@@ -26,7 +26,7 @@ from chalicelib.model.json_values import decode as decode_value
 from chalicelib.model.json_values import encode as encode_value
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
-from chalicelib.service.errors import NotFound, RunExists
+from chalicelib.service.errors import Conflict, NotFound, RunExists
 from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, position_of
 
 _PAGES_AT_ONCE: Final = 32
@@ -84,6 +84,17 @@ class DynamoRuns:
         with translated(refused=conflict_error(run)):
             self.head_of(run, body).save(self._is_still(run, seen))
 
+    def save_relabeled(self, run: Run, before: Run, body: bytes = b"") -> None:
+        old, new = set(self._labels(before)), set(self._labels(run))
+        self._table.put_all([self._item(*place) for place in sorted(new - old)])
+        try:
+            self.save(run, before.version, body)
+        except Conflict:
+            there = self.load(run.namespace, run.name)
+            self._table.remove(sorted(new - (set(self._labels(there)) if there else set())))
+            raise
+        self._table.remove(sorted(old - new))
+
     def delete(self, run: Run) -> None:
         found = self._table.get(keys.head(run.namespace, run.name))
         if found is None:
@@ -101,15 +112,17 @@ class DynamoRuns:
     def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
         return changed(self._table, namespace, since, limit)
 
-    def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
-        shards = [self._due_in(number, until, limit) for number in range(keys.SHARDS)]
+    def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueTimer]:
+        if since > until:
+            return []
+        shards = [self._due_in(number, until, limit, since) for number in range(keys.SHARDS)]
         with translated():
             return list(islice(merge(*shards, key=lambda timer: timer.at), limit))
 
-    def _due_in(self, number: int, until: Instant, limit: int) -> Iterator[DueTimer]:
+    def _due_in(self, number: int, until: Instant, limit: int, since: Instant) -> Iterator[DueTimer]:
         for found in self._item.query(
             keys.timers(number),
-            self._item.al <= until,
+            self._item.al.between(since, until),
             index_name=tables.TIMERS.name,
             page_size=limit,
         ):

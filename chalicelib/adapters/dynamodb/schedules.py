@@ -43,15 +43,17 @@ class DynamoSchedules:
                 self._item.k.does_not_exist() | (self._item.v == state.version)
             )
 
-    def due(self, until: Instant, limit: int) -> Sequence[DueSchedule]:
-        shards = [self._due_in(number, until, limit) for number in range(keys.SHARDS)]
+    def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueSchedule]:
+        if since > until:
+            return []
+        shards = [self._due_in(number, until, limit, since) for number in range(keys.SHARDS)]
         with translated():
             return list(islice(merge(*shards, key=lambda due: due.at), limit))
 
-    def _due_in(self, number: int, until: Instant, limit: int) -> Iterator[DueSchedule]:
+    def _due_in(self, number: int, until: Instant, limit: int, since: Instant) -> Iterator[DueSchedule]:
         for found in self._item.query(
             keys.schedule_timers(number),
-            self._item.al <= until,
+            self._item.al.between(since, until),
             index_name=tables.TIMERS.name,
             page_size=limit,
         ):

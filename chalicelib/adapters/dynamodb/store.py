@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.adapters.dynamodb import keys
+from chalicelib.adapters.dynamodb.batches import DynamoBatches
 from chalicelib.adapters.dynamodb.definitions import DynamoDefinitions
+from chalicelib.adapters.dynamodb.deliveries import DynamoDeliveries
 from chalicelib.adapters.dynamodb.items import Table, TableLocation, seconds, translated
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
 from chalicelib.adapters.dynamodb.schedules import DynamoSchedules
@@ -69,3 +71,5 @@ class DynamoStore:
         self.schedules = DynamoSchedules(self.table)
         self.versioned_values = DynamoVersionedValues(self.table)
         self.waiters = DynamoWaiters(self.table)
+        self.deliveries = DynamoDeliveries(self.table)
+        self.batches = DynamoBatches(self.table)

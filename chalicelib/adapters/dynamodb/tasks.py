@@ -9,7 +9,7 @@ from itertools import islice
 from chalicelib.adapters.dynamodb import keys
 from chalicelib.adapters.dynamodb.items import Item, Table, seconds, translated
 from chalicelib.model import formats
-from chalicelib.service.ports.tasks import Task
+from chalicelib.service.ports.tasks import Task, first_tasks
 
 
 class DynamoTasks:
@@ -26,11 +26,22 @@ class DynamoTasks:
         with translated():
             self._item(k, s).delete()
 
-    def list(self, namespace: str, limit: int, after: Task | None = None) -> Sequence[Task]:
+    def list(
+        self, namespace: str, limit: int, after: Task | None = None, *, by_deadline: bool = False
+    ) -> Sequence[Task]:
+        if by_deadline:
+            with translated():
+                return first_tasks(self._all(namespace), limit, after, by_deadline=True)
         shards = [self._shard(namespace, number, limit, after) for number in range(keys.SHARDS)]
         with translated():
             found = islice(merge(*shards, key=lambda item: item.s), limit)
             return [formats.TASK.decode(item.b, Task) for item in found]
+
+    def _all(self, namespace: str) -> Iterator[Task]:
+        """Yield every task. There is no index by deadline: an inbox is small, and a task has some 200 bytes."""
+        for number in range(keys.SHARDS):
+            for item in self._item.query(keys.tasks(namespace, number), consistent_read=True):
+                yield formats.TASK.decode(item.b, Task)
 
     def _shard(self, namespace: str, number: int, limit: int, after: Task | None) -> Iterator[Item]:
         yield from self._item.query(

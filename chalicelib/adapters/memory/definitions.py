@@ -34,6 +34,13 @@ class MemoryDefinitions:
             versions = self._versions.get((namespace, kind, name), [])
             return _definition(versions[version - 1]) if 1 <= version <= len(versions) else None
 
+    def versions(
+        self, namespace: str, kind: Kind, name: str, limit: int, before: int | None = None
+    ) -> Sequence[Definition]:
+        with self._lock:
+            bodies = self._versions.get((namespace, kind, name), [])[: None if before is None else max(before - 1, 0)]
+        return [_definition(body) for body in reversed(bodies[-limit:])]
+
     def list(self, namespace: str, kind: Kind, limit: int, after: str = "") -> Sequence[Definition]:
         with self._lock:
             keys = sorted(key for key in self._versions if key[:2] == (namespace, kind) and key[2] > after)

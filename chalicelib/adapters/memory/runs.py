@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import RLock
 
@@ -34,8 +34,10 @@ class _Head:
 
 
 class MemoryRuns:
-    def __init__(self, lock: RLock) -> None:
+    def __init__(self, lock: RLock, forget: Callable[[Run], None] = lambda _: None) -> None:
+        """`forget` removes what other stores hold of a run that is deleted."""
         self._lock = lock
+        self._forget = forget
         self._heads: dict[tuple[str, str], _Head] = {}
         self._pages: dict[tuple[str, str], dict[int, bytes]] = {}
         self._own: dict[tuple[str, str], bytes] = {}
@@ -92,6 +94,9 @@ class MemoryRuns:
                 raise conflict_error(run)
             self._put(run, body)
 
+    def save_relabeled(self, run: Run, before: Run, body: bytes = b"") -> None:
+        self.save(run, before.version, body)
+
     def delete(self, run: Run) -> None:
         with self._lock:
             head = self._heads.get((run.namespace, run.name))
@@ -102,6 +107,7 @@ class MemoryRuns:
             for part in (self._pages, self._own, self._blobs):
                 part.pop((run.namespace, run.id), None)
             del self._heads[run.namespace, run.name]
+            self._forget(run)
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
         before = position_at(namespace, query.cursor) if query.cursor else None
@@ -121,12 +127,12 @@ class MemoryRuns:
         heads.sort(key=lambda head: head.change)
         return [decode_run(head.body) for head in heads[:limit]]
 
-    def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
+    def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueTimer]:
         with self._lock:
             timers = [
                 DueTimer(namespace, name, head.timer_at)
                 for (namespace, name), head in self._heads.items()
-                if head.timer_at is not None and head.timer_at <= until
+                if head.timer_at is not None and since <= head.timer_at <= until
             ]
         return sorted(timers, key=lambda timer: timer.at)[:limit]
 

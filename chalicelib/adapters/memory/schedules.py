@@ -39,9 +39,9 @@ class MemorySchedules:
             del self._states[namespace, state.name]
             self._due.pop((namespace, state.name), None)
 
-    def due(self, until: Instant, limit: int) -> Sequence[DueSchedule]:
+    def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueSchedule]:
         with self._lock:
-            found = [DueSchedule(*place, at) for place, at in self._due.items() if at <= until]
+            found = [DueSchedule(*place, at) for place, at in self._due.items() if since <= at <= until]
         return sorted(found, key=lambda due: due.at)[:limit]
 
     def _check(self, namespace: str, name: str, seen: int | None) -> None:

@@ -1,4 +1,4 @@
-"""The store in memory: definitions, runs, keys, versioned values, signals, tasks, waiters and schedules."""
+"""The store in memory: definitions, runs, keys, versioned values, signals, tasks, waiters, schedules and batches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from heapq import nsmallest
 from threading import RLock
 
+from chalicelib.adapters.memory.batches import MemoryBatches
 from chalicelib.adapters.memory.definitions import MemoryDefinitions
+from chalicelib.adapters.memory.deliveries import MemoryDeliveries
 from chalicelib.adapters.memory.runs import MemoryRuns
 from chalicelib.adapters.memory.schedules import MemorySchedules
 from chalicelib.adapters.store_rules import versioned_value_conflict
@@ -15,7 +17,7 @@ from chalicelib.model import formats
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.definitions import DefinitionStore
 from chalicelib.service.ports.events import Signal, Subscription
-from chalicelib.service.ports.tasks import Task
+from chalicelib.service.ports.tasks import Task, first_tasks
 from chalicelib.service.ports.waiters import Waiter
 
 
@@ -106,11 +108,12 @@ class MemoryTasks:
         with self._lock:
             self._tasks.pop((namespace, task.since, task.uuid), None)
 
-    def list(self, namespace: str, limit: int, after: Task | None = None) -> Sequence[Task]:
-        before = (after.since, after.uuid) if after else (-1, "")
+    def list(
+        self, namespace: str, limit: int, after: Task | None = None, *, by_deadline: bool = False
+    ) -> Sequence[Task]:
         with self._lock:
-            places = sorted(place for place in self._tasks if place[0] == namespace and place[1:] > before)
-            return [self._tasks[place] for place in places[:limit]]
+            tasks = [task for (owner, *_), task in self._tasks.items() if owner == namespace]
+        return first_tasks(tasks, limit, after, by_deadline=by_deadline)
 
 
 class MemoryWaiters:
@@ -138,7 +141,8 @@ class MemoryStore:
 
     def __init__(self) -> None:
         lock = RLock()
-        self.runs = MemoryRuns(lock)
+        self.deliveries = MemoryDeliveries(lock)
+        self.runs = MemoryRuns(lock, self.deliveries.forget)
         self.definitions: DefinitionStore = MemoryDefinitions(lock, self.runs)
         self.keys = MemoryKeys(lock)
         self.signals = MemorySignals(lock)
@@ -146,3 +150,4 @@ class MemoryStore:
         self.schedules = MemorySchedules(lock)
         self.versioned_values = MemoryVersionedValues(lock)
         self.waiters = MemoryWaiters(lock)
+        self.batches = MemoryBatches(lock)

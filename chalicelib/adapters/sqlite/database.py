@@ -8,14 +8,13 @@ at checkpoints only: a power failure can lose the last commits, in order, but ne
 **Concurrency.** There is one writer at a time: a lock in the process, and BEGIN IMMEDIATE for transactions. A single
 statement is a transaction of its own. Each concurrent reader borrows a connection of its own and sees the last commit.
 A lock file keeps a second process from opening the file, because each process would take the messages that the other
-has received for abandoned ones.
+has received for abandoned ones (`files.py`).
 
 A `:memory:` database is one connection that all threads share under the same lock.
 """
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import sqlite3
@@ -23,8 +22,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
+from time import monotonic
 from typing import Any, Final, TypeAlias
 
+from chalicelib.adapters.sqlite import files
 from chalicelib.adapters.sqlite.migrations import MIGRATIONS, Migration, migrate
 from chalicelib.service.errors import Busy, ServiceError, TooLarge
 
@@ -34,6 +35,10 @@ Row: TypeAlias = tuple[Any, ...]
 
 MEMORY: Final = ":memory:"
 _BUSY_TIMEOUT_MS: Final = 5_000
+_CHECK_INTERVAL_S: Final = 1.0
+"""How long a successful check counts, so that checks do not wear out the disk."""
+_MAX_POSTPONED: Final = 200
+"""How many postponed statements are kept in memory."""
 
 
 class Database:
@@ -51,11 +56,14 @@ class Database:
         self._full_sync = full_sync
         self._lock_file = lock_file
         self._lock = RLock()
+        self._checked_at = float("-inf")
         self._connections: list[sqlite3.Connection] = []
+        self._postponed: list[tuple[str, Sequence[object]]] = []
         self._idle: list[sqlite3.Connection] = []
         """Connections for readers that are free."""
         try:
             self._writer = self._connect()
+            self._opened = None if path == MEMORY else Path(path).stat()
             migrate(self._writer, None if path == MEMORY else Path(path), migrations)
         except BaseException as error:
             for connection in self._connections:
@@ -70,20 +78,23 @@ class Database:
     ) -> Database:
         """Open the file `path`, creating or migrating it as needed, or an unnamed database for `:memory:`.
 
-        Raises Busy if another server has it open, and ServiceError if it is not a database that this version can use.
+        Raises Busy if another server has it open, and ServiceError if it is damaged or not a database that this version
+        can use.
         """
         if str(path) == MEMORY:
             return cls(MEMORY, None, full_sync=full_sync, migrations=migrations)
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        lock_file = _take_lock(Path(path))
+        real = files.resolved(path)
+        lock_file = files.prepare(real)
         try:
-            return cls(str(path), lock_file, full_sync=full_sync, migrations=migrations)
+            return cls(str(real), lock_file, full_sync=full_sync, migrations=migrations)
         except BaseException:
             os.close(lock_file)
             raise
 
     def close(self) -> None:
         """Close all connections, and let another server open the file."""
+        if self._connections:
+            self.flush()
         with self._lock, _translated():
             for connection in self._connections:
                 connection.close()
@@ -109,6 +120,28 @@ class Database:
         with _translated(), self._lock:
             return self._writer.execute(sql, values).rowcount
 
+    def change_later(self, sql: str, values: Sequence[object] = ()) -> None:
+        """Execute a statement in the next transaction. It is lost if the process ends before."""
+        with self._lock:
+            self._postponed.append((sql, values))
+            is_full = len(self._postponed) >= _MAX_POSTPONED
+        if is_full:
+            self.flush()
+
+    def change_now(self, sql: str, values: Sequence[object] = ()) -> None:
+        """Execute and commit a statement together with the postponed ones."""
+        if not self._postponed:
+            self.change(sql, values)
+            return
+        with self.transaction() as connection:
+            connection.execute(sql, values)
+
+    def flush(self) -> None:
+        """Execute and commit the postponed statements."""
+        if self._postponed:
+            with self.transaction():
+                pass
+
     def change_rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """Execute and commit a statement. Return the rows of its RETURNING clause."""
         with _translated(), self._lock:
@@ -116,16 +149,49 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commit everything done in the `with` block at its end, or nothing if it ends with an exception."""
+        """Commit everything done in the `with` block at its end, or nothing if it ends with an exception.
+
+        Postponed statements are executed first.
+        """
         with _translated(), self._lock:
             self._writer.execute("BEGIN IMMEDIATE")
+            postponed = tuple(self._postponed)
             try:
+                for sql, values in postponed:
+                    self._writer.execute(sql, values)
                 yield self._writer
                 self._writer.execute("COMMIT")
+                del self._postponed[: len(postponed)]
             except BaseException:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
+
+    def check(self) -> None:
+        """Write to the file. Raises Busy, which says what fails, if nothing can be stored."""
+        if self._path == MEMORY:
+            return
+        if not self._lock.acquire(timeout=_BUSY_TIMEOUT_MS / 1000):
+            raise Busy("nothing can be stored: another write takes long")
+        try:
+            if monotonic() - self._checked_at < _CHECK_INTERVAL_S:
+                return
+            if not self._is_in_place():
+                raise Busy("nothing can be stored: the file was moved, replaced or deleted while the server runs")
+            version = self._writer.execute("PRAGMA user_version").fetchone()[0]
+            self._writer.execute(f"PRAGMA user_version = {version}")
+            self._checked_at = monotonic()
+        except sqlite3.Error as exc:
+            LOG.error("SQLite cannot write: %s", exc)
+            raise Busy(f"nothing can be stored: {_REASONS.get(_code_of(exc), 'the store fails')}") from exc
+        finally:
+            self._lock.release()
+
+    def _is_in_place(self) -> bool:
+        try:
+            return self._opened is None or os.path.samestat(Path(self._path).stat(), self._opened)
+        except FileNotFoundError:
+            return False
 
     def _borrow(self) -> sqlite3.Connection:
         try:
@@ -143,19 +209,25 @@ class Database:
         return connection
 
 
-def _take_lock(path: Path) -> int:
-    """Return a file descriptor that locks `<path>.lock` until it is closed or the process ends. Raises Busy."""
-    lock_file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        os.close(lock_file)
-        raise Busy(f"another server uses {path}") from exc
-    return lock_file
-
-
 _BUSY_CODES: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 """Errors that pass: another thread or process holds the file for longer than the busy timeout."""
+
+_REASONS: Final = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_READONLY: "the file or its disk is read-only",
+    sqlite3.SQLITE_IOERR: "the disk reports an error, or a limit on the size of files is reached",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged",
+    sqlite3.SQLITE_NOTADB: "the file is damaged",
+    sqlite3.SQLITE_BUSY: "another process holds the file",
+    sqlite3.SQLITE_LOCKED: "another process holds the file",
+}
+
+
+def _code_of(error: sqlite3.Error) -> int:
+    """Return the error's code without the details of its second byte; 0 for an error of the Python module."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF
 
 
 @contextmanager
@@ -169,8 +241,8 @@ def _translated() -> Iterator[None]:
     except sqlite3.Error as exc:
         if "closed database" in str(exc):
             LOG.debug("the database is closed: the server is stopping")
-        elif getattr(exc, "sqlite_errorcode", None) in _BUSY_CODES:
+        elif _code_of(exc) in _BUSY_CODES:
             LOG.warning("SQLite is busy: %s", exc)
         else:
-            LOG.exception("SQLite failed")
+            LOG.exception("SQLite failed: %s", _REASONS.get(_code_of(exc), "see below"))
         raise Busy("the store is unavailable; try again later") from exc

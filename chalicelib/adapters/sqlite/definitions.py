@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -14,6 +15,9 @@ from chalicelib.adapters.store_rules import check_distinct, not_newest, not_next
 from chalicelib.model import formats
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.runs import NewRun
+
+_NO_VERSION: Final = 2**62
+"""Above every version."""
 
 _NEWEST = (
     "SELECT body, deleted FROM names JOIN definitions USING (namespace, kind, name, version)"
@@ -40,6 +44,16 @@ class SqliteDefinitions:
         query = "SELECT body, 0 FROM definitions WHERE namespace = ? AND kind = ? AND name = ? AND version = ?"
         found = self._database.rows(query, (namespace, kind, name, version))
         return _definition(found[0]) if found else None
+
+    def versions(
+        self, namespace: str, kind: Kind, name: str, limit: int, before: int | None = None
+    ) -> Sequence[Definition]:
+        query = (
+            "SELECT body, 0 FROM definitions WHERE namespace = ? AND kind = ? AND name = ? AND version < ?"
+            " ORDER BY version DESC LIMIT ?"
+        )
+        values = (namespace, kind, name, _NO_VERSION if before is None else before, limit)
+        return [_definition(row) for row in self._database.rows(query, values)]
 
     def list(self, namespace: str, kind: Kind, limit: int, after: str = "") -> Sequence[Definition]:
         query = f"{_NEWEST} AND NOT deleted AND name > ? ORDER BY name LIMIT ?"

@@ -66,7 +66,7 @@ class SqliteQueue:
         pairs = ", ".join(["(?, ?)"] * len(keys))
         # The + keeps SQLite from scanning the whole queue instead of looking the ids up.
         sql = f"DELETE FROM messages WHERE id IN ({ids}) AND +queue = ? AND (id, count) IN (VALUES {pairs})"  # noqa: S608
-        self._database.change(sql, (*(key for key, _ in keys), queue, *(value for key in keys for value in key)))
+        self._database.change_now(sql, (*(key for key, _ in keys), queue, *(value for key in keys for value in key)))
 
     def release_all(self) -> None:
         """Make every message due that was received and not deleted. Call it at the start, before any consumer runs."""

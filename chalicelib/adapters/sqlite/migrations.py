@@ -10,12 +10,12 @@ rows has formats of its own (`model/formats.py`) and needs no migration here.
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from chalicelib.adapters import private_files
 from chalicelib.adapters.sqlite.schema import SCHEMA
 from chalicelib.service.errors import ServiceError
 
@@ -53,7 +53,30 @@ def _add_waiters_and_schedules(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX schedules_due ON schedules (wake_at) WHERE wake_at IS NOT NULL")
 
 
-MIGRATIONS: Final[Sequence[Migration]] = (_rename_tables, _list_failed_undos, _add_waiters_and_schedules)
+def _add_deliveries_and_batches(connection: sqlite3.Connection) -> None:
+    """Version 4 to 5: deliveries of activations are rows; batches and their chunks."""
+    connection.execute(
+        "CREATE TABLE deliveries (namespace TEXT, run TEXT, uuid TEXT, at INTEGER, body BLOB NOT NULL,"
+        " PRIMARY KEY (namespace, run, uuid, at)) WITHOUT ROWID"
+    )
+    connection.execute(
+        "CREATE TABLE batches (namespace TEXT, id TEXT, version INTEGER NOT NULL, expires_at INTEGER NOT NULL,"
+        " body BLOB NOT NULL, PRIMARY KEY (namespace, id)) WITHOUT ROWID"
+    )
+    connection.execute("CREATE INDEX batches_expiry ON batches (expires_at)")
+    connection.execute(
+        "CREATE TABLE batch_chunks (namespace TEXT, batch TEXT, kind TEXT, number INTEGER, expires_at INTEGER NOT NULL,"
+        " body BLOB NOT NULL, PRIMARY KEY (namespace, batch, kind, number))"
+    )
+    connection.execute("CREATE INDEX batch_chunks_expiry ON batch_chunks (expires_at)")
+
+
+MIGRATIONS: Final[Sequence[Migration]] = (
+    _rename_tables,
+    _list_failed_undos,
+    _add_waiters_and_schedules,
+    _add_deliveries_and_batches,
+)
 """`MIGRATIONS[0]` leads from version 1 to 2, and so on."""
 
 
@@ -96,10 +119,10 @@ def _create(connection: sqlite3.Connection) -> None:
 
 
 def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
-    """Copy the whole database. The copy has its name only once it is complete."""
+    """Copy the whole database. The copy has its name only once it is complete, and only its owner can read it."""
     backup = backup_path(path, version)
     incomplete = backup.with_name(f"{backup.name}.incomplete")
     incomplete.unlink(missing_ok=True)
+    private_files.create_file(incomplete)
     connection.execute("VACUUM INTO ?", (str(incomplete),))
-    shutil.copymode(path, incomplete)
     incomplete.replace(backup)

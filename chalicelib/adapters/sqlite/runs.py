@@ -28,6 +28,10 @@ from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, p
 
 _PAGES_AT_ONCE: Final = 32
 _VALUES_AT_ONCE: Final = 500
+_INSERT_LABEL: Final = "INSERT OR IGNORE INTO labels VALUES (?, ?, ?, ?, ?)"
+_DELETE_LABEL: Final = (
+    "DELETE FROM labels WHERE namespace = ? AND label = ? AND value = ? AND created_at = ? AND name = ?"
+)
 
 
 class SqliteRuns:
@@ -79,16 +83,15 @@ class SqliteRuns:
         return found
 
     def save(self, run: Run, seen: int, body: bytes = b"") -> None:
-        saved = self._database.change(
-            "UPDATE runs SET version = ?, status = ?, status_at = ?, timer_at = ?, body = ?, undo_failed = ?"
-            " WHERE namespace = ? AND name = ? AND version = ? AND id = ?",
-            (
-                *(run.version, run.status, run.status_at, timer_of(run), body or encode(run), undo_failed(run)),
-                *(run.namespace, run.name, seen, run.id),
-            ),
-        )
-        if not saved:
+        if not self._database.change(*_update(run, seen, body)):
             raise conflict_error(run)
+
+    def save_relabeled(self, run: Run, before: Run, body: bytes = b"") -> None:
+        with self._database.transaction() as connection:
+            if not connection.execute(*_update(run, before.version, body)).rowcount:
+                raise conflict_error(run)
+            connection.executemany(_DELETE_LABEL, _label_rows(before))
+            connection.executemany(_INSERT_LABEL, _label_rows(run))
 
     def delete(self, run: Run) -> None:
         key = (run.namespace, run.name)
@@ -98,13 +101,10 @@ class SqliteRuns:
                 return
             if found != (run.id, run.version):
                 raise conflict_error(run)
-            for table in ("pages", "own_flows", "blobs"):
+            for table in ("pages", "own_flows", "blobs", "deliveries"):
                 sql = f"DELETE FROM {table} WHERE namespace = ? AND run = ?"  # noqa: S608 - no text of a caller
                 connection.execute(sql, (run.namespace, run.id))
-            connection.executemany(
-                "DELETE FROM labels WHERE namespace = ? AND label = ? AND value = ? AND created_at = ? AND name = ?",
-                _label_rows(run),
-            )
+            connection.executemany(_DELETE_LABEL, _label_rows(run))
             connection.execute("DELETE FROM runs WHERE namespace = ? AND name = ?", key)
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
@@ -122,9 +122,11 @@ class SqliteRuns:
         query = "SELECT body FROM runs WHERE namespace = ? AND status_at >= ? ORDER BY status_at, name LIMIT ?"
         return [decode_run(body) for (body,) in self._database.rows(query, (namespace, since, limit))]
 
-    def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
-        query = "SELECT namespace, name, timer_at FROM runs WHERE timer_at <= ? ORDER BY timer_at LIMIT ?"
-        return [DueTimer(*found) for found in self._database.rows(query, (until, limit))]
+    def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueTimer]:
+        query = (
+            "SELECT namespace, name, timer_at FROM runs WHERE timer_at <= ? AND timer_at >= ? ORDER BY timer_at LIMIT ?"
+        )
+        return [DueTimer(*found) for found in self._database.rows(query, (until, since, limit))]
 
 
 def _newest(
@@ -165,7 +167,7 @@ def create_within(connection: sqlite3.Connection, new: NewRun) -> None:
     if new.own is not None:
         values = (run.namespace, run.id, encode_value(new.own))
         connection.execute("INSERT OR REPLACE INTO own_flows VALUES (?, ?, ?)", values)
-    connection.executemany("INSERT OR IGNORE INTO labels VALUES (?, ?, ?, ?, ?)", _label_rows(run))
+    connection.executemany(_INSERT_LABEL, _label_rows(run))
 
 
 def _insert(new: NewRun) -> tuple[str, tuple[object, ...]]:
@@ -173,6 +175,15 @@ def _insert(new: NewRun) -> tuple[str, tuple[object, ...]]:
     sql = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
     key = (run.namespace, run.name, run.id, run.version, run.status, run.status_at)
     return sql, (*key, flow_of(run), run.created_at, timer_of(run), new.body or encode(run), undo_failed(run))
+
+
+def _update(run: Run, seen: int, body: bytes) -> tuple[str, tuple[object, ...]]:
+    sql = (
+        "UPDATE runs SET version = ?, status = ?, status_at = ?, timer_at = ?, body = ?, undo_failed = ?"
+        " WHERE namespace = ? AND name = ? AND version = ? AND id = ?"
+    )
+    changed = (run.version, run.status, run.status_at, timer_of(run), body or encode(run), undo_failed(run))
+    return sql, (*changed, run.namespace, run.name, seen, run.id)
 
 
 def _label_rows(run: Run) -> list[tuple[object, ...]]:

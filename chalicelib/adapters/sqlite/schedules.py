@@ -48,6 +48,9 @@ class SqliteSchedules:
         if self._database.rows("SELECT 1 FROM schedules WHERE namespace = ? AND name = ?", key):
             raise schedule_conflict(state.name)
 
-    def due(self, until: Instant, limit: int) -> Sequence[DueSchedule]:
-        query = "SELECT namespace, name, wake_at FROM schedules WHERE wake_at <= ? ORDER BY wake_at LIMIT ?"
-        return [DueSchedule(*found) for found in self._database.rows(query, (until, limit))]
+    def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueSchedule]:
+        query = (
+            "SELECT namespace, name, wake_at FROM schedules WHERE wake_at <= ? AND wake_at >= ?"
+            " ORDER BY wake_at LIMIT ?"
+        )
+        return [DueSchedule(*found) for found in self._database.rows(query, (until, since, limit))]

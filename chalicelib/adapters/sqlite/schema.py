@@ -46,6 +46,14 @@ CREATE TABLE schedules (namespace TEXT, name TEXT, version INTEGER NOT NULL, wak
 CREATE INDEX schedules_due ON schedules (wake_at) WHERE wake_at IS NOT NULL;
 CREATE TABLE waiters (namespace TEXT, queue TEXT, at INTEGER, place INTEGER, uuid TEXT, body BLOB NOT NULL,
     PRIMARY KEY (namespace, queue, at, place, uuid)) WITHOUT ROWID;
+CREATE TABLE deliveries (namespace TEXT, run TEXT, uuid TEXT, at INTEGER, body BLOB NOT NULL,
+    PRIMARY KEY (namespace, run, uuid, at)) WITHOUT ROWID;
+CREATE TABLE batches (namespace TEXT, id TEXT, version INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+    body BLOB NOT NULL, PRIMARY KEY (namespace, id)) WITHOUT ROWID;
+CREATE INDEX batches_expiry ON batches (expires_at);
+CREATE TABLE batch_chunks (namespace TEXT, batch TEXT, kind TEXT, number INTEGER, expires_at INTEGER NOT NULL,
+    body BLOB NOT NULL, PRIMARY KEY (namespace, batch, kind, number));
+CREATE INDEX batch_chunks_expiry ON batch_chunks (expires_at);
 
 CREATE TABLE messages (id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, visible_at INTEGER NOT NULL,
     count INTEGER NOT NULL, sent_at INTEGER NOT NULL, body TEXT NOT NULL);

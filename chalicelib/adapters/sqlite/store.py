@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from chalicelib.adapters.sqlite.batches import SqliteBatches
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.definitions import SqliteDefinitions
+from chalicelib.adapters.sqlite.deliveries import SqliteDeliveries
 from chalicelib.adapters.sqlite.runs import SqliteRuns
 from chalicelib.adapters.sqlite.schedules import SqliteSchedules
 from chalicelib.adapters.store_rules import versioned_value_conflict
@@ -118,6 +120,16 @@ def _identity(namespace: str, subscription: Subscription) -> tuple[str, str, str
     return namespace, subscription.name, subscription.key, subscription.run, subscription.uuid
 
 
+_TASKS_BY_AGE: Final = (
+    "SELECT run, uuid, since, until FROM tasks WHERE namespace = ? AND (since, uuid) > (?, ?)"
+    " ORDER BY since, uuid LIMIT ?"
+)
+_TASKS_BY_DEADLINE: Final = (
+    "SELECT run, uuid, since, until FROM tasks WHERE namespace = ? AND (until, uuid) > (?, ?)"
+    " ORDER BY until, uuid LIMIT ?"
+)
+
+
 class SqliteTasks:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -132,12 +144,12 @@ class SqliteTasks:
         sql = "DELETE FROM tasks WHERE namespace = ? AND since = ? AND uuid = ?"
         self._database.change(sql, (namespace, task.since, task.uuid))
 
-    def list(self, namespace: str, limit: int, after: Task | None = None) -> Sequence[Task]:
-        found = self._database.rows(
-            "SELECT run, uuid, since, until FROM tasks WHERE namespace = ? AND (since, uuid) > (?, ?)"
-            " ORDER BY since, uuid LIMIT ?",
-            (namespace, *((after.since, after.uuid) if after else (-1, "")), limit),
-        )
+    def list(
+        self, namespace: str, limit: int, after: Task | None = None, *, by_deadline: bool = False
+    ) -> Sequence[Task]:
+        place = after.place(by_deadline=by_deadline) if after else (-1, "")
+        sql = _TASKS_BY_DEADLINE if by_deadline else _TASKS_BY_AGE
+        found = self._database.rows(sql, (namespace, *place, limit))
         return [Task(run=run, uuid=uuid, since=since, until=until) for run, uuid, since, until in found]
 
 
@@ -176,3 +188,5 @@ class SqliteStore:
         self.schedules = SqliteSchedules(database)
         self.versioned_values = SqliteVersionedValues(database)
         self.waiters = SqliteWaiters(database)
+        self.deliveries = SqliteDeliveries(database)
+        self.batches = SqliteBatches(database)

@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from chalicelib.engine import senders
 from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NeverIssued, NoCallback, RunIsStopped, StateNotRouted, Unsigned
@@ -35,10 +36,11 @@ _REJECTED: Final = StepError(ErrorName.APPROVAL_REJECTED, "a person refused it")
 def acked(transition: Transition, event: StepAcked) -> Outcome:
     """Apply an answer or a report of progress.
 
-    Raises NeverIssued, Unsigned, RunIsStopped, NoCallback, StateNotRouted, TooLarge.
+    Raises NeverIssued, Unsigned, NotPermitted, RunIsStopped, NoCallback, StateNotRouted, TooLarge.
     """
     notice = transition.run.notice_of(event.uuid) if transition.run.notices else None
     if notice is not None and _is_for(event, notice):
+        senders.refuse_notice(notice.step, event.sender)
         return notices.acked(transition, notice, event)
     run, token = transition.run, transition.run.token_of(event.uuid)
     if token is None or token.activation is None or not _is_for(event, token):
@@ -46,6 +48,7 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     if event.step != token.step:
         event = dataclasses.replace(event, step=token.step)
     _refuse_unsigned(transition, token, event)
+    senders.refuse_waiting(transition.definition, run, token, event.sender)
     if run.status in status.STOPPED:
         raise RunIsStopped(run.name, run.last_err)
     invocation = invocation_of(transition.definition, run, token)
@@ -89,11 +92,12 @@ def _answered(transition: Transition, token: Token, invocation: Invocation, even
 
 
 def _not_awaited(transition: Transition, token: Token | None, event: StepAcked) -> Outcome:
-    """Ignore an answer to an activation that has ended. Raises NeverIssued, Unsigned."""
+    """Ignore an answer to an activation that has ended. Raises NeverIssued, Unsigned, NotPermitted."""
     ended = _ended_step(transition, event) if token is None else None
     if ended is None:
         raise NeverIssued(transition.run.name, event.step, event.uuid)
     _refuse_unsigned(transition, None, dataclasses.replace(event, step=ended))
+    senders.refuse_ended(transition.definition, ended, event.sender)
     return Outcome.DUPLICATE
 
 

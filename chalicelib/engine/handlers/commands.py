@@ -9,7 +9,20 @@ from msgspec.structs import replace
 from chalicelib.engine import admission, lifecycle, notices, suspensions
 from chalicelib.engine.effects import Outcome, RequestPermit, SetTimer
 from chalicelib.engine.errors import CommandRefused, NoFailedUndo
-from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, UndosRetried, VarsSet
+from chalicelib.engine.events import (
+    Event,
+    LabelsSet,
+    RunContinued,
+    RunMigrated,
+    RunPaused,
+    RunRetried,
+    RunStopped,
+    TokenMoved,
+    UndosRetried,
+    VarsSet,
+)
+from chalicelib.engine.handlers.goto import go_to
+from chalicelib.engine.handlers.migrate import migrate
 from chalicelib.engine.handlers.retry import retry
 from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of
 from chalicelib.engine.lifecycle import Command
@@ -24,15 +37,20 @@ from chalicelib.model.status import SUSPEND, Status
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait, EmitWait, StartWait
 
-CommandEvent: TypeAlias = RunPaused | RunContinued | RunStopped | RunRetried | UndosRetried | VarsSet
+CommandEvent: TypeAlias = (
+    RunPaused | RunContinued | RunStopped | RunRetried | RunMigrated | TokenMoved | UndosRetried | VarsSet | LabelsSet
+)
 
 _COMMANDS: Final[dict[type[Event], Command]] = {
     RunPaused: Command.PAUSE,
     RunContinued: Command.CONTINUE,
     RunStopped: Command.STOP,
     RunRetried: Command.RETRY,
+    RunMigrated: Command.MIGRATE,
+    TokenMoved: Command.GOTO,
     UndosRetried: Command.RETRY_UNDOS,
     VarsSet: Command.VARS,
+    LabelsSet: Command.LABELS,
 }
 
 
@@ -52,8 +70,8 @@ def apply_command(transition: Transition, event: CommandEvent) -> Outcome:
             transition.record("RunStopped", target=STOPPED, origin=transition.current_step, error=reason)
             transition.set_run(error=None)
             fail(transition, Status.CANCELED, reason or "stopped by a person")
-        case RunRetried():
-            retry(transition, event)
+        case RunRetried() | RunMigrated() | TokenMoved():
+            _mend(transition, event)
         case UndosRetried():
             if not transition.run.failed_undos:
                 raise NoFailedUndo(transition.run.name)
@@ -61,10 +79,22 @@ def apply_command(transition: Transition, event: CommandEvent) -> Outcome:
         case VarsSet():
             _set_vars(transition, event)
             return Outcome.ADVANCED
+        case LabelsSet():
+            return _set_labels(transition, event)
         case _:
             assert_never(event)
     transition.set_run(last_event=str(_COMMANDS[type(event)]))
     return Outcome.ADVANCED
+
+
+def _mend(transition: Transition, event: RunRetried | RunMigrated | TokenMoved) -> None:
+    match event:
+        case RunRetried():
+            retry(transition, event)
+        case RunMigrated():
+            migrate(transition, event)
+        case TokenMoved():
+            go_to(transition, event)
 
 
 def _applies(run: Run, event: CommandEvent) -> bool:
@@ -73,7 +103,8 @@ def _applies(run: Run, event: CommandEvent) -> bool:
     if run.status in lifecycle.WITHOUT_EFFECT[command]:
         return False
     has_succeeded = command is Command.STOP and run.ending is Status.SUCCEEDED
-    if run.status not in lifecycle.ALLOWED[command] or has_succeeded:
+    is_busy = command in (Command.MIGRATE, Command.GOTO) and (run.ending is not None or admission.waits(run))
+    if run.status not in lifecycle.ALLOWED[command] or has_succeeded or is_busy:
         raise CommandRefused(run.name, run.status, command)
     # A run that a person paused is continued by a person, not with its parent.
     return not (isinstance(event, RunContinued) and event.with_parent and not run.paused_with_parent)
@@ -88,6 +119,19 @@ def _set_vars(transition: Transition, event: VarsSet) -> None:
     size_limits.admit("the run's variables", variables)
     transition.record("VarsSet", vars=changed, removed=removed)
     transition.replace_vars(variables)
+
+
+def _set_labels(transition: Transition, event: LabelsSet) -> Outcome:
+    """Change and remove labels of the run. Raises TooLarge."""
+    before = transition.run.labels
+    removed = tuple(name for name in dict.fromkeys(event.remove) if name in before)
+    labels = {name: value for name, value in {**before, **event.labels}.items() if name not in removed}
+    if labels == before:
+        return Outcome.IGNORED
+    size_limits.admit_labels(labels)
+    transition.record("LabelsSet", data={"set": event.labels, "remove": list(removed)})
+    transition.set_run(labels=labels)
+    return Outcome.ADVANCED
 
 
 def _continue(transition: Transition) -> None:

@@ -16,7 +16,7 @@ from chalicelib.engine.events import (
     ReplyIgnored,
 )
 from chalicelib.engine.handlers import notices
-from chalicelib.engine.invocation import invocation_of, limiter_of
+from chalicelib.engine.invocation import invocation_of, limiters_of
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action
 from chalicelib.engine.token_moves import leave
@@ -82,8 +82,7 @@ def _failed(transition: Transition, event: DeliveryFailed) -> Outcome:
 
 def _release_permit(transition: Transition, token: Token, activation: Activation) -> None:
     """Return the permit until the next attempt."""
-    limiter = limiter_of(transition.definition, transition.run, token)
-    if limiter:
+    for limiter in limiters_of(transition.definition, transition.run, token):
         transition.emit(ReleasePermit(activation.uuid, limiter, activation.attempt))
 
 

@@ -21,13 +21,12 @@ from chalice.app import Request as ChaliceRequest
 from chalice.app import Response as ChaliceResponse
 
 from chalicelib import hosting
-from chalicelib.config import Access
+from chalicelib.config import Access, Settings
 from chalicelib.entrypoints.http import auth, errors
-from chalicelib.entrypoints.http.bodies import MAX_TEXT_CHARACTERS, name_of
+from chalicelib.entrypoints.http.bodies import name_of
 from chalicelib.entrypoints.http.query import Query
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route, View
-from chalicelib.model.step_token import MAX_TOKEN_CHARACTERS
 from chalicelib.service.errors import TooLarge
 from chalicelib.service.observability import traceparent, work_context
 
@@ -70,7 +69,7 @@ def _middleware(request: ChaliceRequest, get_response: Callable[[ChaliceRequest]
 
 def _handler(route: Route, view: View) -> Callable[..., ChaliceResponse]:
     names_a_run = route.path.startswith("/flowrun/{name}")
-    limit = MAX_TOKEN_CHARACTERS if route.is_callback else MAX_TEXT_CHARACTERS
+    limit = route.max_name_characters
 
     @wraps(route.view)
     def handle(**names: str) -> ChaliceResponse:
@@ -118,7 +117,21 @@ def _read(request: ChaliceRequest) -> Request:
         body=body if isinstance(body, bytes) else body.encode(),
         arn=identity.get("userArn"),
         trace=str(traceparent.read(request.headers.get("traceparent", "")) or ""),
+        base_url=_base_url(services.settings, request),
     )
+
+
+def _base_url(settings: Settings, request: ChaliceRequest) -> str:
+    """Return the URL of the API: the configured one or, on Lambda, that of API Gateway in its event.
+
+    No setting can tell the API's function its own URL, because the API refers to the function. Clients cannot write
+    these parts of the event; `path` in the context begins with the stage, or with the path of the domain's mapping.
+    """
+    host, whole = request.context.get("domainName"), str(request.context.get("path", ""))
+    path = str(request.to_original_event().get("path", ""))
+    if settings.has_public_url or not settings.on_lambda or not host or not whole.endswith(path):
+        return settings.url.rstrip("/")
+    return f"https://{host}{whole.removesuffix(path)}"
 
 
 def _ids_of(request: ChaliceRequest) -> dict[str, str]:

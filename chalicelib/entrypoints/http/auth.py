@@ -10,12 +10,14 @@ With ECHOER_AUTH=iam, API Gateway verifies AWS signatures, and IAM policies on `
 which method and path. There are no other roles then, and ECHOER_NAMESPACE is the only namespace. The identity comes
 from a part of API Gateway's event that clients cannot write; a call without an identity is refused.
 
-While callbacks are open (ECHOER_CALLBACKS=open), anyone who knows the uuid of an activation may answer it. Viewers can
-see uuids; if viewers must not answer steps, set ECHOER_CALLBACKS=token. Callbacks without a token are not rate-limited,
-so that no answer of an action is lost.
+While callbacks are open (ECHOER_CALLBACKS=open), anyone who knows the uuid of an activation may answer it for its
+action service. Viewers can see uuids; if viewers must not answer steps, set ECHOER_CALLBACKS=token. Callbacks without a
+token are not rate-limited, so that no answer of an action is lost. Tasks of people and approvals are different: with
+ECHOER_AUTH=token their answers require the role `clerk`, or a signed link (`views.task_links`), whatever
+ECHOER_CALLBACKS says.
 
-If the server is open, requests with the `Origin` of another site are refused, so that a web page cannot command a
-server on its visitor's machine.
+If the server is open, requests from pages of other origins are refused, so that a web page can neither command nor
+read a server on its visitor's machine. The local server checks the `Host` too, and this for every path.
 """
 
 from __future__ import annotations
@@ -23,11 +25,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import wraps
 from typing import Final
-from urllib.parse import urlsplit
 
 from chalicelib.config import Access
+from chalicelib.engine.errors import NotPermitted
 from chalicelib.entrypoints.http import errors
 from chalicelib.entrypoints.http.audit import record
+from chalicelib.entrypoints.http.own_site import OwnSite
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.model.json_values import Json
@@ -44,8 +47,6 @@ UNKNOWN_CALLER: Final = "nobody"
 SIGV4: Final = "AWS4-"
 """The beginning of `Authorization` in a request that AWS's SDK signed, for AWS. It is no token of this server."""
 
-LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
-
 
 def requires_caller(route: Route, callbacks: Access) -> bool:
     """Whether the call needs a token or a signature. `callbacks` is the setting for answers to steps."""
@@ -54,21 +55,20 @@ def requires_caller(route: Route, callbacks: Access) -> bool:
 
 def authorized(route: Route) -> View:
     """Return the view of the route, called only for callers who may call it."""
-    role = route.role
-    return route.view if role is None else _authorized(route, role)
+    return route.view if route.role is None else _authorized(route)
 
 
-def _authorized(route: Route, role: Role) -> View:
+def _authorized(route: Route) -> View:
     @wraps(route.view)
     def view(request: Request, **names: str) -> Json:
         audited, result, status = replace(request, caller=UNKNOWN_CALLER), None, 500
         try:
             caller = _authenticate(request, route)
             namespace = _namespace(request, caller, route)
-            audited = replace(request, caller=caller.by, bound=caller.bound, namespace=namespace)
+            audited = replace(request, caller=caller.by, bound=caller.bound, namespace=namespace, identity=caller)
             work_context.note(namespace=namespace)
-            _check_role_and_rates(audited, caller, route, role)
-            result = route.view(audited, **names)
+            _check_role_and_rates(audited, caller, route)
+            result = _called(route, audited, caller, names)
             status = result.status if isinstance(result, Response) else 200
             return result
         except Exception as error:
@@ -81,6 +81,16 @@ def _authorized(route: Route, role: Role) -> View:
     return view
 
 
+def _called(route: Route, request: Request, caller: Caller, names: dict[str, str]) -> Json:
+    """Return the result of the view. An anonymous caller whose answer needs a person's token is unauthorized."""
+    try:
+        return route.view(request, **names)
+    except NotPermitted as error:
+        if caller.anonymous:
+            raise Unauthorized(str(error)) from error
+        raise
+
+
 def _authenticate(request: Request, route: Route) -> Caller:
     """Return the caller of the request. Raises Unauthorized, Forbidden."""
     settings, authorization = request.services.settings, request.headers.get("authorization")
@@ -90,7 +100,7 @@ def _authenticate(request: Request, route: Route) -> Caller:
         return Caller(by=name, role=Role.ADMIN, namespace=settings.namespace, bound=False)
     is_anonymous = authorization is None or settings.auth is Access.IAM or authorization.startswith(SIGV4)
     if route.is_callback and settings.callbacks is Access.OPEN and is_anonymous:
-        return Caller(by="action", role=Role.ACTION, namespace=settings.namespace, bound=False)
+        return Caller(by="action", role=Role.ACTION, namespace=settings.namespace, bound=False, anonymous=True)
     if settings.auth is Access.IAM:
         if not request.arn:
             raise Unauthorized("the request has no AWS signature that API Gateway verified; sign it with Signature V4")
@@ -102,17 +112,13 @@ def _authenticate(request: Request, route: Route) -> Caller:
 
 
 def _refuse_other_sites(request: Request) -> None:
-    origin = request.headers.get("origin")
-    own = _host_of(request.services.settings.url)
-    if origin is not None and _host_of(origin) not in {own, *LOOPBACK} - {None}:
-        raise Forbidden(f"requests from pages of {origin!r:.80} are not allowed on a server without authentication")
-
-
-def _host_of(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
+    settings, headers = request.services.settings, request.headers
+    urls = [settings.url]
+    if settings.on_lambda:  # API Gateway does not forward requests for other hosts
+        urls.append(f"https://{headers.get('host', '')}")
+    problem = OwnSite(settings.port, tuple(urls)).page_problem(headers.get("origin"), headers.get("sec-fetch-site"))
+    if problem:
+        raise Forbidden(problem)
 
 
 def _namespace(request: Request, caller: Caller, route: Route) -> str:
@@ -133,10 +139,11 @@ def _namespace(request: Request, caller: Caller, route: Route) -> str:
     return named.pop() if named else caller.namespace
 
 
-def _check_role_and_rates(request: Request, caller: Caller, route: Route, role: Role) -> None:
+def _check_role_and_rates(request: Request, caller: Caller, route: Route) -> None:
     """Raise Forbidden if the role does not permit the call, TooManyRequests if the caller exceeded its rate."""
-    if not caller.role.covers(role):
-        raise Forbidden(f"{' '.join(route.call)} requires the role {role}; the token has the role {caller.role}")
+    if not route.allows(caller.role):
+        wanted = " or ".join(route.roles)
+        raise Forbidden(f"{' '.join(route.call)} requires the role {wanted}; the token has the role {caller.role}")
     if route.is_callback and not caller.id:
         return
     settings, name = request.services.settings, f"token {caller.id}" if caller.id else caller.by

@@ -19,6 +19,7 @@ from chalicelib.entrypoints.http.echoer_types import event_data
 from chalicelib.model import times
 from chalicelib.model.json_values import DEEPEST, Json, is_shallow, ready
 from chalicelib.model.times import Instant
+from chalicelib.service.batches.operator import DEFAULT_RATE
 from chalicelib.service.errors import Invalid, Malformed
 from chalicelib.service.events.publish import DEFAULT_TTL_MS, MAX_TTL_MS
 from chalicelib.service.runs.answer import Answer, AnswerError
@@ -106,6 +107,35 @@ class RetryBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     reason: Text = ""
 
 
+class MigrateBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The version to which the run moves. `steps` maps names of steps to their names in that version, where these
+    differ. `dry_run`: true changes nothing. `reason` is recorded."""
+
+    version: FlowVersion
+    steps: dict[str, Text] = {}
+    dry_run: bool = False
+    reason: Text = ""
+
+
+class GotoBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The step that a token enters. `token` says which token, if several can enter it. `reason` is recorded."""
+
+    step: Text
+    token: Text | None = None
+    reason: Text = ""
+
+
+class BatchBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A command over many runs. `select` has filters of `GET /flowrun`, or `names`; `with` the fields of the command's
+    own call; `rate` is how many runs per second it commands at most. `dry_run`: nothing is done."""
+
+    select: dict[str, Json]
+    command: Literal["retry", "pause", "continue", "stop", "delete", "migrate", "signal"] = msgspec.field(name="do")
+    args: dict[str, Json] = msgspec.field(name="with", default={})
+    dry_run: bool = False
+    rate: Annotated[float, msgspec.Meta(gt=0, le=1_000)] = DEFAULT_RATE
+
+
 class SignalBody(msgspec.Struct, frozen=True, kw_only=True):
     """An event. `ttl` says how long runs that start to wait later can still receive it: a duration such as `2h`, or
     seconds. It defaults to 24 hours. The same `id` is the same event: sent again within 24 hours, or within the `ttl`,
@@ -169,6 +199,13 @@ class VarsBody(msgspec.Struct, frozen=True, kw_only=True):
     """The variables to set, and the names of variables to remove. null is a value like any other."""
 
     vars: dict[str, Json] = {}
+    remove: list[str] = []
+
+
+class LabelsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The labels to set, and the names of labels to remove."""
+
+    set: Labels = {}
     remove: list[str] = []
 
 
@@ -247,11 +284,14 @@ ready(
     StartBody,
     StopBody,
     RetryBody,
+    MigrateBody,
+    GotoBody,
     SignalBody,
     RunSignalBody,
     VarsBody,
     BackfillBody,
     CommandBody,
+    BatchBody,
     AnswerBody,
     TokenAnswerBody,
     SdkBody,

@@ -54,6 +54,7 @@ CODES: Final[dict[str, ErrorCode]] = {
     "order-refused": ErrorCode(409, "The run's status does not permit this command."),
     "was-undone": ErrorCode(409, "The work of the run was undone: `retry` needs a `step`."),
     "no-failed-undo": ErrorCode(409, "No undo of the run has failed."),
+    "link-expired": ErrorCode(410, "The signed link has expired: the deadline of its task has passed."),
     "too-large": ErrorCode(413, "A value is too large; the message names the limit."),
     "unsupported-media-type": ErrorCode(415, "The content type of the request is not supported."),
     "invalid": ErrorCode(422, "The request is well formed, but a value in it is not valid."),

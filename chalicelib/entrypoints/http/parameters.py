@@ -52,6 +52,11 @@ VIEW: Final = Parameter(
     {"type": "string", "enum": [SUMMARY, FULL, ""]},
 )
 VERSION: Final = Parameter("version", "Return this version instead of the newest one.", integer(1, 10**9))
+LABEL: Final = Parameter(
+    "label",
+    "Return only what has this label, written as `KEY:VALUE`. Given several times, all of them.",
+    {"type": "string", "pattern": "^[^:]+:", "maxLength": bodies.MAX_TEXT_CHARACTERS},
+)
 RUNS: Final = (
     NAME,
     Parameter(

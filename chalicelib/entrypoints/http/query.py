@@ -52,6 +52,10 @@ class Query:
             raise Malformed(f"`{name}` must be true or false, not {text!r:.60}")
         return text in ("true", "1")
 
+    def labels(self) -> list[tuple[str, str]]:
+        """Return every `label`, each of the form KEY:VALUE."""
+        return [_label(text) for text in self.all("label") if text]
+
     def choice(self, name: str, allowed: Sequence[str]) -> str | None:
         """Return one of the allowed words; None if it is missing."""
         text = self.text(name)
@@ -112,6 +116,13 @@ class Query:
         if found is None:
             raise Malformed(f"`{name}` must be an RFC 3339 time such as 2026-01-31T12:00:00Z, not {text!r:.60}")
         return found
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, colon, value = text.partition(":")
+    if not key or not colon or len(text) > MAX_TEXT_CHARACTERS:
+        raise Malformed(f"`label` must have the form KEY:VALUE, not {text!r:.60}")
+    return key, value
 
 
 def cursor_of(name: str) -> str:

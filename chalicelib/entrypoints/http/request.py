@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
 
+from chalicelib.config import Access
+from chalicelib.engine.senders import Sender
 from chalicelib.engine.values.secret_values import MARK, masked
 from chalicelib.entrypoints.http.query import Query
 from chalicelib.hosting import Services
 from chalicelib.model.json_values import Json
+from chalicelib.service.security.roles import Caller, Role
 
 JSON: Final = "application/json"
 
@@ -20,9 +24,10 @@ JSON: Final = "application/json"
 class Request:
     """An HTTP request.
 
-    `caller` is the name that history and audit record. A `bound` caller may not name another namespace. `arn` is the
-    AWS identity that signed the request, as API Gateway verified it; None if there is none. `trace` is the normalized
-    `traceparent`; empty if the request has no valid one.
+    `caller` is the name that history and audit record. A `bound` caller may not name another namespace. `identity` is
+    what is known of the caller; None before it is authenticated, and in calls that are public. `arn` is the AWS
+    identity that signed the request, as API Gateway verified it; None if there is none. `trace` is the normalized
+    `traceparent`; empty if the request has no valid one. `base_url` is the URL of the API as clients reach it.
     """
 
     services: Services
@@ -32,8 +37,17 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     bound: bool = True
+    identity: Caller | None = None
     arn: str | None = None
     trace: str = ""
+    base_url: str = ""
+
+    @property
+    def sender(self) -> Sender:
+        """Which answers to steps the caller may give. Only tokens tell people and action services apart."""
+        if self.identity is None or self.services.settings.auth is not Access.TOKEN:
+            return Sender.ANY
+        return {Role.ACTION: Sender.SERVICE, Role.CLERK: Sender.PERSON}.get(self.identity.role, Sender.ANY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +63,8 @@ class Response:
         return {"Content-Type": JSON, **self.headers}
 
     def text(self) -> str:
+        if self.status == HTTPStatus.NOT_MODIFIED:
+            return ""
         return encoded(self.body) if self.all_headers["Content-Type"] == JSON else str(self.body)
 
 

@@ -9,7 +9,9 @@ from typing import Any, Final, TypeAlias
 
 from chalice.app import Response
 
+from chalicelib.entrypoints.http.bodies import MAX_TEXT_CHARACTERS
 from chalicelib.entrypoints.http.parameters import Parameter
+from chalicelib.entrypoints.http.request import JSON
 from chalicelib.model.json_values import Json
 from chalicelib.service.security.roles import Role
 
@@ -28,6 +30,7 @@ class Route:
     view: the function that responds. Its docstring is the summary and the description of the call.
     group: the chapter of the documentation.
     role: the minimum role of a token; None if the call is public.
+    other_roles: roles that may call it, too, and do not include `role`.
     query: the parameters after the `?`.
     body: the type of the JSON body; None if the call takes no body.
     other_body: the type of another form of the JSON body that is accepted as well.
@@ -37,9 +40,12 @@ class Route:
     media: other content types of a 200 -> JSON schema.
     errors: statuses of errors that this call has in addition to those of every call.
     paged: the response has `x-next-cursor` if the list continues.
+    tagged: the response has an `ETag`, and a request with `If-None-Match` may be answered 304.
     resource: the path below which the calls on the returned resource are, for example `flowrun`.
     example: the title of the example that the documentation shows at its beginning.
     error_response: `make(error, request id)` makes the response to an error, if its protocol is another.
+    error_media: the content type of an error's response.
+    max_name_characters: the maximum length of a part of the path.
     """
 
     method: str
@@ -47,6 +53,7 @@ class Route:
     view: View
     group: str
     role: Role | None
+    other_roles: tuple[Role, ...] = ()
     query: tuple[Parameter, ...] = ()
     body: Any = None
     other_body: Any = None
@@ -56,9 +63,12 @@ class Route:
     media: Mapping[str, Json] = field(default_factory=dict)
     errors: tuple[int, ...] = ()
     paged: bool = False
+    tagged: bool = False
     resource: str = ""
     example: str = ""
     error_response: Callable[[Exception, str], Response] | None = None
+    error_media: str = JSON
+    max_name_characters: int = MAX_TEXT_CHARACTERS
 
     @property
     def call(self) -> tuple[str, str]:
@@ -73,6 +83,15 @@ class Route:
     @property
     def path_parameters(self) -> list[str]:
         return _PATH_PARAMETER.findall(self.path)
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The roles of which one is required; empty if the call is public."""
+        return () if self.role is None else (self.role, *self.other_roles)
+
+    def allows(self, role: Role) -> bool:
+        """Return whether a caller with that role may make the call."""
+        return self.role is None or any(map(role.covers, self.roles))
 
     @property
     def is_callback(self) -> bool:

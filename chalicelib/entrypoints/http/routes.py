@@ -6,27 +6,35 @@ from typing import Final, Literal
 
 from chalice.app import Authorizer, Blueprint
 
+from chalicelib import __version__
 from chalicelib.config import Access
-from chalicelib.entrypoints.http import adapter, responses
+from chalicelib.engine.values.size_limits import MAX_VALUE_BYTES
+from chalicelib.entrypoints.http import adapter, presenters, responses
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.views import (
     authoring,
     aws_sdk,
+    batches,
     command,
     definitions,
     doctor,
     events,
     graphs,
+    holds,
     runs,
     schedules,
     secrets,
     steps,
+    timers,
     tokens,
+    values,
+    versions,
     watch,
 )
 from chalicelib.model.json_values import Json
 from chalicelib.service.ports.definitions import Kind
+from chalicelib.service.security.roles import Role
 
 
 def root(_: Request) -> Json:
@@ -35,9 +43,33 @@ def root(_: Request) -> Json:
 
 
 def healthz(request: Request) -> Json:
-    """Check that the server and its store work."""
+    """Check that the server and its store work. On one machine something is stored, on AWS something is read."""
+    request.services.adapters.check_store()
     request.services.reader.definitions(request.namespace, Kind.ACTION, 1, "")
     return {"status": "ok"}
+
+
+def me(request: Request) -> Json:
+    """Get the caller: its role and namespace, and the calls that they permit.
+
+    `by` is the name that the history and the audit record. `auth` is how the server authenticates: `open`, `token` or
+    `iam`. `callbacks` is `open` if answers of action services require no token. `limits` are in bytes.
+    """
+    settings, caller = request.services.settings, request.identity
+    role = caller.role if caller else Role.ADMIN
+    found: responses.Me = {
+        "by": request.caller,
+        "role": role,
+        "namespace": request.namespace,
+        "bound": request.bound,
+        "auth": settings.auth,
+        "expires_at": presenters.moment(caller.expires_at if caller else None),
+        "calls": [" ".join(route.call) for route in ROUTES if route.allows(role)],
+        "version": __version__,
+        "callbacks": settings.callbacks,
+        "limits": {"answer": adapter.MAX_RESPONSE_BYTES, "value": MAX_VALUE_BYTES},
+    }
+    return found
 
 
 def openapi_document(request: Request) -> Json:
@@ -58,6 +90,15 @@ def openapi_page(request: Request) -> Json:
 SERVER: Final = (
     Route(method="GET", path="/", view=root, group="server", role=None, answers={200: Literal["echoer"]}),
     Route(method="GET", path="/healthz", view=healthz, group="server", role=None, answers={200: responses.Health}),
+    Route(
+        method="GET",
+        path="/me",
+        view=me,
+        group="server",
+        role=Role.VIEWER,
+        other_roles=(Role.ACTION, Role.CLERK),
+        answers={200: responses.Me},
+    ),
     Route(
         method="GET",
         path="/openapi.json",
@@ -81,12 +122,17 @@ ROUTES: Final = (
     *command.ROUTES,
     *doctor.ROUTES,
     *definitions.ROUTES,
+    *versions.ROUTES,
+    *holds.ROUTES,
     *graphs.ROUTES,
     *authoring.ROUTES,
     *runs.ROUTES,
+    *values.ROUTES,
+    *batches.ROUTES,
     *steps.ROUTES,
     *events.ROUTES,
     *schedules.ROUTES,
+    *timers.ROUTES,
     *watch.ROUTES,
     *secrets.ROUTES,
     *tokens.ROUTES,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ply import lex
 
 from chalicelib.language.limits import INTEGER_RANGE, MAX_DURATION_MS, MAX_TOKENS
-from chalicelib.language.problems import Findings, Problem
+from chalicelib.language.problems import Findings, Problem, displayed
 from chalicelib.language.source import Span
 from chalicelib.language.statements import END_WORDS
 from chalicelib.language.syntax.embedded import end_of_expression
@@ -147,9 +147,11 @@ def t_INTEGER(t):
 
 
 def t_NAME(t):
-    r"[^\W\d]\w*"
+    r"[^\W\d]\w*(?:-\w+)*"
     word = t.value.lower()
-    if not t.value.isascii():
+    if "-" in t.value:
+        _illegal(t, t.value, f'quote it: "{displayed(t.value)}"')
+    elif not t.value.isascii():
         _illegal(t, t.value, f'write a name with other letters in quotes: "{t.value[:40]}"')
     elif word in END_WORDS:
         t.type = "END"

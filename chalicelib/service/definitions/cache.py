@@ -28,6 +28,9 @@ from chalicelib.service.ports.store import Store
 MAX_CACHED_DEFINITIONS: Final = 1_000
 """How many definitions a container keeps in memory."""
 
+FOLLOW_MS: Final = 5_000
+"""After how long a container looks for newer versions of the actions of a run: one read for all of them."""
+
 
 class DefinitionCache:
     """Reads definitions through a cache. Safe for use by several threads."""
@@ -42,12 +45,53 @@ class DefinitionCache:
         self._compiled: OrderedDict[tuple[str, str], definition.Definition] = OrderedDict()
         self._newest: dict[tuple[str, Kind, str], tuple[Instant, Definition]] = {}
         self._undefined: dict[tuple[str, Kind, str], Instant] = {}
+        self._follow_age = max(max_age, FOLLOW_MS)
+        self._followed: dict[tuple[str, str], tuple[Instant, definition.Definition]] = {}
+        """Definitions with the newest versions of their actions, and when these were looked up."""
 
     def of(self, run: Run) -> definition.Definition:
-        """Return the definition of the run, without a read if this container has it. Raises NotFound."""
+        """Return the definition of the run, in which actions follow their newest versions. Raises NotFound.
+
+        It costs no read if this container has it, but one of the newest versions every FOLLOW_MS.
+        """
         ref = run.definition
         key = _key(run.namespace, ref) if ref.flow else (run.namespace, run.id)
-        return self._cached(key) or self._keep(key, self._read(run, ref))
+        cached = self._followed.get(key)
+        if cached is not None and cached[0] >= self._clock.now() - self._follow_age:
+            return cached[1]
+        newest = self._newer_actions(run.namespace, ref)
+        whole = (key[0], f"{key[1]} {sorted((name, found.version) for name, found in newest.items())}")
+        whole = whole if newest else key
+        found = self._cached(whole) or self._keep(whole, self._read(run, ref, newest))
+        if len(self._followed) > MAX_CACHED_DEFINITIONS:
+            self._followed.clear()
+        self._followed[key] = (self._clock.now(), found)
+        return found
+
+    def _newer_actions(self, namespace: str, ref: DefinitionRef) -> dict[str, Definition]:
+        """Return the actions of the run that have newer versions, as they were at most FOLLOW_MS ago."""
+        fresh = self._clock.now() - self._follow_age
+        missing, found = list[str](), dict[str, Definition]()
+        with self._lock:
+            for name in ref.actions:
+                cached = self._newest.get((namespace, Kind.ACTION, name))
+                if cached is not None and cached[0] >= fresh:
+                    found[name] = cached[1]
+                elif self._undefined.get((namespace, Kind.ACTION, name), -1) < fresh:
+                    missing.append(name)
+        if missing:
+            read = self._store.definitions.latest(namespace, Kind.ACTION, missing)
+            self.learn(namespace, read.values())
+            self._learn_undefined(namespace, Kind.ACTION, [name for name in missing if name not in read])
+            found.update(read)
+        return {name: one for name, one in found.items() if one.version > ref.actions[name]}
+
+    def _learn_undefined(self, namespace: str, kind: Kind, names: Iterable[str]) -> None:
+        now = self._clock.now()
+        with self._lock:
+            if len(self._undefined) > MAX_CACHED_DEFINITIONS:
+                self._undefined.clear()
+            self._undefined.update({(namespace, kind, name): now for name in names})
 
     def newest(self, namespace: str, kind: Kind, names: Iterable[str]) -> dict[str, Definition]:
         """Return the newest version of each name that is defined, at most `max_age` old."""
@@ -70,10 +114,7 @@ class DefinitionCache:
                 return None
         found = self.newest(namespace, kind, [name]).get(name)
         if found is None:
-            with self._lock:
-                if len(self._undefined) > MAX_CACHED_DEFINITIONS:
-                    self._undefined.clear()
-                self._undefined[key] = now
+            self._learn_undefined(namespace, kind, [name])
         return found
 
     def config_values(self, namespace: str, names: Iterable[str]) -> dict[str, Json]:
@@ -90,6 +131,7 @@ class DefinitionCache:
         with self._lock:
             if len(self._newest) > MAX_CACHED_DEFINITIONS:
                 self._newest.clear()
+            self._followed.clear()
             for definition in definitions:
                 self._newest[namespace, definition.kind, definition.name] = (now, definition)
                 self._undefined.pop((namespace, definition.kind, definition.name), None)
@@ -98,6 +140,7 @@ class DefinitionCache:
         """Read the newest version of the name again when it is next asked for."""
         with self._lock:
             self._newest.pop((namespace, kind, name), None)
+            self._followed.clear()
 
     def of_flow(self, namespace: str, name: str) -> tuple[definition.Definition, DefinitionRef]:
         """Return the newest version of a flow with the newest versions of its actions. Raises NotFound."""
@@ -173,14 +216,14 @@ class DefinitionCache:
             wanted = {undo.action for action in actions if (undo := action.undo) and not undo.is_flow} - found.keys()
         return found
 
-    def _read(self, run: Run, ref: DefinitionRef) -> definition.Definition:
+    def _read(self, run: Run, ref: DefinitionRef, newest: Mapping[str, Definition]) -> definition.Definition:
         if ref.flow:
             flow = _flow(self._version(run, Kind.FLOW, ref.flow, ref.version).value)
         else:
             flow = self._store.runs.own_flow(run)
         actions = {name: self._version(run, Kind.ACTION, name, version) for name, version in ref.actions.items()}
         configs = {name: self._version(run, Kind.CONFIG, name, version) for name, version in ref.configs.items()}
-        return self._compile(flow, _Parts(actions, configs))
+        return self._compile(flow, _Parts(actions, configs), newest)
 
     def _version(self, run: Run, kind: Kind, name: str, version: int) -> Definition:
         found = self._store.definitions.version(run.namespace, kind, name, version)
@@ -188,10 +231,13 @@ class DefinitionCache:
             raise NotFound(kind, f"{name} version {version}")
         return found
 
-    def _compile(self, flow: Flow, parts: _Parts) -> definition.Definition:
+    def _compile(
+        self, flow: Flow, parts: _Parts, newest: Mapping[str, Definition] | None = None
+    ) -> definition.Definition:
         return definition.Definition(
             flow=flow,
             actions={name: _action(found.value) for name, found in parts.actions.items()},
+            newest={name: _action(found.value) for name, found in (newest or {}).items()},
             defaults=self._defaults,
             max_steps=self._max_steps,
             config={name: json_values.decode(found.value, Config).value for name, found in parts.configs.items()},

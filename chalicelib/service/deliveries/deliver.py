@@ -7,6 +7,7 @@ deliver ──> accepted ──> nothing to write (the callback will come)
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ from chalicelib.engine.events import (
     ActionResumed,
     AnswerPending,
     CircuitChanged,
+    DeliveryFact,
     DeliveryFailed,
     DeliveryHeld,
     Event,
@@ -52,6 +54,7 @@ from chalicelib.service.deliveries.delivery_check import (
 )
 from chalicelib.service.deliveries.direct_answers import Answered, DirectAnswer, Pending
 from chalicelib.service.deliveries.direct_client import DirectClient
+from chalicelib.service.deliveries.recorder import Delivered, DeliveryRecorder, delivered
 from chalicelib.service.deliveries.redaction import NOT_VALID
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.errors import NotFound, ServiceError
@@ -92,9 +95,11 @@ class Deliverer:
         direct_client: DirectClient,
         breakers: Breakers,
         hold_gate: HoldGate,
+        recorder: DeliveryRecorder,
         queue: Queue,
         clock: Clock,
     ) -> None:
+        self._recorder = recorder
         self._runs = runs
         self._definition_cache = definition_cache
         self._advancer = advancer
@@ -157,14 +162,16 @@ class Deliverer:
     def _handle_group(self, run: Run | None, checked: Sequence[_Checked]) -> list[Redelivery | SendAgain]:
         """Deliver what is deliverable, in parallel, and record the results in one write."""
         deliverable = {n: one.check for n, one in enumerate(checked) if isinstance(one.check, Deliverable)}
-        replies = dict(zip(deliverable, parallel.side_by_side(self._call, list(deliverable.values())), strict=True))
+        done = dict(zip(deliverable, parallel.side_by_side(self._call, list(deliverable.values())), strict=True))
+        replies = {n: one.reply for n, one in done.items()}
         results = {n: result for n, one in enumerate(checked) if (result := _result_of(one.check, replies.get(n)))}
         redeliveries = [one.check if isinstance(one.check, int | SendAgain) else None for one in checked]
         if run is None or not results:
             return redeliveries
 
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
-            return [result(checked[n].message.uuid, at, f"{nonce}{n}") for n, result in results.items()]
+            made = {n: result(checked[n].message.uuid, at, f"{nonce}{n}") for n, result in results.items()}
+            return [_sent_by(event, done.get(n)) for n, event in made.items()]
 
         try:
             advanced = self._advancer.advance(run.namespace, run.name, make_events, seen=run)
@@ -194,7 +201,7 @@ class Deliverer:
 
         return self._advancer.advance(run.namespace, run.name, make_events)
 
-    def _call(self, deliverable: Deliverable) -> Taken | DirectAnswer:
+    def _call(self, deliverable: Deliverable) -> Delivered:
         run, token = deliverable.run, deliverable.token
         activation, invocation = deliverable.activation, deliverable.invocation
         definition, read_blob = self._definition_cache.of(run), blob_reader(self._runs, run)
@@ -203,12 +210,15 @@ class Deliverer:
             self._clock.sleep(early)
         with work_context.about(run=run.name, step=token.step, uuid=activation.uuid):
             client = self._direct_client if invocation.action.is_called else self._webhook_client
+            at = self._clock.now()
             reply = client.send(definition, run, token, activation, invocation, read_blob)
+            found = delivered(definition, deliverable, reply, at, self._clock.now() - at)
+            self._recorder.record(definition, deliverable, found, read_blob)
             failed = isinstance(reply, NotTaken)
             self._advancer.observer.delivered(reply if isinstance(reply, NotTaken) else Taken())
             self._record_circuit(deliverable, failed=failed)
             LOG.debug("not accepted" if failed else "accepted")  # never what the service answered
-        return reply
+        return found
 
     def _record_circuit(self, deliverable: Deliverable, *, failed: bool) -> None:
         """Tell the action's breaker how the delivery ended."""
@@ -234,6 +244,11 @@ class Deliverer:
             return None
         wait = max(0, retry_at - self._clock.now())
         return SendAgain(wait) if token.activation.location else wait
+
+
+def _sent_by(event: Event, found: Delivered | None) -> Event:
+    """Return the event with the delivery that it records."""
+    return dataclasses.replace(event, sent=found.sent) if found and isinstance(event, DeliveryFact) else event
 
 
 def _has_secrets(check: DeliveryCheck) -> bool:

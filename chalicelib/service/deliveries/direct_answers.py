@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.message import Message
 from typing import Final, TypeAlias
 from urllib.parse import urljoin, urlsplit
@@ -66,6 +66,8 @@ class Answered:
     response: dict[str, Json] | None = None
     error: StepError | None = None
     too_large: str = ""
+    address: str = field(default="", compare=False)
+    """The address that answered, if there are several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Pending:
 
     location: str
     wait: Milliseconds
+    address: str = field(default="", compare=False)
 
 
 DirectAnswer: TypeAlias = Answered | Pending | NotTaken

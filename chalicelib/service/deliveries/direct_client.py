@@ -114,7 +114,8 @@ class DirectClient:
             return reply
         if isinstance(reply, Taken):
             raise TypeError("a direct call is answered by its response")
-        return answer_of(reply, action, call.addresses[0], call.shown or call.addresses[0], is_look=is_look)
+        shown = call.shown or call.addresses[0]
+        return replace(answer_of(reply, action, call.addresses[0], shown, is_look=is_look), address=shown)
 
 
 def _accepted(answer: DirectAnswer) -> NotTaken | Taken:

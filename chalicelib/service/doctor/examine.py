@@ -18,6 +18,7 @@ from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.service import messages
 from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.doctor.action_checks import old_actions
 from chalicelib.service.doctor.findings import Finding, FindingKind, Report, shortened
 from chalicelib.service.doctor.run_checks import RunChecks
 from chalicelib.service.doctor.schedule_checks import ScheduleChecks
@@ -67,6 +68,7 @@ class Doctor:
         self._hook_log = hook_log
         self._clock = clock
         self._schedule_checks = schedule_checks
+        self._definition_cache = definition_cache
         self._checks = RunChecks(runs, definition_cache, clock)
 
     def examine(self, namespace: str, limit: int, *, silent: int | None = None, repair: bool = False) -> Report:
@@ -77,6 +79,7 @@ class Doctor:
         """
         live, complete = self._live(namespace, limit)
         findings = [finding for run in live for finding in self._checks.problems(run, silent)]
+        findings += old_actions(self._definition_cache, live)
         findings += self._failed(namespace)
         findings += self._schedule_checks.problems(namespace)
         if repair:

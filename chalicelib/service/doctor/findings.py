@@ -26,6 +26,8 @@ class FindingKind(StrEnum):
     """The HTTP response of an action looked like an answer but was not valid, and the step still waits."""
     ENDED_CHILD = "child"
     """The run that a step waits for has ended."""
+    OLD_ACTION = "action"
+    """A step sends an older version of its action, because the newest has another contract."""
     FAILED_RUN = "failed"
     """The run failed; it can be retried."""
     FAILED_SLOT = "slot"

@@ -156,7 +156,7 @@ class Submitter:
 
     def _submit(self, namespace: str, text: str, by: str, trace: str, *, dry_run: bool, only: str) -> Submission:
         stored, checked = self._check(namespace, text, only)
-        results = versions(stored, checked.statements, self._clock.now(), self._ids)
+        results = versions(stored, checked.statements, self._clock.now(), self._ids, by)
         changed = [definition for definition, change in results if change is not Change.UNCHANGED]
         current = {kind: dict(stored[kind]) for kind in Kind}
         for definition in changed:

@@ -29,9 +29,16 @@ MAX_CREATED_BYTES: Final = 3_500_000
 
 
 def versions(
-    stored: Mapping[Kind, Mapping[str, Definition]], statements: Sequence[Statement], now: Instant, ids: IdSource
+    stored: Mapping[Kind, Mapping[str, Definition]],
+    statements: Sequence[Statement],
+    now: Instant,
+    ids: IdSource,
+    by: str = "",
 ) -> list[tuple[Definition, Change]]:
-    """Return the definitions of the document: versions that it adds, and unchanged current ones."""
+    """Return the definitions of the document: versions that it adds, and unchanged current ones.
+
+    `by` is the name of the caller.
+    """
     found: list[tuple[Definition, Change]] = []
     for statement in statements:
         if isinstance(statement.value, FlowRun):
@@ -51,6 +58,7 @@ def versions(
             text=statement.text,
             value=value,
             created_at=now,
+            created_by=by,
         )
         found.append((definition, Change.UPDATED if exists else Change.CREATED))
     return found

@@ -60,6 +60,10 @@ class Taken:
     answer: dict[str, Json] | None = None
     problem: str = ""
     """Why the body could not be read, if it looked like an answer."""
+    status: int | None = field(default=None, compare=False)
+    """The HTTP status."""
+    address: str = field(default="", compare=False)
+    """The address that accepted it, if there are several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,8 @@ class NotTaken:
     """What a direct call was answered with, if that says why."""
     response: dict[str, Json] | None = None
     """`$response`, of a direct call that was answered."""
+    address: str = field(default="", compare=False)
+    """The last address that was tried, if there are several."""
     brief: str = field(default="", compare=False)
     """The error without any text of the service and any value that was sent; empty if there is no such text."""
 

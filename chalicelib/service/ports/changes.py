@@ -1,4 +1,7 @@
-"""The port of changes: wait until a run changes."""
+"""The port of changes: wait until a run changes.
+
+A host may end a wait early, for example when the client that waits has left.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,11 @@ from chalicelib.model.times import Milliseconds
 class Watch(Protocol):
     """Watches one run, from the moment at which it was made."""
 
-    def wait(self, milliseconds: Milliseconds) -> None:
-        """Return once the run has changed since the previous call, or after that time. It may return early."""
+    def wait(self, milliseconds: Milliseconds) -> bool:
+        """Return True once the run has changed since the previous call, or may have; False if the wait ends without.
+
+        It ends after that time or, where the host ends it, earlier.
+        """
         ...
 
 
@@ -25,4 +31,8 @@ class Changes(Protocol):
 
     def watch(self, namespace: str, run: str) -> AbstractContextManager[Watch]:
         """Watch the run within the `with` block. Read the run after this call and before each `wait`."""
+        ...
+
+    def pause(self, milliseconds: Milliseconds) -> bool:
+        """Sleep for a request that looks for changes of many runs, and return whether it may look again."""
         ...

@@ -41,6 +41,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     value: bytes
     """The checked value (`model.statements.VALUE_TYPES`), encoded by `json_values.encode`."""
     created_at: Instant
+    created_by: str = ""
+    """The name of the caller that submitted it; empty if it is not known."""
     deleted: bool = False
     """The name was deleted at this version. Only `latest(..., deleted=True)` returns such a definition."""
 
@@ -59,6 +61,12 @@ class DefinitionStore(Protocol):
 
     def version(self, namespace: str, kind: Kind, name: str, version: int) -> Definition | None:
         """Return that version, also of a deleted name, since runs may still use it; None if it never existed."""
+        ...
+
+    def versions(
+        self, namespace: str, kind: Kind, name: str, limit: int, before: int | None = None
+    ) -> Sequence[Definition]:
+        """Return at most `limit` versions, newest first, of those below `before`; also those of a deleted name."""
         ...
 
     def list(self, namespace: str, kind: Kind, limit: int, after: str = "") -> Sequence[Definition]:

@@ -99,6 +99,13 @@ class RunStore(Protocol):
         """
         ...
 
+    def save_relabeled(self, run: Run, before: Run, body: bytes = b"") -> None:
+        """Replace the head `before` as `save` does, where the labels differ, and list the run under its new labels.
+
+        After a crash the run may also be listed under labels of `before` in an index; the head decides.
+        """
+        ...
+
     def delete(self, run: Run) -> None:
         """Delete the run with everything that belongs to it. Raises Conflict if its version is not `run.version`."""
         ...
@@ -111,9 +118,9 @@ class RunStore(Protocol):
         """Return at most `limit` runs with `status_at` at `since` or later, earliest first."""
         ...
 
-    def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
-        """Return timers of runs of all namespaces set for `until` or before. Those of paused runs are left out.
+    def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueTimer]:
+        """Return timers of runs of all namespaces set for `until` or before, and for `since` or later.
 
-        They are sorted by time as far as the store can do so cheaply.
+        Those of paused runs are left out. They are sorted by time as far as the store can do so cheaply.
         """
         ...

@@ -93,9 +93,10 @@ class ScheduleStore(Protocol):
         """Delete the state. Raises Conflict if its version is not `state.version`; a missing one is no error."""
         ...
 
-    def due(self, until: Instant, limit: int) -> Sequence[DueSchedule]:
-        """Return schedules of all namespaces with `wake_at` at `until` or before, sorted by time as far as the store
-        can do so cheaply.
+    def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueSchedule]:
+        """Return schedules of all namespaces with `wake_at` at `until` or before, and at `since` or later.
+
+        They are sorted by time as far as the store can do so cheaply.
         """
         ...
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from chalicelib.service.ports.batches import BatchStore
 from chalicelib.service.ports.definitions import DefinitionStore
+from chalicelib.service.ports.deliveries import DeliveryStore
 from chalicelib.service.ports.events import SignalStore
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.ports.schedules import ScheduleStore
@@ -31,4 +33,8 @@ class Store(Protocol):
     @property
     def versioned_values(self) -> VersionedValueStore: ...
     @property
+    def deliveries(self) -> DeliveryStore: ...
+    @property
     def waiters(self) -> WaiterStore: ...
+    @property
+    def batches(self) -> BatchStore: ...

@@ -113,6 +113,11 @@ class RunAdvancer:
                 self._clock.sleep(self._jitter(attempt))
         raise Busy(f"run {name!r} is being changed by too many requests at once; try again")
 
+    def rehearse(self, run: Run, make_events: EventFactory) -> Advanced:
+        """Decide the events, and carry nothing out."""
+        decision, results = self._decide(run, make_events(self._clock.now(), self._ids.nonce()))
+        return Advanced(decision.run, results)
+
     def prepare(self, decision: Decision) -> None:
         """Carry out the effects of a run's first decision. The caller must create the run afterwards."""
         wanted = self._wanted(None, decision.run, decision.effects)
@@ -180,7 +185,10 @@ class RunAdvancer:
         ):
             wanted = self._wanted(before, after, decision.effects)
         self._effect_executor.execute(decision.effects, after, wanted)
-        self._runs.save(after, before.version)
+        if after.labels == before.labels:
+            self._runs.save(after, before.version)
+        else:
+            self._runs.save_relabeled(after, before)
         return after
 
     def _wanted(self, before: Run | None, after: Run, effects: Sequence[Effect]) -> tuple[Wanted, ...]:
@@ -192,3 +200,13 @@ class RunAdvancer:
     def _jitter(self, attempt: int) -> int:
         """Return a random pause in milliseconds, longer with each attempt."""
         return int(self._ids.nonce()[:8], 16) % min(4 << attempt, _MAX_PAUSE_MS)
+
+
+class TrialAdvancer(RunAdvancer):
+    """Decides events, and carries nothing out: it finds out what would be refused."""
+
+    def _commit(self, before: Run, decision: Decision) -> Run:  # noqa: ARG002 - nothing is written
+        return decision.run
+
+    def _observed(self, before: Run, advanced: Advanced, events: Sequence[Event], trace: str) -> Advanced:  # noqa: ARG002
+        return advanced

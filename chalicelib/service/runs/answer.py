@@ -12,6 +12,7 @@ from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NeverIssued
 from chalicelib.engine.events import StepAcked
 from chalicelib.engine.returning.returns import MAX_ERROR_NAME_CHARACTERS
+from chalicelib.engine.senders import Sender
 from chalicelib.engine.values.secret_values import is_posing
 from chalicelib.model.json_values import DEEPEST, Json, is_shallow, ready
 from chalicelib.model.run import Run, Token
@@ -52,7 +53,16 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the answer ends the activation; otherwise it reports progress."""
         return bool(self.state) if self.done is None else self.done
 
-    def as_event(self, at: Instant, nonce: str, by: str, *, signed: bool = False, is_value: bool = False) -> StepAcked:
+    def as_event(
+        self,
+        at: Instant,
+        nonce: str,
+        by: str,
+        *,
+        signed: bool = False,
+        is_value: bool = False,
+        sender: Sender = Sender.ANY,
+    ) -> StepAcked:
         """Return the event of this answer. `is_value`: text in its data is never read as JSON."""
         return StepAcked(
             at=at,
@@ -66,6 +76,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
             variables=self.variables or {},
             error=StepError(self.error.name, self.error.cause) if self.error else None,
             signed=signed,
+            sender=sender,
             is_value=is_value,
         )
 
@@ -87,18 +98,19 @@ class Answerer:
         signature: AnswerSignature | None = None,
         trace: str = "",
         is_value: bool = False,
+        sender: Sender = Sender.ANY,
     ) -> Outcome:
         """Record the answer, unless it was recorded before.
 
         Uuids are compared without regard to case. `signature` is the signature of the request, `trace` its
-        `traceparent`. `is_value`: text in its data is never read as JSON. Raises NeverIssued, Unsigned, RunIsStopped,
-        NoCallback, StateNotRouted, Busy.
+        `traceparent`. `is_value`: text in its data is never read as JSON. `sender` says what its sender may answer.
+        Raises NeverIssued, Unsigned, NotPermitted, RunIsStopped, NoCallback, StateNotRouted, Busy.
         """
         answer = replace(answer, uuid=answer.uuid.lower())
         signed = signature is not None and self._verifier.verify(namespace, answer.uuid, signature)
 
         def make_events(at: Instant, nonce: str) -> Sequence[StepAcked]:
-            return [answer.as_event(at, nonce, by, signed=signed, is_value=is_value)]
+            return [answer.as_event(at, nonce, by, signed=signed, is_value=is_value, sender=sender)]
 
         try:
             return self._advancer.advance(namespace, answer.run, make_events, seen=seen, trace=trace).sole()

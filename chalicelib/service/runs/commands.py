@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
 from chalicelib.engine import lifecycle
-from chalicelib.engine.errors import CommandRefused
+from chalicelib.engine.errors import CommandRefused, DoesNotFit, Fit
 from chalicelib.engine.events import (
     Event,
+    LabelsSet,
     RunContinued,
+    RunMigrated,
     RunPaused,
     RunRetried,
     RunStopped,
     Target,
+    TokenMoved,
     UndosRetried,
     VarsSet,
 )
@@ -34,6 +38,25 @@ LATEST: Final = "latest"
 
 Version: TypeAlias = int | Literal["latest"]
 """The number of a version of a flow, or the newest one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A run that moved, or would move, to another version of its flow."""
+
+    run: Run
+    version_before: int
+    version: int
+    tokens: tuple[Fit, ...]
+    """What that means for each token."""
+    problems: tuple[str, ...] = ()
+    """What else does not fit."""
+    moved: bool = False
+
+    @property
+    def fits(self) -> bool:
+        """Whether the run can move."""
+        return not self.problems and not any(token.problem for token in self.tokens)
 
 
 class Operator:
@@ -70,6 +93,16 @@ class Operator:
 
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
             return [VarsSet(at=at, nonce=nonce, by=by, vars=variables, remove=tuple(remove))]
+
+        return self._command(namespace, name, make_events)
+
+    def set_labels(
+        self, namespace: str, name: str, labels: dict[str, Json], *, remove: Sequence[str] = (), by: str = ""
+    ) -> Run:
+        """Set labels of a run, in whatever status, and remove those of `remove`. Raises TooLarge."""
+
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
+            return [LabelsSet(at=at, nonce=nonce, by=by, labels=labels, remove=tuple(remove))]
 
         return self._command(namespace, name, make_events)
 
@@ -113,6 +146,53 @@ class Operator:
             ]
 
         return self._command(namespace, name, make_events, seen=run)
+
+    def migrate(
+        self,
+        namespace: str,
+        name: str,
+        version: Version,
+        *,
+        steps: Mapping[str, str] | None = None,
+        dry_run: bool = False,
+        reason: str = "",
+        by: str = "",
+    ) -> Migration:
+        """Move a run that is in progress to another version of its flow. Activations under way keep their uuids.
+
+        `steps`: what steps of its version are called in that version. With `dry_run` nothing changes, and what does not
+        fit is returned instead of raised. Raises NotFound, Invalid, DoesNotFit.
+        """
+        run = self._loaded(namespace, name)
+        target, renamed = self._target(run, version), dict(steps or {})
+
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
+            return [RunMigrated(at=at, nonce=nonce, by=by, target=target, steps=renamed, reason=reason)]
+
+        fits = tuple(
+            Fit(token=token.id, step=token.step, target=renamed.get(token.step, token.step)) for token in run.tokens
+        )
+        found = Migration(run, run.definition.version, target.ref.version, fits)
+        if not dry_run:
+            return replace(found, run=self._command(namespace, name, make_events, seen=run), moved=True)
+        try:
+            self._advancer.rehearse(run, make_events).sole()
+        except DoesNotFit as refusal:
+            return replace(found, tokens=refusal.fits, problems=refusal.problems)
+        return found
+
+    def go_to(
+        self, namespace: str, name: str, step: str, *, token: str | None = None, reason: str = "", by: str = ""
+    ) -> Run:
+        """Have a token leave what it waits for, and enter the step. `token` says which, if several can enter it.
+
+        Raises NoSuchStep, NoSuchToken.
+        """
+
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
+            return [TokenMoved(at=at, nonce=nonce, by=by, step=step, token=token, reason=reason)]
+
+        return self._command(namespace, name, make_events)
 
     def retry_undos(self, namespace: str, name: str, *, by: str = "") -> Run:
         """Have the undos of an ended run that failed done again. Raises NoFailedUndo."""

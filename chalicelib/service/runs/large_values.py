@@ -88,6 +88,15 @@ def small_values(store: Blobs, run: Run, entries: Iterable[Entry], *, with_waits
     return Shown(in_run(run, restore), tuple(in_entry(entry, restore) for entry in entries), large)
 
 
+def references_only(store: Blobs, run: Run, entries: Iterable[Entry]) -> Shown:
+    """Return a run and entries in which every value that is a reference stays one. Only previews are read."""
+    references, entries = References(), tuple(entries)
+    in_run(replace(run, tail=()), references)
+    for entry in entries:
+        in_entry(entry, references)
+    return Shown(run, entries, _previews(store, run, references.keys))
+
+
 def without_large_values(run: Run) -> Shown:
     """Return a run that has all its values with references in the place of large ones. No blob is read."""
     large: dict[str, Large] = {}

@@ -29,6 +29,7 @@ from chalicelib.service.runs.references import (
     format_of,
     in_entry,
     in_run,
+    in_value,
     key_in,
     offload_head,
     offload_page,
@@ -92,6 +93,18 @@ class OffloadingRunStore:
                 page = Page(entries=tuple(in_entry(entry, restore) for entry in page.entries))
             yield page
 
+    def restored(self, run: Run, value: Json) -> Json:
+        """Return a value of the run, or a map of its values, with its references replaced by values."""
+        references = References()
+        in_value(value, references)
+        return in_value(value, self._restore(run, references)) if references.keys else value
+
+    def restored_entry(self, run: Run, entry: Entry) -> Entry:
+        """Return an entry of the run's history with its references replaced by values."""
+        references = References()
+        in_entry(entry, references)
+        return in_entry(entry, self._restore(run, references)) if references.keys else entry
+
     def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
         self._runs.put_blobs(run, values)
 
@@ -115,6 +128,12 @@ class OffloadingRunStore:
         if self._changes is not None:
             self._changes.notify(run.namespace, run.name)
 
+    def save_relabeled(self, run: Run, before: Run, body: bytes = b"") -> None:
+        head = offload_head(run, body)
+        if head.blobs:
+            self._runs.put_blobs(run, head.blobs)
+        self._runs.save_relabeled(head.run, before, head.body)
+
     def delete(self, run: Run) -> None:
         self._runs.delete(run)
         if self._changes is not None:
@@ -127,8 +146,8 @@ class OffloadingRunStore:
     def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
         return [self._restored(run) for run in self._runs.changed(namespace, since, limit)]
 
-    def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
-        return self._runs.due(until, limit)
+    def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueTimer]:
+        return self._runs.due(until, limit, since)
 
     def offload(self, new: NewRun) -> NewRun:
         """Write the blobs of the new run, and return it as its head is stored."""

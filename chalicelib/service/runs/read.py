@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
+import msgspec
+
 from chalicelib.model import definition
 from chalicelib.model.history import Entry
+from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.status import ENDED, LIVE
 from chalicelib.model.times import Instant, Milliseconds
@@ -21,6 +24,8 @@ from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.runs import Listing, RunQuery, position_of
 from chalicelib.service.ports.store import Store
+from chalicelib.service.runs.entries import entries_after, newest
+from chalicelib.service.runs.history import HistoryPage, HistoryQuery, history_page
 from chalicelib.service.runs.large_values import Large, small_values, without_large_values
 from chalicelib.service.runs.offloading import OffloadingRunStore
 
@@ -105,6 +110,14 @@ class Reader:
         is_complete = run.paged_steps is not None or not run.tail or run.tail[0].seq == 1
         return self._view(run, run.tail if is_complete else self._newest_entries(run))
 
+    def path(self, namespace: str, name: str) -> RunView:
+        """Return the run, its large values as references, and its newest history, as one request reads it.
+
+        Raises NotFound.
+        """
+        run = self.stored(namespace, name)
+        return RunView(run, self._definition_cache.of(run), newest(self._runs, run).entries)
+
     def views(self, namespace: str, query: RunQuery) -> tuple[tuple[RunView, ...], str | None]:
         """Return runs, newest first, each with the tail of its history, and the cursor of the next page.
 
@@ -144,35 +157,73 @@ class Reader:
         entries = tuple(restored.get(entry.seq, entry) for entry in entries)
         return RunView(shown.run, self._definition_cache.of(run), entries, shown.large)
 
+    def blob(self, run: Run, key: str) -> Json:
+        """Return a large value of the run by the key of its reference. Raises NotFound."""
+        found = self._runs.blobs(run, [key]).get(key)
+        if found is None:
+            raise NotFound("value", key)
+        return msgspec.json.decode(found)
+
+    def input_of(self, run: Run) -> Json:
+        """Return the whole input of a run whose large values are references."""
+        return self._runs.restored(run, run.input)
+
+    def vars_of(self, run: Run) -> Json:
+        """Return all variables of such a run."""
+        return self._runs.restored(run, run.vars)
+
+    def output_of(self, run: Run) -> Json:
+        """Return the output of such a run."""
+        return self._runs.restored(run, run.output)
+
+    def entry(self, run: Run, seq: int) -> Entry:
+        """Return an entry of the history of such a run with its values. Raises NotFound."""
+        if not run.tail or run.tail[0].seq > seq:
+            pages = (page.entries for page in self._runs.stored_pages(run, seq - 1))
+            entries = next(pages, ())
+        else:
+            entries = run.tail
+        found = next((entry for entry in entries if entry.seq == seq), None)
+        if found is None:
+            raise NotFound("history entry", str(seq))
+        return self._runs.restored_entry(run, found)
+
     def history(self, namespace: str, name: str, after: int, limit: int) -> tuple[Entry, ...]:
         """Return at most `limit` entries with numbers above `after`, oldest first. Raises NotFound."""
         return tuple(islice(self._entries(self.run(namespace, name), after), limit))
 
-    def watch(self, namespace: str, name: str, after: int, limit: int, wait: int) -> tuple[Entry, ...]:
-        """Return the same as soon as there is an entry, or nothing after `wait` milliseconds."""
-        run = self._when(namespace, name, lambda run: run.seq > after, wait)
-        return tuple(islice(self._entries(run, after), limit))
+    def history_page(self, namespace: str, name: str, query: HistoryQuery) -> HistoryPage:
+        """Return a page of the history in which large values are references. Raises NotFound."""
+        return history_page(self._runs, self.stored(namespace, name), query)
+
+    def watch(self, namespace: str, name: str, query: HistoryQuery, wait: Milliseconds) -> HistoryPage:
+        """Return the same as soon as there is an entry after `query.after`, or nothing after `wait` milliseconds."""
+        return history_page(self._runs, self._when(namespace, name, lambda run: run.seq > query.after, wait), query)
 
     def ended(self, namespace: str, name: str, wait: Milliseconds) -> Run:
         """Return the run once it has ended, or as it is after `wait` milliseconds. Raises NotFound."""
-        return self._when(namespace, name, lambda run: run.status in ENDED, wait)
+        self._when(namespace, name, lambda run: run.status in ENDED, wait)
+        return self.run(namespace, name)
 
     def _when(self, namespace: str, name: str, holds: Callable[[Run], bool], wait: Milliseconds) -> Run:
-        """Return the run once `holds` is true of it, or as it is after `wait` milliseconds. Raises NotFound."""
+        """Return the run, with large values as references, once `holds` is true of it, or as it is after `wait`
+        milliseconds. Raises NotFound."""
         give_up_at = self._clock.now() + min(wait, MAX_WATCH_MS)
         with self._changes.watch(namespace, name) as changes:
+            goes_on = True
             while True:
-                run = self.run(namespace, name)
+                run = self.stored(namespace, name)
                 left = give_up_at - self._clock.now()
-                if left <= 0 or holds(run):
+                if left <= 0 or holds(run) or not goes_on:
                     return run
-                changes.wait(left)
+                goes_on = changes.wait(left)
+
+    def pause(self, milliseconds: Milliseconds) -> bool:
+        """Sleep before the next look for changes, and return whether there shall be one."""
+        return self._changes.pause(milliseconds)
 
     def _entries(self, run: Run, after: int) -> Iterable[Entry]:
-        if not run.tail or run.tail[0].seq > after + 1:
-            for page in self._runs.pages(run, after):
-                yield from (entry for entry in page.entries if entry.seq > after)
-        yield from (entry for entry in run.tail if entry.seq > after)
+        return entries_after(self._runs, run, after)
 
     # ── definitions, events ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -162,7 +162,7 @@ def in_run(run: Run, change: Change) -> Run:
     """Return the run with every value that may be large changed."""
     return replace(
         run,
-        input=_in_values(run.input, change) if isinstance(run.input, Mapping) else change(run.input),
+        input=in_value(run.input, change),
         vars=_in_values(run.vars, change),
         output=change(run.output),
         tokens=tuple(_in_token(token, change) for token in run.tokens),
@@ -172,6 +172,11 @@ def in_run(run: Run, change: Change) -> Run:
         notices=tuple(_in_token(notice, change) for notice in run.notices),
         tail=tuple(in_entry(entry, change) for entry in run.tail),
     )
+
+
+def in_value(value: Json, change: Change) -> Json:
+    """Return the value changed; the values in a map are changed one by one, unless it is a reference."""
+    return _in_values(value, change) if isinstance(value, Mapping) and key_in(value) is None else change(value)
 
 
 def in_entry(entry: Entry, change: Change) -> Entry:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NeverIssued
 from chalicelib.engine.invocation import invocation_of
+from chalicelib.engine.senders import Sender
 from chalicelib.model import step_token
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
@@ -58,33 +59,43 @@ class TokenAnswerer:
         signature: AnswerSignature | None = None,
         trace: str = "",
         is_value: bool = False,
+        sender: Sender = Sender.ANY,
     ) -> Outcome:
         """Record the answer for the token's activation; run, step and uuid of `answer` are not used.
 
-        Raises UnknownToken, Unsigned, RunIsStopped, StateNotRouted, Busy.
+        Raises UnknownToken, Unsigned, NotPermitted, RunIsStopped, StateNotRouted, Busy.
         """
         named = replace(answer, run=token.run, step="", uuid=token.uuid)
         try:
             return self._answerer.answer(
-                token.namespace, named, by=by, seen=seen, signature=signature, trace=trace, is_value=is_value
+                token.namespace,
+                named,
+                by=by,
+                seen=seen,
+                signature=signature,
+                trace=trace,
+                is_value=is_value,
+                sender=sender,
             )
         except NeverIssued:
             raise UnknownToken from None
 
-    def succeed(self, token: StepToken, data: Json, *, by: str = "action", trace: str = "") -> Outcome:
+    def succeed(
+        self, token: StepToken, data: Json, *, by: str = "action", trace: str = "", sender: Sender = Sender.ANY
+    ) -> Outcome:
         """Answer with the first state that the action declares. Text in `data` is text. Raises as `answer` does."""
         run, waiting = self._look(token)
         invocation = invocation_of(self._definition_cache.of(run), run, waiting) if waiting else None
         state = invocation.action.returns[0] if invocation else ""
         answer = Answer(run="", step="", uuid="", state=state, done=True, data=data)
-        return self.answer(token, answer, by=by, seen=run, trace=trace, is_value=True)
+        return self.answer(token, answer, by=by, seen=run, trace=trace, is_value=True, sender=sender)
 
-    def report(self, token: StepToken, *, by: str = "action", trace: str = "") -> Outcome:
+    def report(self, token: StepToken, *, by: str = "action", trace: str = "", sender: Sender = Sender.ANY) -> Outcome:
         """Record that the work goes on, and keep the data of the last report. Raises as `answer` does."""
         run, waiting = self._look(token)
         data = waiting.activation.data if waiting and waiting.activation else None
         answer = Answer(run="", step="", uuid="", done=False, data=data)
-        return self.answer(token, answer, by=by, seen=run, trace=trace)
+        return self.answer(token, answer, by=by, seen=run, trace=trace, sender=sender)
 
     def _look(self, token: StepToken) -> tuple[Run, Token | None]:
         """Return the run, and its token that waits in the activation. Raises UnknownToken if there is no such run."""

@@ -1,4 +1,12 @@
-"""Roles, and the caller of a request."""
+"""Roles, and the caller of a request.
+
+    viewer ──┐
+    action ──┼── operator ── author ── admin        each role includes those to its left
+    clerk  ──┘
+
+The first three are side by side: a viewer answers nothing, an action and a clerk read (almost) nothing, and neither
+answers what the other does.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import ServiceError
 
 
@@ -17,6 +26,8 @@ class Role(StrEnum):
     """Read everything in its namespace except the tokens."""
     ACTION = "action"
     """Answer the steps of action services, and nothing else."""
+    CLERK = "clerk"
+    """Read the inbox, and answer tasks and approvals. Read nothing else, and answer no action's steps."""
     OPERATOR = "operator"
     """Read, start and command runs, publish events, answer steps and tasks."""
     AUTHOR = "author"
@@ -32,8 +43,9 @@ class Role(StrEnum):
 _COVERED: Final[Mapping[Role, frozenset[Role]]] = {
     Role.VIEWER: frozenset({Role.VIEWER}),
     Role.ACTION: frozenset({Role.ACTION}),
-    Role.OPERATOR: frozenset({Role.VIEWER, Role.ACTION, Role.OPERATOR}),
-    Role.AUTHOR: frozenset({Role.VIEWER, Role.ACTION, Role.OPERATOR, Role.AUTHOR}),
+    Role.CLERK: frozenset({Role.CLERK}),
+    Role.OPERATOR: frozenset({Role.VIEWER, Role.ACTION, Role.CLERK, Role.OPERATOR}),
+    Role.AUTHOR: frozenset(Role) - {Role.ADMIN},
     Role.ADMIN: frozenset(Role),
 }
 
@@ -54,7 +66,8 @@ class Forbidden(ServiceError):
 class Caller:
     """The caller of a request. `by` is the name that the history records, `id` the id of the token, if there is one.
 
-    A caller that is not `bound` may name another namespace than `namespace`.
+    A caller that is not `bound` may name another namespace than `namespace`. `expires_at` is the end of its token.
+    `anonymous`: it sent neither a token nor a verified signature, to a call that requires none.
     """
 
     id: str = ""
@@ -62,3 +75,5 @@ class Caller:
     role: Role
     namespace: str
     bound: bool = True
+    expires_at: Instant | None = None
+    anonymous: bool = False

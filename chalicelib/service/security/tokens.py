@@ -113,7 +113,8 @@ class Tokens:
             raise Unauthorized("the token is unknown")
         if not token.is_good(self._clock.now()):
             raise Unauthorized("the token " + ("has expired" if token.revoked_at is None else "was revoked"))
-        return Caller(id=token.id, by=f"token {token.name}", role=token.role, namespace=token.namespace)
+        name = f"token {token.name}"
+        return Caller(id=token.id, by=name, role=token.role, namespace=token.namespace, expires_at=token.expires_at)
 
     def _is_first(self, text: str) -> bool:
         """Return whether the text is the first admin's token."""

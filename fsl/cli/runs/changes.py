@@ -37,13 +37,39 @@ def vars_(*, run: str, values: Sequence[str], remove: Sequence[str], client: Cli
     _show("variable", found["spec"]["global_variable"] or {}, as_json=as_json)
 
 
+@click.command(no_args_is_help=True)
+@click.argument("run")
+@click.argument("values", nargs=-1, metavar="[K=V]...")
+@click.option("--remove", metavar="NAME", multiple=True, help="Remove this label; may be repeated.")
+@remote
+def label(*, run: str, values: Sequence[str], remove: Sequence[str], client: Client, as_json: bool) -> None:
+    """Show, set and remove the labels of a run.
+
+    A value that is valid JSON is set as JSON, any other as text. `fsl list --label K=V` finds the run.
+
+    \b
+    fsl label my_flow_run
+    fsl label my_flow_run ticket=OPS-12 looked_at=true --remove urgent
+    """
+    if values or remove:
+        body = {"set": {name: value_of(value) for name, value in map(_pair, values)}, "remove": list(remove)}
+        found = client.call(api_calls.POST_FLOWRUN_NAME_LABELS, run, json=body).json()
+    else:
+        found = client.get("flowrun", run)
+    _show("label", found["metadata"]["labels"] or {}, as_json=as_json)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    return pair_of(text, "the argument")
+
+
 def _values(given: Sequence[str]) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for text in given:
         if text.lstrip().startswith("{"):
             found |= object_of(text, "the argument")
         else:
-            name, value = pair_of(text, "the argument")
+            name, value = _pair(text)
             found[name] = value_of(value)
     return found
 

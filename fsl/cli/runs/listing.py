@@ -11,28 +11,13 @@ from fsl.cli.common import put, say, table
 from fsl.cli.remote import remote
 from fsl.cli.runs.filters import query_of, run_filters
 from fsl.cli.runs.rows import HEADINGS, row, run_table
-from fsl.client import Client, QueryValue, Resource
+from fsl.client import Client, QueryValue
 
 DEFINITIONS: Final = ("action", "flow", "eventtype", "config", "schedule", "hook")
 KINDS: Final = (*DEFINITIONS, "flowrun", "step", "event")
 KIND: Final = click.Choice(KINDS)
 MAX_PAGE_ENTRIES: Final = 1_000
 """The largest page that the API returns."""
-
-BRIEF_FIELDS: Final = (
-    "flow",
-    "flow_version",
-    "status",
-    "current_state",
-    "parent",
-    "created_at",
-    "updated_at",
-    "ended_at",
-)
-"""What brief JSON shows of a run, beside its metadata and its error."""
-
-MAX_ERROR_CHARACTERS: Final = 300
-"""Characters of the last error in brief JSON."""
 
 
 @click.command(name="list")
@@ -74,6 +59,8 @@ def list_(
     query = {**query_of(filters), "limit": str(limit)}
     if kind == "step" and "status" not in query:
         query["status"] = ",".join(sorted(LIVE))
+    if kind == "flowrun":
+        query["view"] = "full" if full and as_json else "summary"
     if everything:
         found, more = list(client.every(kind, **{**query, "limit": str(MAX_PAGE_ENTRIES)})), False
     else:
@@ -82,7 +69,7 @@ def list_(
     if kind == "step" and not filters.get("status"):
         found = [one for one in found if not one["spec"]["action_run"]["done"]]
     if as_json:
-        put([one if full or kind != "flowrun" else brief(one) for one in found])
+        put(found)
         return
     if kind == "flowrun":
         table(*run_table(found, unfold=children))
@@ -90,13 +77,3 @@ def list_(
         table(HEADINGS[kind], [row(kind, one) for one in found])
     if more:
         say(f"there are more than {len(found)} entries; use --limit or --all", "dim", err=True)
-
-
-def brief(run: Resource) -> Resource:
-    """Return what a list shows of a run: its metadata, where it is, and why it ended."""
-    spec = run["spec"]
-    error = spec.get("error")
-    shown = {name: spec[name] for name in BRIEF_FIELDS if name in spec}
-    shown["last_err"] = str(spec.get("last_err") or "")[:MAX_ERROR_CHARACTERS]
-    shown["error"] = {name: error.get(name) for name in ("name", "cause", "step")} if error else None
-    return {"metadata": run["metadata"], "spec": shown}

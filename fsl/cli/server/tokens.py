@@ -32,8 +32,9 @@ def token() -> None:
 def create(*, name: str, role: str, expires_in: str | None, client: Client, as_json: bool) -> None:
     """Create a token.
 
-    The text of the token is displayed only once. A viewer reads; an action answers steps; an operator also starts and
-    controls runs; an author also changes definitions; an admin also manages tokens.
+    The text of the token is displayed only once. A viewer reads. An action answers the steps of services. A clerk reads
+    the inbox, and answers tasks and approvals. An operator may do all of that, and start and control runs. An author
+    may change definitions, too, and an admin may manage tokens.
 
     \b
     fsl token create ci --role author --expires-in 30d

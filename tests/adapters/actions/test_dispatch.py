@@ -144,7 +144,7 @@ def test_no_credentials_and_no_region_are_final(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
     assert dispatcher().post(call(Method.QUEUE, "jobs")) == NotTaken(
-        "jobs cannot be called: You must specify a region.", final=True
+        "jobs cannot be called (set AWS_DEFAULT_REGION, such as eu-central-1): You must specify a region.", final=True
     )
 
 
@@ -244,6 +244,13 @@ def test_what_went_wrong_says_whether_to_try_again(
     assert isinstance(reply, NotTaken)
     assert (reply.final, reply.retry_after) == (final, retry_after)
     assert reply.error.startswith("charge ")
+
+
+@pytest.mark.parametrize("method", [Method.LAMBDA, Method.QUEUE])
+def test_without_credentials_the_error_says_what_to_set(method: Method) -> None:
+    reply = FakeAws([NoCredentialsError()]).caller().post(call(method, "charge"))
+    assert isinstance(reply, NotTaken)
+    assert "(set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)" in reply.error
 
 
 def test_the_next_address_is_tried_unless_the_refusal_is_final() -> None:

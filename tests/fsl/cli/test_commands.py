@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import click
@@ -107,6 +108,53 @@ def test_list_filters(fsl: Cli, done: str, waiting: str) -> None:
     assert {done, waiting} <= set(names("--limit", "1", "--all"))
 
 
+def test_brief_json_has_no_steps_and_no_variables(fsl: Cli, waiting: str) -> None:
+    """`--full` has them."""
+    (brief,) = fsl.json("list", "--label", f"test={waiting}")
+    assert (brief["metadata"]["name"], brief["spec"]["status"]) == (waiting, "running")
+    assert not {"steps", "global_variable", "input"} & set(brief["spec"])
+    (full,) = fsl.json("list", "--label", f"test={waiting}", "--full")
+    assert {"steps", "global_variable", "input"} <= set(full["spec"])
+    assert fsl("list", "--label", "nothing").exit_code == 2
+
+
+def test_list_tells_why_a_run_failed(fsl: Cli, waiting: str) -> None:
+    """A column of its own, if there is an error."""
+    words = ("list", "--label", f"test={waiting}")
+    assert "error" not in fsl(*words).stdout
+    fsl("stop", waiting, "--reason", "the shop is closed")
+    lines = fsl(*words).stdout.splitlines()
+    assert lines[0].split()[-1] == "error"
+    assert "the shop is closed" in lines[1]
+
+
+def test_steps_are_those_that_wait(fsl: Cli, done: str, waiting: str) -> None:
+    """Of live runs, however old they are; `--status` lists the steps of other runs."""
+    found = fsl.json("list", "step", "--limit", "1", "--all")
+    assert waiting in {one["spec"]["flow_id"] for one in found}
+    assert all(not one["spec"]["action_run"]["done"] for one in found)
+    assert done in {one["spec"]["flow_id"] for one in fsl.json("list", "step", "--status", "succeeded")}
+
+
+def test_times_have_a_zone(fsl: Cli, waiting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The local one, or UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "America/Caracas")
+        time.tzset()
+        try:
+            assert " UTC-0400" in fsl("list", "--label", f"test={waiting}").stdout
+            assert " UTC\n" in fsl("list", "--label", f"test={waiting}", "--utc").stdout
+        finally:
+            patch.undo()
+            time.tzset()
+
+
+def test_another_namespace(fsl: Cli, done: str) -> None:
+    assert done in fsl("list", "--all").stdout
+    assert done not in fsl("list", "--all", "--namespace", "elsewhere").stdout
+    assert fsl("list", "--namespace", "Not One").exit_code == 1
+
+
 @pytest.mark.parametrize("kind", ["action", "flow", "step", "event"])
 def test_every_kind_is_listed(fsl: Cli, client: Client, waiting: str, kind: str) -> None:
     """As a table for people, as an array for programs."""
@@ -164,6 +212,40 @@ def test_input_is_taken_in_three_ways(tmp_path: Path) -> None:
     file.write_text('{"a": 1, "list": [1]}')
     given = [f"@{file}", '{"a": 2, "b": true}', "c=12.5", "d=anna", 'e="5"', "f=x=y"]
     assert input_of(given) == {"a": 2, "list": [1], "b": True, "c": 12.5, "d": "anna", "e": "5", "f": "x=y"}
+
+
+TYPED = """
+flow typed
+    input  = (str id, any more = null, int n = 1);
+    output = ${ $input };
+    set S => (DONE -> done);
+flow_end
+"""
+
+
+def test_input_has_the_types_that_the_flow_declares(fsl: Cli, client: Client) -> None:
+    """Text stays text; where any value is declared, JSON is JSON. `--wait` prints the output."""
+    client.submit(TYPED)
+    given = ("--input", "id=404", "--input", "more=404", "--input", "n=2")
+    assert fsl.json("run", "typed", *given, "--wait")["spec"]["output"] == {"id": "404", "more": 404, "n": 2}
+    printed = fsl("run", "typed", "--input", 'id="x y"', "--input", "more=[]", "--wait").stdout
+    assert json.loads(printed) == {"id": "x y", "more": [], "n": 1}
+    refused = fsl("run", "typed", "--input", "id=true", "--input", "n=x")
+    assert (refused.exit_code, "n" in refused.stderr) == (1, True)
+
+
+def test_wait_exits_with_the_result(fsl: Cli, client: Client, asking: str, waiting: str) -> None:
+    """0 with the output, 1 with the reason on standard error, 4 if the run has not ended in time."""
+    client.submit('flow fails set S => (DONE -> stopped (error = "Broken", cause = "no luck")); flow_end')
+    failed = fsl("run", "fails", "--name", "w-1", "--wait")
+    assert (failed.exit_code, failed.stdout) == (1, "")
+    assert failed.stderr == "w-1 failed: Broken: no luck\n"
+    late = fsl("run", asking, "--name", "w-2", "--wait", "--timeout", "10ms")
+    assert (late.exit_code, late.stdout) == (4, "")
+    assert late.stderr == "w-2 has not ended: it is running at Ask\n"
+    assert fsl("run", asking, "--wait", "--timeout", "soon").exit_code == 2
+    assert fsl("run", asking, "--timeout", "1s").exit_code == 2
+    assert fsl("run", asking, "--wait", "--watch").exit_code == 2
 
 
 @pytest.mark.parametrize("bad", ["plain", "@/nothing/there", "{", "=1"])

@@ -114,3 +114,11 @@ def test_variables_are_shown_set_and_removed(fsl: Cli, client: Client) -> None:
     assert changed == {"a": 1, "b": "x=y", "c": [True]}
     assert fsl("vars", run, "nothing").exit_code == 2
     assert fsl("vars", run, "{").exit_code == 2
+
+
+def test_labels_are_shown_set_and_removed(fsl: Cli, client: Client) -> None:
+    run = start(client, "pay", "p-5")
+    assert fsl.json("label", run, "ticket=OPS-12", "urgent=true") == {"ticket": "OPS-12", "urgent": True}
+    assert fsl.json("label", run, "--remove", "urgent") == {"ticket": "OPS-12"}
+    assert shown(fsl, "label", run) == [["label", "value"], ["ticket", "OPS-12"]]
+    assert [one["metadata"]["name"] for one in fsl.json("list", "--label", "ticket=OPS-12")] == [run]

@@ -14,6 +14,7 @@ import pytest
 import requests
 from chalice.app import Chalice
 
+from chalicelib.config import Access, Settings
 from fsl.client import Client
 from fsl.local.gateway import MAX_BODY_BYTES, MAX_EVENT_BYTES, Gateway, Routes
 from fsl.local.server import LocalServer
@@ -166,3 +167,66 @@ def test_long_polls_do_not_block_other_requests(server: LocalServer, client: Cli
     for thread in threads:
         thread.join(20)
     assert ended == [200] * 80
+
+
+# ── who may ask a server without authentication ──────────────────────────────────────────────────────────────────────
+
+
+def test_a_server_without_authentication_answers_to_its_own_names_alone(server: LocalServer) -> None:
+    """DNS rebinding: the page's own name resolves to this machine, so only `Host` says whose page it is. Every path."""
+    port = urlsplit(server.url).port
+    for path in ("/", "/healthz", "/docs", "/openapi.json", "/flowrun", "/nowhere"):
+        for host in ("evil.example", f"evil.example:{port}", "127.0.0.1", "127.0.0.1:1"):
+            refused = requests.get(f"{server.url}{path}", headers={"Host": host}, timeout=5)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden"), (path, host)
+            assert host in refused.json()["message"]
+    for host in (f"localhost:{port}", f"127.0.0.1:{port}", f"127.9.9.9:{port}", f"[::1]:{port}"):
+        assert requests.get(f"{server.url}/flowrun", headers={"Host": host}, timeout=5).ok, host
+
+
+def test_the_host_of_an_absolute_target_counts(server: LocalServer) -> None:
+    """RFC 9112, 3.2.2. The header may say what it likes."""
+    host, port = urlsplit(server.url).netloc.split(":")
+    own, other = f"{host}:{port}", "evil.example"
+    for target, header, status in (
+        (f"http://{own}/flowrun", own, b"200"),
+        (f"http://{own}/flowrun", other, b"200"),
+        (f"http://{other}/flowrun", own, b"403"),
+        (f"http://{own}@{other}/flowrun", own, b"400"),
+        (f"/a://{own}/flowrun", other, b"403"),
+        (f"/http://{own}/flowrun", other, b"403"),
+    ):
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            sent = f"GET {target} HTTP/1.1\r\nHost: {header}\r\nConnection: close\r\n\r\n"
+            connection.sendall(sent.encode())
+            assert connection.recv(12) == b"HTTP/1.1 " + status
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE", "OPTIONS"])
+def test_pages_of_other_origins_are_refused_whatever_they_ask(server: LocalServer, method: str) -> None:
+    """Another port is another origin. Programs send neither header."""
+    port = urlsplit(server.url).port
+    others = [{"Origin": origin} for origin in ("http://127.0.0.1:9999", "https://evil.example", "null")]
+    for headers in (*others, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}):
+        for path in ("/flowrun", "/healthz", "/nowhere"):
+            assert requests.request(method, f"{server.url}{path}", headers=headers, timeout=5).status_code == 403
+    for headers in ({}, {"Origin": f"http://127.0.0.1:{port}", "Sec-Fetch-Site": "same-origin"}):
+        assert requests.request(method, f"{server.url}/flowrun", headers=headers, timeout=5).status_code != 403
+
+
+def test_an_address_that_a_person_opens_in_a_browser_is_answered(server: LocalServer) -> None:
+    headers = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none", "Sec-Fetch-Dest": "document"}
+    assert requests.get(f"{server.url}/docs", headers=headers, timeout=5).ok
+    linked = {**headers, "Sec-Fetch-Site": "cross-site"}
+    assert requests.get(f"{server.url}/docs", headers=linked, timeout=5).status_code == 403
+
+
+def test_the_configured_address_is_accepted_and_with_tokens_every_address() -> None:
+    for settings, status in (
+        (Settings(port=0, url="https://flows.example", db=":memory:"), {"flows.example": 200, "evil.example": 403}),
+        (Settings(port=0, db=":memory:", auth=Access.TOKEN), {"flows.example": 200, "evil.example": 200}),
+    ):
+        with LocalServer(settings) as running:
+            for host, expected in status.items():
+                headers = {"Host": host, "Origin": f"https://{host}"}
+                assert requests.get(f"{running.url}/healthz", headers=headers, timeout=5).status_code == expected

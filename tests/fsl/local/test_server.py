@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
+import select
 import signal
 import socket
 import subprocess
@@ -20,6 +22,7 @@ from chalicelib.service.errors import Busy
 from fsl.client import Client
 from fsl.examples.services import ExampleServices
 from fsl.local.server import StoppableClock
+from fsl.local.waits import MAX_WAITING
 from tests.fsl.conftest import ASKING, RELEASE, ROOT, Process, until
 
 FLOW = RELEASE.replace("flow_run my_flow_run", "flow rel").replace("flow_run_end", "flow_end")
@@ -220,3 +223,111 @@ def test_a_server_that_cannot_verify_aws_signatures_does_not_start(tmp_path: Pat
     (line,) = ended.stderr.splitlines()
     assert "API Gateway verifies AWS signatures; set ECHOER_AUTH=token or ECHOER_AUTH=open" in line
     assert list(tmp_path.iterdir()) == []
+
+
+# ── its files ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_link_starts_no_second_server(start: Start, tmp_path: Path) -> None:
+    """Neither a symbolic link nor a hard link."""
+    path = tmp_path / "e.db"
+    assert start("--db", str(path)).url
+    (tmp_path / "soft.db").symlink_to(path)
+    (tmp_path / "hard.db").hardlink_to(path)
+    for name, reason in (("soft.db", f"another server uses {path}"), ("hard.db", "2 names (hard links)")):
+        ended = local("--port", "0", "--db", str(tmp_path / name))
+        assert (ended.returncode, ended.stdout) == (1, "")
+        (line,) = ended.stderr.splitlines()
+        assert reason in line
+
+
+def test_the_health_check_fails_while_nothing_can_be_stored(start: Start, tmp_path: Path) -> None:
+    """503 with the reason, as on a full disk; other requests are 503 without details; then all is well again."""
+    server = start("--db", str(tmp_path / "e.db"))
+    client = Client(server.url)
+    client.submit(ASKING)
+    run = client.start("ask_once", {})["metadata"]["name"]
+    limits = resource.prlimit(server.running.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.running.pid, resource.RLIMIT_FSIZE, (1, limits[1]))
+    until(lambda: not requests.get(f"{server.url}/healthz", timeout=10).ok)
+    failed = requests.get(f"{server.url}/healthz", timeout=10)
+    assert (failed.status_code, failed.json()["error"]["code"]) == (503, "busy")
+    assert failed.json()["message"].startswith(
+        "nothing can be stored: the disk reports an error, or a limit on the size"
+    )
+    refused = requests.post(f"{server.url}/flow/ask_once/runs", json={}, timeout=10)
+    assert (refused.status_code, refused.json()["message"]) == (503, "the store is unavailable; try again later")
+    assert client.get("flowrun", run)["spec"]["status"] == "running"
+    resource.prlimit(server.running.pid, resource.RLIMIT_FSIZE, limits)
+    assert requests.get(f"{server.url}/healthz", timeout=10).json() == {"status": "ok"}
+    assert client.start("ask_once", {})
+    assert "disk I/O error" in "".join(server.said)
+
+
+def test_a_damaged_file_is_refused(start: Start, tmp_path: Path) -> None:
+    """After kill -9. The next start says what to do, and changes nothing."""
+    path = tmp_path / "e.db"
+    server = start("--db", str(path))
+    client = Client(server.url)
+    client.submit(ASKING)
+    for _ in range(20):
+        client.start("ask_once", {})
+    assert server.end(signal.SIGTERM) == 0
+    server = start("--db", str(path))
+    Client(server.url).start("ask_once", {})
+    server.end(signal.SIGKILL)
+    log = path.with_name("e.db-wal").read_bytes()
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2 :] = b"\xff" * (len(damaged) - len(damaged) // 2)
+    path.write_bytes(damaged)
+    ended = local("--port", "0", "--db", str(path))
+    assert (ended.returncode, ended.stdout) == (1, "")
+    *_, line = ended.stderr.splitlines()
+    assert f"cannot open {path}: " in line
+    assert "nothing was changed" in line
+    assert ".recover" in line
+    assert (path.read_bytes(), path.with_name("e.db-wal").read_bytes()) == (bytes(damaged), log)
+
+
+# ── clients that want to occupy it ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_thousand_idle_connections_and_long_polls_lock_nobody_out(start: Start) -> None:
+    """1,000 idle connections, 1,000 that begin a request and do not end it, and 300 that wait: others are served."""
+    server = start("--db", ":memory:")
+    client, address = Client(server.url), ("127.0.0.1", server.port)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    client.submit(ASKING)
+    run = client.start("ask_once", {})["metadata"]["name"]
+    watch = f"GET /flowrun/{run}/watch?after=99&wait=20 HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(4_096, limits[0]), limits[1]))
+
+        def connect(sent: str) -> socket.socket:
+            connection = stack.enter_context(socket.create_connection(address, timeout=20))
+            connection.sendall(sent.encode())
+            return connection
+
+        for number in range(2_000):
+            connect("" if number % 2 else "POST /fsl HTTP/1.1\r\nContent-")
+        waiting = [connect(watch) for _ in range(300)]
+        until(lambda: sum(map(_has_answer, waiting)) >= 300 - MAX_WAITING)
+        for _ in range(20):
+            assert Client(server.url).get("flowrun", run)["spec"]["status"] == "running"
+        assert sum(map(_has_answer, waiting)) == 300 - MAX_WAITING
+        told = next(connection for connection in waiting if _has_answer(connection)).recv(65_536)
+        assert told.startswith(b"HTTP/1.1 200 ")
+        assert b"Retry-After: " in told
+    until(
+        lambda: (
+            requests.get(f"{server.url}/flowrun/{run}/watch?after=99&wait=1", timeout=5).headers.get("Retry-After")
+            is None
+        )
+    )
+
+
+def _has_answer(connection: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))

@@ -221,6 +221,12 @@ def test_a_rename_that_cannot_be_done_says_why(word: str, new: str, problem: str
     ("text", "title", "fixed"),
     [
         ("step A => (SUCCESS -> dne | FAIL -> A) {", "Change to done", "step A => (SUCCESS -> done | FAIL -> A) {"),
+        (
+            "step A => (SUCCESS -> done | FAIL -> failed) {",
+            "Change to stopped",
+            "(SUCCESS -> done | FAIL -> stopped) {",
+        ),
+        ("step my-A => (SUCCESS, FAIL -> done) {", 'Change to "my-A"', 'step "my-A" => (SUCCESS, FAIL -> done) {'),
         ("step A => (SUCCESS -> done ) {", "Add the route FAIL -> stopped", "done | FAIL -> stopped ) {"),
         ("${ $input.projct }", "Change to project", "${ $input.project }"),
         ("${ $vars.n }", "Declare the variable n", "flow fixed\n    vars = (n = null);"),

@@ -212,7 +212,7 @@ def test_coverage_counts_rules_of_repeat_and_states_of_undo(tmp_path: Path) -> N
 
 def test_junit_is_read_by_build_servers(tmp_path: Path) -> None:
     written(tmp_path, b_fsl=PROGRAM, b_test_yaml=TESTS, c_fsl=PROGRAM)
-    written(tmp_path, c_test_yaml=FAILING.replace("nothing of it is so", '"a \\u0001 <b> & c"'))
+    written(tmp_path, c_test_yaml=FAILING.replace("nothing of it is so", r'"a \u0001 \u202e \uffff <b> & c"'))
     said(tmp_path, "--junit", tmp_path / "report.xml")
     root = Xml.parse(tmp_path / "report.xml").getroot()  # noqa: S314 - it is our own
     assert (root.tag, root.get("tests"), root.get("failures")) == ("testsuites", "3", "1")
@@ -222,7 +222,7 @@ def test_junit_is_read_by_build_servers(tmp_path: Path) -> None:
     ]
     case = root[1][0]
     assert (case.get("name"), case.get("time"), case.get("line")) == (
-        "a \N{REPLACEMENT CHARACTER} <b> & c",
+        r"a \u0001 \u202e " + "\N{REPLACEMENT CHARACTER} <b> & c",
         "173100.000",
         "4",
     )

@@ -326,8 +326,8 @@ def _write_without(kind: type) -> Callable[[Any], Any]:
 
 
 def _sweeps_the_future_only(right: Any) -> Any:
-    def due(self: Any, until: int, limit: int) -> Any:
-        return [alarm for alarm in right(self, until, limit) if alarm.at > until - 120_000]
+    def due(self: Any, until: int, limit: int, since: int = 0) -> Any:
+        return [alarm for alarm in right(self, until, limit, since) if alarm.at > until - 120_000]
 
     return due
 

@@ -11,19 +11,19 @@ import msgspec
 from chalicelib import __version__
 from chalicelib.config import Access, Settings
 from chalicelib.entrypoints.http import auth, parameters, responses
-from chalicelib.entrypoints.http.bodies import MAX_NAME_CHARACTERS, MAX_TEXT_CHARACTERS
+from chalicelib.entrypoints.http.bodies import MAX_NAME_CHARACTERS
 from chalicelib.entrypoints.http.errors import CODES
 from chalicelib.entrypoints.http.openapi.examples import Exchange, exchanges
 from chalicelib.entrypoints.http.request import JSON
 from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.model.json_values import Json
-from chalicelib.model.step_token import MAX_TOKEN_CHARACTERS
 
 _COMPONENTS: Final = "#/components"
 
 GROUPS: Final = {
     "definitions": "Actions and flows, in versions. They are defined in FSL; the manual describes the language.",
     "runs": "Runs of flows: start, find, follow and command them.",
+    "batches": "Commands over many runs, in the background.",
     "steps": "Steps that runs wait for, tasks for people, and the answers of actions and people.",
     "events": "Events that are published for runs to wait for.",
     "schedules": "Schedules, which start runs of flows at certain times.",
@@ -39,6 +39,7 @@ ERRORS: Final = {
     403: "The token's role or namespace does not permit the request, or it comes from a page of another site.",
     404: "The resource does not exist.",
     409: "The state of the resource does not permit the request.",
+    410: "The resource existed, and is no longer available.",
     413: "A value is too large. The message names the limit.",
     422: "The request is well formed but not valid. The message says why.",
     429: "Too many requests. Send the request again after `Retry-After` seconds.",
@@ -148,7 +149,7 @@ def _operation(route: Route, source: _Source) -> dict[str, Json]:
     shown = [one for one in exchanges() if one.call == route.call]
     summary, description = summary_of(route.view)
     requires_token = source.tokens and route.role is not None
-    role = f"Requires a token with the role `{route.role}` or a role that includes it." if requires_token else ""
+    role = _role_text(route) if requires_token else ""
     operation: dict[str, Json] = {
         "tags": [route.group],
         "summary": summary,
@@ -160,14 +161,20 @@ def _operation(route: Route, source: _Source) -> dict[str, Json]:
     if requires_token:
         is_optional = not auth.requires_caller(route, source.settings.callbacks)
         operation["security"] = [{"token": []}, *([{}] if is_optional else [])]
-    if route.body is not None:
+    if route.body is not None or route.media_bodies:
         operation["requestBody"] = _body(route, source, shown)
     return operation
 
 
+def _role_text(route: Route) -> str:
+    roles = " or ".join(f"`{role}`" for role in route.roles)
+    return (
+        f"Requires a token with the role {roles}, or a role that includes {'it' if len(route.roles) == 1 else 'one'}."
+    )
+
+
 def _in_path(route: Route, shown: Sequence[Exchange]) -> Iterator[Json]:
-    longest = MAX_TOKEN_CHARACTERS if route.is_callback else MAX_TEXT_CHARACTERS
-    schema = {"type": "string", "minLength": 1, "maxLength": longest}
+    schema = {"type": "string", "minLength": 1, "maxLength": route.max_name_characters}
     for name in route.path_parameters:
         values = [one.path[name] for one in shown if name in one.path]
         yield {"name": name, "in": "path", "required": True, "schema": schema, **_examples(values)}
@@ -194,12 +201,16 @@ def _body(route: Route, source: _Source, shown: Sequence[Exchange]) -> Json:
     texts = {one.title: {"value": one.body} for one in given if isinstance(one.body, str)}
     values = {one.title: {"value": one.body} for one in given if not isinstance(one.body, str)}
     schemas = [source.schemas[str(kind)] for kind in (route.body, route.other_body) if kind is not None]
-    schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
-    content: dict[str, Json] = {JSON: {"schema": schema, **({"examples": values} if values else {})}}
+    content: dict[str, Json] = {}
+    if schemas:
+        schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+        content[JSON] = {"schema": schema, **({"examples": values} if values else {})}
     content |= {media: {"schema": source.schemas[str(kind)]} for media, kind in route.media_bodies.items()}
     if route.text_body is not None:
         content["text/plain"] = {"schema": route.text_body, "examples": texts}
-    return {"content": content, "required": any(field.required for field in msgspec.structs.fields(route.body))}
+    kinds = (route.body,) if route.body is not None else route.media_bodies.values()
+    fields = [field for kind in kinds for field in msgspec.structs.fields(kind)]
+    return {"content": content, "required": any(field.required for field in fields)}
 
 
 # ── responses ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -210,17 +221,24 @@ def _responses(route: Route, source: _Source, shown: Sequence[Exchange]) -> dict
         str(status): _success(route, status, source, shown)
         for status in sorted({*route.answers, *([200] if route.media else [])})
     }
+    if route.tagged:
+        headers = _header_references([*_HEADERS_OF_ALL, "etag"])
+        found["304"] = {"description": _SUCCESS[304], "headers": headers, "content": {}}
     statuses = {*_ERRORS_OF_ALL, *route.errors}
     if route.role is not None:
         statuses |= {*_ERRORS_WITH_ROLE, *([401] if source.tokens else [])}
     for status in sorted(statuses):
-        content = {"schema": source.schemas[str(responses.Error)], **_answers(shown, status, JSON)}
         found[str(status)] = {
             "description": f"{ERRORS[status]} {codes_of(status)}",
-            "content": {JSON: content},
+            "content": {route.error_media: _error_content(route, status, source, shown)},
             "headers": _header_references([*_HEADERS_OF_ALL, *_HEADERS_OF_ERROR.get(status, [])]),
         }
     return found
+
+
+def _error_content(route: Route, status: int, source: _Source, shown: Sequence[Exchange]) -> Json:
+    schema = source.schemas[str(responses.Error)] if route.error_media == JSON else {"type": "string"}
+    return {"schema": schema, **_answers(shown, status, route.error_media)}
 
 
 def codes_of(status: int) -> str:
@@ -236,7 +254,9 @@ def _success(route: Route, status: int, source: _Source, shown: Sequence[Exchang
     if status == 200:
         for media, schema in route.media.items():
             content[media] = {"schema": schema, **_answers(shown, status, media)}
-    headers = _header_references([*_HEADERS_OF_ALL, *(["x-next-cursor"] if route.paged else [])])
+    headers = _header_references(
+        [*_HEADERS_OF_ALL, *(["x-next-cursor"] if route.paged else []), *(["etag"] if route.tagged else [])]
+    )
     response: dict[str, Json] = {"description": _SUCCESS[status], "headers": headers, "content": content}
     if route.resource:
         response["links"] = dict(_links(route.resource, source.routes))
@@ -261,7 +281,12 @@ def _header_references(names: Sequence[str]) -> Json:
     return {name: {"$ref": f"{_COMPONENTS}/headers/{name}"} for name in names}
 
 
-_SUCCESS: Final = {200: "Success.", 201: "Created."}
+_SUCCESS: Final = {
+    200: "Success.",
+    201: "Created.",
+    202: "Accepted. The work goes on in the background.",
+    304: "The representation with the tag of `If-None-Match` is current.",
+}
 _SCHEMES: Final[Json] = {"enum": ["Bearer", "StandardWebhooks"]}
 _SECONDS: Final[Json] = {"type": "integer", "minimum": 1}
 _HEADERS_OF_ALL: Final = ("x-request-id",)
@@ -274,6 +299,10 @@ _HEADERS: Final[dict[str, Json]] = {
     },
     "x-next-cursor": {
         "description": "The `cursor` of the next page. If the header is missing, this page is the last one.",
+        "schema": {"type": "string", "minLength": 1},
+    },
+    "etag": {
+        "description": "Identifies the representation, for `If-None-Match`. What can change has none.",
         "schema": {"type": "string", "minLength": 1},
     },
     "retry-after": {"description": "The number of seconds to wait.", "required": True, "schema": _SECONDS},

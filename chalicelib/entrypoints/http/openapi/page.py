@@ -92,7 +92,7 @@ def _answers(responses: Mapping[str, Any]) -> Iterator[str]:
     for status, response in responses.items():
         if int(status) < 400:
             headers = "".join(f", header <code>{name}</code>" for name in response.get("headers", ()))
-            yield f"<code>{status}</code> {_media(response['content'])}{headers}"
+            yield f"<code>{status}</code> {_media(response['content']) or 'without a body'}{headers}"
     errors = " ".join(f"<code>{status}</code>" for status in responses if int(status) >= 400)
     yield f'or an <a href="#errors">error</a>: {errors}'
 

@@ -1,17 +1,23 @@
 """Conversion of runs, definitions and events to JSON responses, in the shapes of `docs/http-api.md`."""
 
+from chalicelib.entrypoints.http.presenters.batches import batch, batch_result
 from chalicelib.entrypoints.http.presenters.common import Resource, metadata, moment
-from chalicelib.entrypoints.http.presenters.definitions import breaker, definition
+from chalicelib.entrypoints.http.presenters.definitions import breaker, definition, pause
 from chalicelib.entrypoints.http.presenters.events import published, signal
 from chalicelib.entrypoints.http.presenters.history import entry, hook_delivery, task
 from chalicelib.entrypoints.http.presenters.run_steps import changed_steps, started_steps, step, steps, waiting_steps
 from chalicelib.entrypoints.http.presenters.runs import history_states, run, state_of
 from chalicelib.entrypoints.http.presenters.summaries import summary
 from chalicelib.entrypoints.http.presenters.templates import action_of
+from chalicelib.entrypoints.http.presenters.values import ShortValues, Values
 
 __all__ = [
     "Resource",
+    "ShortValues",
+    "Values",
     "action_of",
+    "batch",
+    "batch_result",
     "breaker",
     "changed_steps",
     "definition",
@@ -20,6 +26,7 @@ __all__ = [
     "hook_delivery",
     "metadata",
     "moment",
+    "pause",
     "published",
     "run",
     "signal",

@@ -16,6 +16,7 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import VALUE_TYPES, Config, DefinitionValue, EventType
 from chalicelib.model.times import format_duration
+from chalicelib.service.holds.book import Pause
 from chalicelib.service.limits.breakers import Circuit
 from chalicelib.service.ports.definitions import Definition
 
@@ -105,6 +106,13 @@ def _schedule_spec(schedule: Schedule) -> Mapping[str, Json]:
 def breaker(circuit: Circuit | None) -> responses.Breaker | None:
     """Return the state of a breaker; None if there is none."""
     return {"failures": circuit.failures, "open_until": moment(circuit.open_until)} if circuit else None
+
+
+def pause(found: Pause | None) -> responses.Pause:
+    """Return the pause of an action or a flow; None: it is not paused."""
+    if found is None:
+        return {"paused": False, "paused_at": None, "paused_by": ""}
+    return {"paused": True, "paused_at": moment(found.at), "paused_by": found.by}
 
 
 def _parameter(parameter: Parameter) -> responses.Input:

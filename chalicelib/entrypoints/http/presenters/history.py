@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
-from chalicelib.entrypoints.http import responses
+from chalicelib.entrypoints.http import echoer_types, responses
 from chalicelib.entrypoints.http.presenters.common import moment
+from chalicelib.entrypoints.http.presenters.values import Values
 from chalicelib.model.history import Entry
 from chalicelib.service.hooks.delivery_log import HookDelivery
 from chalicelib.service.inbox import OpenTask
 
+AS_IT_IS: Final = Values("", {})
+"""Shows values as they are."""
 
-def entry(found: Entry) -> responses.Entry:
-    """Return an entry of a run's history. All fields are always present."""
+
+def entry(found: Entry, values: Values = AS_IT_IS) -> responses.Entry:
+    """Return an entry of a run's history, with its values as `values` shows them. All fields are always present."""
     return {
         "seq": found.seq,
         "at": moment(found.at),
@@ -22,18 +26,18 @@ def entry(found: Entry) -> responses.Entry:
         "from": found.origin,
         "to": found.target,
         "state": found.state,
-        "data": found.data,
+        "data": values.shown(found.data),
         "by": found.by,
         "uuid": found.uuid,
         "error": found.error,
         "error_name": found.error_name,
         "rule": found.rule,
-        "vars": found.vars,
+        "vars": values.shown_map(found.vars),
         "removed": list(found.removed),
     }
 
 
-def task(found: OpenTask) -> responses.Task:
+def task(found: OpenTask, links: dict[str, responses.TaskLinks]) -> responses.Task:
     """Return a task for a person, with the names that its answer needs (`POST /step`)."""
     return {
         "flowId": found.run,
@@ -45,6 +49,10 @@ def task(found: OpenTask) -> responses.Task:
         "args": found.args,
         "since": moment(found.since),
         "deadline": moment(found.deadline),
+        "flow": found.flow,
+        "labels": found.labels,
+        "routes": echoer_types.returns_of(found.step_definition) if found.step_definition else {},
+        "links": links,
     }
 
 

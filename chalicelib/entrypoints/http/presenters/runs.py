@@ -34,19 +34,30 @@ def run(view: RunView) -> responses.Run:
             "error": _error(head.error),
             "global_variable": values.shown_map(head.vars),
             "status": head.status,
-            "waits_for": described(view.definition.flow, head) if head.status is Status.PENDING else "",
+            "waits_for": _what_it_waits_for(view) if head.status is Status.PENDING else "",
             "flow": head.definition.flow,
             "flow_version": head.definition.version,
             "input": values.shown_input(head.input),
             "output": values.shown(head.output),
             "tokens": [_token(token, values) for token in head.tokens],
             "failed_undos": [_failed_undo(undo, values) for undo in head.undos if undo.failed],
+            "start_at": moment(head.start_at),
             "created_at": moment(head.created_at),
             "updated_at": moment(head.updated_at),
             "ended_at": moment(head.ended_at),
             "seq": head.seq,
         },
     }
+
+
+def _what_it_waits_for(view: RunView) -> str:
+    """Say for what a pending run waits."""
+    head = view.run
+    if head.gated and head.start_at is not None:
+        return "its start time"
+    if head.gated:
+        return f"the continuation of flow {head.definition.flow!r}, which is paused"
+    return described(view.definition.flow, head)
 
 
 def _error(error: StepError | None) -> responses.RunError | None:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 from urllib.parse import quote
+
+import msgspec
 
 from chalicelib.model.json_values import Json
 from chalicelib.service.runs.large_values import Large
 from chalicelib.service.runs.references import key_in, value_name
+from chalicelib.service.runs.value_windows import type_of
+
+MAX_SHORT_BYTES: Final = 1_024
+"""How many bytes of JSON a value has at most where values are short."""
+
+_TYPES: Final = {"{": "map", "[": "list"}
+"""The types of large values by the first sign of their JSON; others are strings."""
 
 
 class Values:
@@ -31,3 +41,15 @@ class Values:
     def shown_input(self, value: Json) -> Json:
         """Return an input: a value, or values by name."""
         return self.shown_map(value) if isinstance(value, Mapping) and key_in(value) is None else self.shown(value)
+
+
+class ShortValues(Values):
+    """Shows values above MAX_SHORT_BYTES by their type and size only, as `{"$cut": {"type", "bytes"}}`."""
+
+    def shown(self, value: Json) -> Json:
+        key = key_in(value)
+        if key is not None and key in self._large:
+            large = self._large[key]
+            return {"$cut": {"type": _TYPES.get(large.preview[:1], "str"), "bytes": large.bytes}}
+        size = len(msgspec.json.encode(value))
+        return value if size <= MAX_SHORT_BYTES else {"$cut": {"type": type_of(value), "bytes": size}}

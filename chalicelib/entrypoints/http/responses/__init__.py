@@ -4,7 +4,7 @@ Fields are never left out: an absent value is null, empty or 0, unless the field
 may add fields; clients must ignore fields that they do not know.
 """
 
-from chalicelib.entrypoints.http.responses.access import AccessToken, NewAccessToken, Secret
+from chalicelib.entrypoints.http.responses.access import AccessToken, Limits, Me, NewAccessToken, Secret
 from chalicelib.entrypoints.http.responses.authoring import (
     Analysis,
     ExplainedSetting,
@@ -22,6 +22,7 @@ from chalicelib.entrypoints.http.responses.authoring import (
     PlayVisits,
     PlayWait,
 )
+from chalicelib.entrypoints.http.responses.batches import Batch, BatchResult, BatchWithResults
 from chalicelib.entrypoints.http.responses.common import (
     Count,
     Detail,
@@ -44,23 +45,29 @@ from chalicelib.entrypoints.http.responses.definitions import (
     Flow,
     FlowSpec,
     FlowStep,
+    Hold,
     Hook,
     HookDelivery,
     HookSpec,
     Input,
+    Pause,
     ShownAction,
+    ShownFlow,
     Statement,
     Submission,
 )
 from chalicelib.entrypoints.http.responses.graphs import Edge, Graph, Node, Scope
 from chalicelib.entrypoints.http.responses.runs import (
     ActionRun,
+    AwaitedRun,
+    CutValue,
     Entry,
     Event,
     EventSpec,
     FailedUndo,
     ListedRun,
     ListedSpec,
+    Migration,
     Outcome,
     ParentRun,
     PublishedEvent,
@@ -72,7 +79,10 @@ from chalicelib.entrypoints.http.responses.runs import (
     Step,
     StepSpec,
     Task,
+    TaskLinks,
     Token,
+    Value,
+    ValueWindow,
     Woken,
 )
 from chalicelib.entrypoints.http.responses.schedules import (
@@ -94,11 +104,16 @@ __all__ = [
     "ActionSpec",
     "ActionStatus",
     "Analysis",
+    "AwaitedRun",
     "Backfill",
+    "Batch",
+    "BatchResult",
+    "BatchWithResults",
     "Breaker",
     "Config",
     "ConfigSpec",
     "Count",
+    "CutValue",
     "Detail",
     "Diagnostic",
     "Edge",
@@ -119,14 +134,18 @@ __all__ = [
     "FlowStep",
     "Graph",
     "Health",
+    "Hold",
     "Hook",
     "HookDelivery",
     "HookSpec",
     "Hover",
     "Input",
+    "Limits",
     "ListedRun",
     "ListedSpec",
+    "Me",
     "Metadata",
+    "Migration",
     "Moment",
     "NewAccessToken",
     "Node",
@@ -136,6 +155,7 @@ __all__ = [
     "OutlinedStatement",
     "OutlinedStep",
     "ParentRun",
+    "Pause",
     "PlayAsked",
     "PlayNext",
     "PlayRefused",
@@ -158,6 +178,7 @@ __all__ = [
     "ScopeVars",
     "Secret",
     "ShownAction",
+    "ShownFlow",
     "Sizes",
     "Slot",
     "StartedSlot",
@@ -166,6 +187,9 @@ __all__ = [
     "StepSpec",
     "Submission",
     "Task",
+    "TaskLinks",
     "Token",
+    "Value",
+    "ValueWindow",
     "Woken",
 ]

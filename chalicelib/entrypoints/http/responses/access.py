@@ -2,6 +2,7 @@
 
 from typing import TypedDict
 
+from chalicelib.config import Access
 from chalicelib.entrypoints.http.responses.common import Moment
 from chalicelib.service.security.roles import Role
 
@@ -31,3 +32,26 @@ class NewAccessToken(AccessToken):
     """A new access token. `token` is its text; it is returned only once."""
 
     token: str
+
+
+class Limits(TypedDict):
+    """The largest response and the largest value, in bytes."""
+
+    answer: int
+    value: int
+
+
+class Me(TypedDict):
+    """The caller. `calls` are those that its role permits, as `GET /flowrun`. A caller that is not `bound` may name
+    another namespace."""
+
+    by: str
+    role: Role
+    namespace: str
+    bound: bool
+    auth: Access
+    expires_at: Moment | None
+    calls: list[str]
+    version: str
+    callbacks: Access
+    limits: Limits

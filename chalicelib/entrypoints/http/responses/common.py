@@ -55,13 +55,29 @@ class InvalidField(TypedDict):
     problem: str
 
 
+class _TokenFit(TypedDict):
+    token: str
+    step: str
+    to: str
+    fits: bool
+
+
+class TokenFit(_TokenFit, total=False):
+    """What another version of its flow means for a token of a run: the step at which it would be, and `why` not."""
+
+    why: str
+
+
 class Detail(Problem, total=False):
     """What went wrong: `code` for programs, `detail` for people. For FSL texts, `diagnostics` lists every problem, for
-    the data of declared events `fields`. For unexpected errors, `request_id` identifies the entries in the server's
+    the data of declared events `fields`, for a run that cannot move to a version `tokens` and other `problems`. For
+    unexpected errors, `request_id` identifies the entries in the server's
     log."""
 
     diagnostics: list[Diagnostic]
     fields: list[InvalidField]
+    tokens: list[TokenFit]
+    problems: list[str]
     request_id: str
 
 

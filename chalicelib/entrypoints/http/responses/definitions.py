@@ -38,7 +38,22 @@ class Breaker(TypedDict):
     open_until: Moment | None
 
 
-class ActionStatus(TypedDict):
+class Pause(TypedDict):
+    """Whether an action or a flow is paused, since when, and by whom."""
+
+    paused: bool
+    paused_at: Moment | None
+    paused_by: str
+
+
+class Hold(Pause):
+    """An action or a flow that was paused or continued."""
+
+    kind: str
+    name: str
+
+
+class ActionStatus(Pause):
     """What happens with an action now. `breaker` is null if its newest version has none."""
 
     breaker: Breaker | None
@@ -173,3 +188,9 @@ class Submission(TypedDict):
     updated: list[Statement]
     unchanged: list[Statement]
     diagnostics: list[Diagnostic]
+
+
+class ShownFlow(Flow):
+    """A flow, and whether it is paused."""
+
+    status: Pause

@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from chalicelib.entrypoints.http.responses.common import Count
+from chalicelib.entrypoints.http.responses.common import Count, Number
 
 
 class Scope(TypedDict):
@@ -15,7 +15,8 @@ class Scope(TypedDict):
 
 class Node(TypedDict):
     """A step, or the start or end of a scope. For runs, `visits` counts how often the step was left, and `current` is
-    true if the run is there now."""
+    true if the run is there now. `undone` counts how often its
+    work was undone, and `undoing` is true while it is."""
 
     id: str
     kind: str
@@ -25,6 +26,8 @@ class Node(TypedDict):
     visits: Count
     current: bool
     failed: bool
+    undone: Count
+    undoing: bool
 
 
 class Edge(TypedDict):
@@ -37,8 +40,53 @@ class Edge(TypedDict):
     visits: Count
 
 
-class Graph(TypedDict):
-    """A state diagram. `source`, `target`, `scope` and `step` are ids. The outermost scope comes first."""
+# `from` is no name in Python.
+Partial = TypedDict("Partial", {"from": Number})
+Partial.__doc__ = "The first history entry of the run that is counted: older ones were not read."
+
+
+class Box(TypedDict):
+    """The box of a node (`id`), or of a branch (`id` is empty), in a scope: its upper left corner and its size."""
+
+    id: str
+    scope: str
+    x: float
+    y: float
+    w: float
+    h: float
+
+
+class Way(TypedDict):
+    """The line of an edge, and the centre of its label. `loop` is true if it leads back to its step."""
+
+    source: str
+    target: str
+    points: list[list[float]]
+    label: list[float]
+    loop: bool
+
+
+class Layout(TypedDict):
+    """Where boxes and lines are, in pixels. A box comes before the boxes in it."""
+
+    width: float
+    height: float
+    boxes: list[Box]
+    ways: list[Way]
+
+
+class _OfRun(TypedDict, total=False):
+    run: str
+    partial: Partial
+    layout: Layout
+
+
+class Graph(_OfRun):
+    """A state diagram. `source`, `target`, `scope` and `step` are ids. The outermost scope comes first.
+
+    `run` is the name of the run, if it is the diagram of one; `partial` is there if its oldest history was not read,
+    `layout` if the request asks for it.
+    """
 
     name: str
     scopes: list[Scope]

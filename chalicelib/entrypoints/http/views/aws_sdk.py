@@ -18,7 +18,7 @@ import msgspec
 from chalice.app import Response as ChaliceResponse
 
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.errors import RunIsStopped, TooLarge
+from chalicelib.engine.errors import NotPermitted, RunIsStopped, TooLarge
 from chalicelib.engine.returning.returns import MAX_ERROR_NAME_CHARACTERS
 from chalicelib.engine.values.secret_values import is_posing
 from chalicelib.entrypoints.http import bodies, errors
@@ -83,18 +83,22 @@ def call(request: Request) -> Json:
 
 
 def _succeed(request: Request, token: step_token.StepToken, body: SdkBody) -> Outcome:
-    return request.services.token_answerer.succeed(token, _output(body), by=request.caller, trace=request.trace)
+    return request.services.token_answerer.succeed(
+        token, _output(body), by=request.caller, trace=request.trace, sender=request.sender
+    )
 
 
 def _fail(request: Request, token: step_token.StepToken, body: SdkBody) -> Outcome:
     name = (body.error or UNNAMED_FAILURE)[:MAX_ERROR_NAME_CHARACTERS]
     error = AnswerError(name=name, cause=body.cause or "")
     answer = Answer(run="", step="", uuid="", state=ERROR, done=True, error=error)
-    return request.services.token_answerer.answer(token, answer, by=request.caller, trace=request.trace)
+    return request.services.token_answerer.answer(
+        token, answer, by=request.caller, trace=request.trace, sender=request.sender
+    )
 
 
 def _report(request: Request, token: step_token.StepToken, _: SdkBody) -> Outcome:
-    return request.services.token_answerer.report(token, by=request.caller, trace=request.trace)
+    return request.services.token_answerer.report(token, by=request.caller, trace=request.trace, sender=request.sender)
 
 
 _OPERATIONS: Final[dict[str, Callable[[Request, step_token.StepToken, SdkBody], Outcome]]] = {
@@ -139,7 +143,7 @@ def as_aws_error(error: Exception, request_id: str) -> ChaliceResponse:
 
 def _name_of(error: Exception) -> str | None:
     """Return AWS's name of an error that the caller caused; None for an error of the server."""
-    if any(isinstance(error, kind) for kind in (Unauthorized, Forbidden)):
+    if any(isinstance(error, kind) for kind in (Unauthorized, Forbidden, NotPermitted)):
         return "AccessDeniedException"
     named = {UnknownToken: "TaskDoesNotExist", RunIsStopped: "TaskTimedOut", TooLarge: "InvalidOutput"}
     found = next((name for kind, name in named.items() if isinstance(error, kind)), None)
@@ -154,5 +158,13 @@ def _headers(request_id: str) -> dict[str, str]:
 
 
 ROUTES: Final = (
-    Route(method="POST", path="/", view=call, group="steps", role=Role.ACTION, error_response=as_aws_error),
+    Route(
+        method="POST",
+        path="/",
+        view=call,
+        group="steps",
+        role=Role.ACTION,
+        other_roles=(Role.CLERK,),
+        error_response=as_aws_error,
+    ),
 )

@@ -10,6 +10,7 @@ from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.query import cursor_of, name_in
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route, View
+from chalicelib.entrypoints.http.views import statuses
 from chalicelib.model.json_values import Json
 from chalicelib.service.errors import NotFound
 from chalicelib.service.ports.definitions import Kind
@@ -66,7 +67,7 @@ def list_of(kind: Kind) -> View:
         if name is not None:
             return _list_one(request, kind, name)
         found = request.services.reader.definitions(request.namespace, kind, limit + 1, after)
-        page = [presenters.definition(request.namespace, one) for one in found[:limit]]
+        page = statuses.shown(request, found[:limit])
         more = len(found) > limit
         return Response(page, headers={"x-next-cursor": cursor_of(found[limit - 1].name)} if more else {})
 
@@ -79,7 +80,7 @@ def get(kind: Kind) -> View:
     def view(request: Request, name: str) -> Json:
         version = request.query.number("version", 0, 1, 10**9) or None
         found = request.services.reader.definition(request.namespace, kind, name, version)
-        return presenters.definition(request.namespace, found)
+        return statuses.shown(request, [found])[0]
 
     word = kind.resource
     view.__name__, view.__doc__ = f"get_{word}", f"Get one {word}: its newest version, or `?version=`."
@@ -90,7 +91,7 @@ def get_action(request: Request, name: str) -> Json:
     """Get one action: its newest version, or `?version=`. `status` says what happens with it now."""
     shown: Any = get(Kind.ACTION)(request, name)
     circuit = request.services.breakers.of_action(request.namespace, name)
-    return {**shown, "status": {"breaker": presenters.breaker(circuit)}}
+    return {**shown, "status": {**shown["status"], "breaker": presenters.breaker(circuit)}}
 
 
 def delete(kind: Kind) -> View:
@@ -121,7 +122,7 @@ def _list_one(request: Request, kind: Kind, name: str) -> list[Json]:
         found = request.services.reader.definition(request.namespace, kind, name)
     except NotFound:
         return []
-    return [presenters.definition(request.namespace, found)]
+    return statuses.shown(request, [found])
 
 
 def _resource(request: Request, kind: str, name: str) -> Json:
@@ -147,8 +148,8 @@ def _submission(path: str, kind: str, answer: Any, group: str) -> Route:
     )
 
 
-def _definitions(kind: Kind, answer: Any) -> tuple[Route, ...]:
-    """Return the calls on definitions of one kind."""
+def _definitions(kind: Kind, answer: Any, shown: Any) -> tuple[Route, ...]:
+    """Return the calls on definitions of one kind. `shown` is the type of a newest version as it is read."""
     path, one = f"/{kind.resource}", f"/{kind.resource}/{{name}}"
     group = "definitions"
     return (
@@ -160,7 +161,7 @@ def _definitions(kind: Kind, answer: Any) -> tuple[Route, ...]:
             group=group,
             role=Role.VIEWER,
             query=(parameters.NAME, parameters.LIMIT, parameters.CURSOR),
-            answers={200: list[answer]},
+            answers={200: list[shown]},
             paged=True,
         ),
         Route(
@@ -170,7 +171,7 @@ def _definitions(kind: Kind, answer: Any) -> tuple[Route, ...]:
             group=group,
             role=Role.VIEWER,
             query=(parameters.VERSION,),
-            answers={200: responses.ShownAction if kind is Kind.ACTION else answer},
+            answers={200: shown},
             errors=(404,),
             resource=kind.resource,
         ),
@@ -215,11 +216,11 @@ ROUTES: Final = (
         errors=(404, 409, 413, 422),
         example="a document",
     ),
-    *_definitions(Kind.ACTION, responses.Action),
-    *_definitions(Kind.FLOW, responses.Flow),
-    *_definitions(Kind.EVENT, responses.EventType),
-    *_definitions(Kind.CONFIG, responses.Config),
-    *_definitions(Kind.HOOK, responses.Hook),
+    *_definitions(Kind.ACTION, responses.Action, responses.ShownAction),
+    *_definitions(Kind.FLOW, responses.Flow, responses.ShownFlow),
+    *_definitions(Kind.EVENT, responses.EventType, responses.EventType),
+    *_definitions(Kind.CONFIG, responses.Config, responses.Config),
+    *_definitions(Kind.HOOK, responses.Hook, responses.Hook),
     Route(
         method="GET",
         path="/hook/{name}/deliveries",

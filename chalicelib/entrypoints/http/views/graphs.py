@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from chalicelib import __version__
 from chalicelib.entrypoints.http import parameters, responses
 from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.request import JSON, Request, Response
@@ -28,36 +30,70 @@ CONTENT_TYPES: Final = {
 }
 
 
+YEAR_S: Final = 31_536_000
+
+
 def of_flow(request: Request, name: str) -> Json:
-    """Draw the state diagram of a flow."""
+    """Draw the state diagram of a flow.
+
+    With `layout=true` the JSON says where boxes and lines are. The diagram of a version never changes: the response
+    has an `ETag`, and with `version` it may be cached for a year.
+    """
     from chalicelib import diagrams
 
     version = request.query.number("version", 0, 1, 10**9) or None
+    form, has_layout = _form_of(request)
     found = request.services.reader.definition(request.namespace, Kind.FLOW, name, version)
-    return _drawn(request, diagrams.graph_of(json_values.decode(found.value, Flow)))
+    tag = f'"{found.uuid}.{found.version}.{form}{".layout" if has_layout else ""}.{__version__}"'
+    cache = "no-cache" if version is None else f"private, max-age={YEAR_S}, immutable"
+    headers = {"ETag": tag, "Cache-Control": cache}
+    if tag in _tags(request):
+        return Response("", 304, headers)
+    return _drawn(diagrams.graph_of(json_values.decode(found.value, Flow)), form, has_layout=has_layout, **headers)
 
 
 def of_run(request: Request, name: str) -> Json:
-    """Draw the state diagram of a run's flow, with the path that the run took."""
+    """Draw the state diagram of a run's flow, with the path that the run took.
+
+    Every visit is counted, but for entries of the history before the newest 20,000: `partial` says so.
+    """
     from chalicelib import diagrams
 
-    view = request.services.reader.view(request.namespace, name)
-    return _drawn(request, diagrams.graph_of(view.definition.flow, diagrams.path_of(view.run, view.entries)))
+    form, has_layout = _form_of(request)
+    view = request.services.reader.path(request.namespace, name)
+    path = diagrams.path_of(view.run, view.entries)
+    return _drawn(diagrams.graph_of(view.definition.flow, path), form, has_layout=has_layout)
 
 
-def _drawn(request: Request, graph: Graph) -> Response:
-    from chalicelib import diagrams
-
+def _form_of(request: Request) -> tuple[str, bool]:
+    """Return the format, and whether positions are asked for. Raises Malformed."""
     wanted = (request.query.text("format") or "json").lower()
     if wanted not in CONTENT_TYPES:
         raise Malformed(f"`format` must be one of {', '.join(CONTENT_TYPES)}, not {wanted!r:.60}")
-    draw = {"json": diagrams.as_json, "mermaid": diagrams.mermaid, "dot": diagrams.dot, "svg": diagrams.svg}[wanted]
-    return Response(draw(graph), headers={"Content-Type": CONTENT_TYPES[wanted]})
+    return wanted, request.query.flag("layout") and wanted == "json"
+
+
+def _tags(request: Request) -> Sequence[str]:
+    """Return the tags in `If-None-Match` (RFC 9110, 13.1.2)."""
+    found = (one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(","))
+    return [one for one in found if one]
+
+
+def _drawn(graph: Graph, form: str, *, has_layout: bool, **headers: str) -> Response:
+    from chalicelib import diagrams
+
+    if form == "json":
+        return Response(diagrams.as_json(graph, has_layout=has_layout), headers=headers)
+    draw = {"mermaid": diagrams.mermaid, "dot": diagrams.dot, "svg": diagrams.svg}[form]
+    return Response(draw(graph), headers={"Content-Type": CONTENT_TYPES[form], **headers})
 
 
 _MEDIA: Final = {media.partition(";")[0]: {"type": "string"} for media in CONTENT_TYPES.values() if media != JSON}
 _FORMAT: Final = Parameter(
     "format", "The format of the diagram.", {"type": "string", "enum": [*CONTENT_TYPES], "default": "json"}
+)
+_LAYOUT: Final = Parameter(
+    "layout", "Return where boxes and lines are, too. Only JSON has them.", {"type": "boolean", "default": False}
 )
 ROUTES: Final = (
     Route(
@@ -66,10 +102,11 @@ ROUTES: Final = (
         view=of_flow,
         group="definitions",
         role=Role.VIEWER,
-        query=(_FORMAT, parameters.VERSION),
+        query=(_FORMAT, _LAYOUT, parameters.VERSION),
         answers={200: responses.Graph},
         media=_MEDIA,
         errors=(404,),
+        tagged=True,
     ),
     Route(
         method="GET",
@@ -77,7 +114,7 @@ ROUTES: Final = (
         view=of_run,
         group="runs",
         role=Role.VIEWER,
-        query=(_FORMAT,),
+        query=(_FORMAT, _LAYOUT),
         answers={200: responses.Graph},
         media=_MEDIA,
         errors=(404,),

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
+import msgspec
 from msgspec import UNSET
 
 from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, responses, shown_runs
-from chalicelib.entrypoints.http.bodies import NoBody, RetryBody, StartBody, StopBody, VarsBody
+from chalicelib.entrypoints.http.bodies import (
+    GotoBody,
+    LabelsBody,
+    MigrateBody,
+    NoBody,
+    RetryBody,
+    StartBody,
+    StopBody,
+    VarsBody,
+)
+from chalicelib.entrypoints.http.errors import fit_of
 from chalicelib.entrypoints.http.pages import Item
 from chalicelib.entrypoints.http.parameters import FULL, SUMMARY, Parameter
+from chalicelib.entrypoints.http.presenters import ShortValues, Values
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route, View
-from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.status import ENDED
 from chalicelib.service.errors import Invalid, Malformed, NotFound
 from chalicelib.service.observability import work_context
+from chalicelib.service.runs.history import HistoryPage, HistoryQuery
 from chalicelib.service.runs.start import StartOrder
 from chalicelib.service.security.roles import Role
 
@@ -91,16 +103,20 @@ def _shape(request: Request) -> str | None:
 
 
 def history(request: Request, name: str) -> Json:
-    """List the run's history entries after `after`, oldest first."""
-    after, limit = _after(request), request.query.limit()
-    return _entries(request.services.reader.history(request.namespace, name, after, limit + 1), limit)
+    """List the run's history entries after `after`, oldest first; or with `order=desc` those before `before`, newest
+    first.
+
+    Filters look through so many entries as `x-read` says; `x-next-cursor` continues from there.
+    """
+    query = _history_query(request)
+    found = request.services.reader.history_page(request.namespace, name, query)
+    return _entries(request, name, found, is_filtered=query.is_filtered)
 
 
 def watch(request: Request, name: str) -> Json:
     """Wait for history entries after `after`. The response is empty if there is none within `wait` seconds."""
-    after, limit = _after(request), request.query.limit()
-    wait_ms = _wait_ms(request, DEFAULT_WAIT_S)
-    return _entries(request.services.reader.watch(request.namespace, name, after, limit + 1, wait_ms), limit)
+    query, wait_ms = HistoryQuery(after=_after(request), limit=request.query.limit()), _wait_ms(request, DEFAULT_WAIT_S)
+    return _entries(request, name, request.services.reader.watch(request.namespace, name, query, wait_ms))
 
 
 def pause(request: Request, name: str) -> Json:
@@ -128,6 +144,17 @@ def set_vars(request: Request, name: str) -> Json:
     if both := sorted(body.vars.keys() & set(body.remove)):
         raise Invalid(f"`vars` and `remove` both have {both[0]!r:.80}")
     run = request.services.operator.set_vars(request.namespace, name, body.vars, remove=body.remove, by=request.caller)
+    return _presented(request, run)
+
+
+def set_labels(request: Request, name: str) -> Json:
+    """Set and remove labels of the run, in whatever status it is. The lists find it by its new labels."""
+    body = bodies.read_optional(request.body, LabelsBody)
+    if both := sorted(body.set.keys() & set(body.remove)):
+        raise Invalid(f"`set` and `remove` both have {both[0]!r:.80}")
+    if colons := [label for label in body.set if ":" in label]:
+        raise Malformed(f"the name of a label must have no colon: {colons[0]!r:.80}")
+    run = request.services.operator.set_labels(request.namespace, name, body.set, remove=body.remove, by=request.caller)
     return _presented(request, run)
 
 
@@ -159,6 +186,43 @@ def retry(request: Request, name: str) -> Json:
     return _presented(request, operator.retry_undos(request.namespace, name, by=by))
 
 
+def migrate(request: Request, name: str) -> Json:
+    """Move a run that is running or paused to another version of its flow.
+
+    The response says of each token what fits. If something does not, the run stays as it is, and the status is 409;
+    with `dry_run` it is 200.
+    """
+    body = bodies.read(request.body, MigrateBody)
+    found = request.services.operator.migrate(
+        request.namespace,
+        name,
+        body.version,
+        steps=body.steps,
+        dry_run=body.dry_run,
+        reason=body.reason,
+        by=request.caller,
+    )
+    return {
+        "name": name,
+        "from": found.version_before,
+        "to": found.version,
+        "dry_run": body.dry_run,
+        "moved": found.moved,
+        "fits": found.fits,
+        "tokens": [fit_of(token) for token in found.tokens],
+        "problems": list(found.problems),
+    }
+
+
+def go_to(request: Request, name: str) -> Json:
+    """Have a token leave what it waits for, and enter a step."""
+    body = bodies.read(request.body, GotoBody)
+    run = request.services.operator.go_to(
+        request.namespace, name, body.step, token=body.token, reason=body.reason, by=request.caller
+    )
+    return _presented(request, run)
+
+
 def delete(request: Request, name: str) -> Json:
     """Delete a run that has ended, with its history. The response is its last state."""
     return _deleted(request, name, None)
@@ -184,7 +248,7 @@ def _wait_ms(request: Request, default_s: int) -> int:
     return request.query.number("wait", default_s, 0, MAX_WAIT_S) * 1000
 
 
-def _with_end(shown: Any) -> Json:
+def _with_end(shown: responses.Run) -> Json:
     """Return a presented run with `ended`, which says whether the run has ended."""
     return {**shown, "ended": shown["spec"]["status"] in ENDED}
 
@@ -195,10 +259,37 @@ def _after(request: Request) -> int:
     return cursor or after
 
 
-def _entries(found: Sequence[Entry], limit: int) -> Response:
-    """Return at most `limit` entries, with the cursor of the next page if there are more."""
-    page = [presenters.entry(one) for one in found[:limit]]
-    return Response(page, headers={"x-next-cursor": str(page[-1]["seq"])} if len(found) > limit else {})
+def _history_query(request: Request) -> HistoryQuery:
+    query = request.query
+    newest_first = query.choice("order", ("asc", "desc")) == "desc"
+    cursor, before = query.position("cursor"), query.number("before", 0, 1, 10**15) or None
+    return HistoryQuery(
+        after=query.position("after") if newest_first else _after(request),
+        before=cursor or before if newest_first else before,
+        newest_first=newest_first,
+        step=query.text("step") or "",
+        token=query.text("token") or "",
+        event=query.text("event") or "",
+        failed=query.flag("failed"),
+        limit=query.limit(),
+    )
+
+
+def _entries(request: Request, name: str, found: HistoryPage, *, is_filtered: bool = False) -> Response:
+    """Return a page of a history. An entry that is too large for a response has no values and `cut`."""
+    is_short = request.query.choice("values", ("short",)) is not None
+    values = (ShortValues if is_short else Values)(name, found.large)
+    items = []
+    for one in found.entries:
+        shown = pages.item(presenters.entry(one, values), str(one.seq))
+        if shown.size > pages.MAX_PAGE_BYTES:
+            bare = presenters.entry(msgspec.structs.replace(one, data=None, vars={}))
+            shown = pages.item({**bare, "cut": True}, str(one.seq))
+        items.append(shown)
+    made = pages.response(items, None if found.next is None else str(found.next))
+    if is_filtered:
+        made.headers["x-read"] = str(found.read)
+    return made
 
 
 # ── routes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -240,6 +331,19 @@ _WAIT_FOR_END: Final = Parameter(
     "Respond when the run has ended, or as it is after this number of seconds.",
     parameters.integer(0, MAX_WAIT_S, default=0),
 )
+_VALUES: Final = Parameter(
+    "values",
+    '`short`: values above 1 KiB are shown as `{"$cut": {"type", "bytes"}}`.',
+    {"type": "string", "enum": ["short", ""]},
+)
+_HISTORY: Final = (
+    Parameter("order", "`desc`: newest first.", {"type": "string", "enum": ["asc", "desc", ""]}),
+    Parameter("before", "Return entries with a `seq` less than this.", parameters.integer(1, 10**15)),
+    Parameter("step", "Return entries about this step: those that leave it and those that enter it."),
+    Parameter("token", "Return entries of the token with this id, for example `0.17` for an item."),
+    Parameter("event", "Return entries with this event."),
+    Parameter("failed", "Return only entries with an error.", {"type": "boolean", "default": False}),
+)
 ROUTES: Final = (
     Route(
         method="POST",
@@ -249,7 +353,7 @@ ROUTES: Final = (
         role=Role.OPERATOR,
         query=(_WAIT_FOR_END,),
         body=StartBody,
-        answers={200: responses.ListedRun, 201: responses.ListedRun},
+        answers={200: responses.AwaitedRun, 201: responses.AwaitedRun},
         errors=(404, 409, 413, 422),
         resource="flowrun",
         example="under a key",
@@ -271,7 +375,7 @@ ROUTES: Final = (
         group="runs",
         role=Role.VIEWER,
         query=(_WAIT_FOR_END, parameters.VIEW),
-        answers={200: responses.ListedRun},
+        answers={200: responses.AwaitedRun},
         errors=(404,),
         resource="flowrun",
     ),
@@ -281,7 +385,7 @@ ROUTES: Final = (
         view=history,
         group="runs",
         role=Role.VIEWER,
-        query=(parameters.AFTER, parameters.SEQ_CURSOR, parameters.LIMIT),
+        query=(parameters.AFTER, parameters.SEQ_CURSOR, parameters.LIMIT, *_HISTORY, _VALUES),
         answers={200: list[responses.Entry]},
         errors=(404,),
         paged=True,
@@ -293,7 +397,7 @@ ROUTES: Final = (
         view=watch,
         group="runs",
         role=Role.VIEWER,
-        query=(parameters.AFTER, parameters.SEQ_CURSOR, _WAIT, parameters.LIMIT),
+        query=(parameters.AFTER, parameters.SEQ_CURSOR, _WAIT, parameters.LIMIT, _VALUES),
         answers={200: list[responses.Entry]},
         errors=(404,),
         paged=True,
@@ -302,7 +406,19 @@ ROUTES: Final = (
     _command("continue", resume, NoBody),
     _command("stop", stop, StopBody),
     _command("retry", retry, RetryBody, 422),
+    Route(
+        method="POST",
+        path="/flowrun/{name}/migrate",
+        view=migrate,
+        group="runs",
+        role=Role.OPERATOR,
+        body=MigrateBody,
+        answers={200: responses.Migration},
+        errors=(404, 409, 413, 422),
+    ),
+    _command("goto", go_to, GotoBody, 422),
     _command("vars", set_vars, VarsBody, 422),
+    _command("labels", set_labels, LabelsBody, 422),
     _deletion("/flowrun/{name}", delete),
     _deletion("/flowrun/{name}/{uuid}", delete_by_uuid),
 )

@@ -2,28 +2,74 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
 from chalicelib.entrypoints.http.bodies import AnswerBody, TokenAnswerBody
 from chalicelib.entrypoints.http.parameters import Parameter
+from chalicelib.entrypoints.http.query import Query, cursor_of, name_in
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.step_lookup import find_step
+from chalicelib.entrypoints.http.views import task_links
 from chalicelib.model.json_values import Json
+from chalicelib.model.step_token import MAX_TOKEN_CHARACTERS
 from chalicelib.service.errors import Malformed
+from chalicelib.service.inbox import TaskQuery
 from chalicelib.service.observability import work_context
+from chalicelib.service.ports.tasks import Task
 from chalicelib.service.runs.answer import Answer
 from chalicelib.service.runs.token_answers import token_in
 from chalicelib.service.security.roles import Role
 from chalicelib.service.security.webhooks import signature_in
 
+_ORDER_MARKS: Final = {False: "s", True: "d"}
+_CURSOR: Final = re.compile(r"(?P<mark>[sd])(?P<at>[0-9]{1,15})\.(?P<uuid>[0-9a-f-]{1,64})")
+
 
 def tasks(request: Request) -> Json:
-    """List the tasks that wait for a person, the longest-waiting first."""
-    limit, run, step = request.query.limit(), request.query.text("flowId"), request.query.text("stepName")
-    found = request.services.inbox.open(request.namespace, limit, run=run, step=step)
-    return [presenters.task(task) for task in found]
+    """List the tasks that wait for a person, the longest-waiting first.
+
+    A page may be shorter than `limit`, or empty, and still have a next one. `links` has two links for each state, for
+    callers who may answer: `page` asks a person for confirmation, and its form posts to `answer`. They need no token
+    and expire with the task.
+    """
+    query = _query_of(request.query)
+    page = request.services.inbox.page(request.namespace, request.query.limit(), query)
+    shown = [presenters.task(task, task_links.links_of(request, task)) for task in page.tasks]
+    headers = {"x-next-cursor": _cursor_of(page.last, query)} if page.last else {}
+    return Response(shown, headers=headers)
+
+
+def _query_of(query: Query) -> TaskQuery:
+    order, kind = query.choice("order", ("since", "deadline")), query.choice("kind", ("task", "approval"))
+    return TaskQuery(
+        run=query.text("flowId"),
+        step=query.text("stepName"),
+        action=query.text("action"),
+        flow=query.text("flow"),
+        labels=query.labels(),
+        approval=None if kind is None else kind == "approval",
+        due_before=query.moment("due_before"),
+        by_deadline=order == "deadline",
+        after=_task_in(query.text("cursor"), by_deadline=order == "deadline"),
+    )
+
+
+def _cursor_of(task: Task, query: TaskQuery) -> str:
+    at, uuid = task.place(by_deadline=query.by_deadline)
+    return cursor_of(f"{_ORDER_MARKS[query.by_deadline]}{at}.{uuid}")
+
+
+def _task_in(cursor: str | None, *, by_deadline: bool) -> Task | None:
+    """Return the place in the list of which this is the cursor. Raises Malformed, also for one of another order."""
+    if cursor is None:
+        return None
+    found = _CURSOR.fullmatch(name_in(cursor))
+    if found is None or found["mark"] != _ORDER_MARKS[by_deadline]:
+        raise Malformed(f"`cursor` must be the value of `x-next-cursor` of the previous page, not {cursor!r:.60}")
+    return Task(run="", uuid=found["uuid"], since=int(found["at"]), until=int(found["at"]))
 
 
 def answer(request: Request) -> Json:
@@ -38,7 +84,7 @@ def answer(request: Request) -> Json:
     work_context.note(run=body.run, step=body.step, uuid=body.uuid)
     signature = signature_in(request.headers, request.body)
     outcome = request.services.answerer.answer(
-        request.namespace, body, by=request.caller, signature=signature, trace=request.trace
+        request.namespace, body, by=request.caller, signature=signature, trace=request.trace, sender=request.sender
     )
     return {"outcome": outcome}
 
@@ -54,7 +100,7 @@ def answer_by_token(request: Request, name: str) -> Json:
     work_context.note(namespace=token.namespace, run=token.run, uuid=token.uuid)
     signature = signature_in(request.headers, request.body)
     outcome = request.services.token_answerer.answer(
-        token, answer, by=request.caller, signature=signature, trace=request.trace
+        token, answer, by=request.caller, signature=signature, trace=request.trace, sender=request.sender
     )
     return {"outcome": outcome}
 
@@ -88,12 +134,27 @@ ROUTES: Final = (
         view=tasks,
         group="steps",
         role=Role.VIEWER,
+        other_roles=(Role.CLERK,),
         query=(
             Parameter("flowId", "Return only tasks of this run."),
             Parameter("stepName", "Return only tasks of this step."),
+            Parameter("action", "Return only tasks of this action."),
+            Parameter("flow", "Return only tasks of runs of this flow."),
+            parameters.LABEL,
+            Parameter(
+                "kind", "Return only tasks, or only approvals.", {"type": "string", "enum": ["task", "approval", ""]}
+            ),
+            Parameter("due_before", "Return only tasks with a deadline before this time.", parameters.MOMENT),
+            Parameter(
+                "order",
+                "`deadline` returns the soonest deadline first, `since` the longest-waiting task.",
+                {"type": "string", "enum": ["since", "deadline", ""], "default": "since"},
+            ),
             parameters.LIMIT,
+            parameters.CURSOR,
         ),
         answers={200: list[responses.Task]},
+        paged=True,
         example="the inbox",
     ),
     Route(
@@ -102,6 +163,7 @@ ROUTES: Final = (
         view=answer,
         group="steps",
         role=Role.ACTION,
+        other_roles=(Role.CLERK,),
         query=(
             Parameter(
                 "namespace", "The namespace of the run, if it is not the default namespace.", parameters.NAMESPACE
@@ -118,6 +180,8 @@ ROUTES: Final = (
         view=answer_by_token,
         group="steps",
         role=Role.ACTION,
+        other_roles=(Role.CLERK,),
+        max_name_characters=MAX_TOKEN_CHARACTERS,
         body=TokenAnswerBody,
         answers={200: responses.Outcome},
         errors=(401, 404, 409, 413, 422),
@@ -142,4 +206,5 @@ ROUTES: Final = (
         answers={200: responses.Step},
         errors=(404,),
     ),
+    *task_links.ROUTES,
 )

@@ -31,6 +31,8 @@ WHOLE_BYTES: Final = 4_000_000
 
 POLL_MS: Final = 250
 RECONNECT_MS: Final = 500
+LATE_RECONNECT_MS: Final = 5_000
+"""The pause before a client connects again whose wait the host has ended early."""
 
 SEARCHED_RESOURCES: Final = 1_000
 """How many of a namespace's definitions, and of its newest events, are searched for changes."""
@@ -58,10 +60,11 @@ def watch(request: Request) -> Response:
         changes = sorted(_changes(request, positions, now), key=lambda change: change.at)
         if changes or now >= deadline:
             return _stream(changes, min(positions.values()))
-        clock.sleep(min(POLL_MS, deadline - now))
+        if not request.services.reader.pause(min(POLL_MS, deadline - now)):
+            return _stream([], min(positions.values()), LATE_RECONNECT_MS)
 
 
-def _stream(changes: list[Change], position: Instant) -> Response:
+def _stream(changes: list[Change], position: Instant, reconnect: int = RECONNECT_MS) -> Response:
     """Return the first changes that fit into a response. Those at the time of the last one are all among them, because
     the next request asks for later ones; where room is scarce they are in brief."""
     events: list[str] = []
@@ -73,7 +76,7 @@ def _stream(changes: list[Change], position: Instant) -> Response:
         shown = pages.item(show(), "")
         last, room = change.at, room - shown.size
         events.append(f"id: {change.at}\ndata: {shown.text.decode()}\n\n")
-    text = f"retry: {RECONNECT_MS}\n\n" + ("".join(events) or f"id: {position}\n\n")
+    text = f"retry: {reconnect}\n\n" + ("".join(events) or f"id: {position}\n\n")
     return Response(text, headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.members import read_entries
@@ -12,7 +13,15 @@ from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.tree import Group, Route, Step, Word
 from chalicelib.model import flow
-from chalicelib.model.flow import DEFAULT_STATE, DONE, ENDS, ERROR
+from chalicelib.model.flow import DEFAULT_STATE, DONE, ENDS, ERROR, STOPPED
+
+_MEANT: Final = {
+    **dict.fromkeys(
+        ("abort", "aborted", "cancel", "canceled", "cancelled", "error", "fail", "failed", "stop"), STOPPED
+    ),
+    **dict.fromkeys(("complete", "completed", "end", "ended", "finish", "finished", "succeeded", "success"), DONE),
+}
+"""What a target means that is no step: the end of a flow, in other words."""
 
 
 @dataclass(slots=True)
@@ -166,8 +175,15 @@ class Routing:
     def _unknown_target(self, word: Word, state: str | None) -> None:
         near = Suggestion(word.text, (*self._scope.names, *ENDS))
         described = f"state {state}" if state is not None else "a route"
+        meant = _MEANT.get(word.text.lower()) if near.nearest() is None else None
         self._context.findings.report(
-            Problem.UNKNOWN_TARGET, word.span, near=near, route=described, step=self._step.name.text, target=word.text
+            Problem.UNKNOWN_TARGET,
+            word.span,
+            hint=f"did you mean '{meant}'?" if meant else None,
+            near=near,
+            route=described,
+            step=self._step.name.text,
+            target=word.text,
         )
 
     def _warn_of_unrouted(self, found: tuple[flow.Route, ...], states: States) -> None:

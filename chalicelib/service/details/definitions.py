@@ -1,0 +1,101 @@
+"""Versions of definitions, their differences, and the schemas of a flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import unified_diff
+from typing import TYPE_CHECKING
+
+from chalicelib.model import json_values
+from chalicelib.model.actions import Action
+from chalicelib.model.flow import EventStep, Flow, actions_named, walk
+from chalicelib.model.statements import EventType
+from chalicelib.service.errors import NotFound
+from chalicelib.service.ports.definitions import Definition, DefinitionStore, Kind
+
+if TYPE_CHECKING:
+    from chalicelib.authoring.flow_diff import FlowDiff
+
+# `chalicelib.authoring` is imported when it is needed: a cold start does not pay for it.
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Two versions of a flow, what differs, and the same as a unified diff of their texts."""
+
+    before: Definition
+    after: Definition
+    diff: FlowDiff
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlowContext:
+    """A version of a flow, with the newest versions of its actions and of the events that it waits for."""
+
+    definition: Definition
+    flow: Flow
+    actions: Mapping[str, Action]
+    events: Mapping[str, EventType]
+
+
+class DefinitionDetails:
+    """Reads versions of definitions."""
+
+    def __init__(self, definitions: DefinitionStore) -> None:
+        self._definitions = definitions
+
+    def versions(
+        self, namespace: str, kind: Kind, name: str, limit: int, before: int | None = None
+    ) -> Sequence[Definition]:
+        """Return at most `limit` versions, newest first, of those below `before`. Raises NotFound.
+
+        The versions of a deleted name are returned too.
+        """
+        found = self._definitions.versions(namespace, kind, name, limit, before)
+        if not found and before is None:
+            raise NotFound(kind, name)
+        return found
+
+    def difference(self, namespace: str, name: str, before: int | None, after: int | None) -> Difference:
+        """Return what changed from one version of a flow to another. Raises NotFound.
+
+        `after` is the newest version if it is None, `before` the one before `after`: the first has itself.
+        """
+        from chalicelib.authoring.flow_diff import diff
+
+        new = self._flow(namespace, name, after)
+        old = self._flow(namespace, name, max(new.version - 1, 1) if before is None else before)
+        found = diff(json_values.decode(old.value, Flow), json_values.decode(new.value, Flow))
+        lines = unified_diff(
+            old.text.splitlines(),
+            new.text.splitlines(),
+            f"{name} version {old.version}",
+            f"{name} version {new.version}",
+            lineterm="",
+        )
+        return Difference(old, new, found, "\n".join(lines))
+
+    def context(self, namespace: str, name: str, version: int | None) -> FlowContext:
+        """Return a version of a flow with its actions and events. Raises NotFound."""
+        found = self._flow(namespace, name, version)
+        flow = json_values.decode(found.value, Flow)
+        events = {one for step in walk(flow.steps) if isinstance(step, EventStep) for one in step.events.values()}
+        actions = self._definitions.latest(namespace, Kind.ACTION, sorted(actions_named(flow)))
+        declared = self._definitions.latest(namespace, Kind.EVENT, sorted(events))
+        return FlowContext(
+            found,
+            flow,
+            {key: json_values.decode(one.value, Action) for key, one in sorted(actions.items())},
+            {key: json_values.decode(one.value, EventType) for key, one in sorted(declared.items())},
+        )
+
+    def _flow(self, namespace: str, name: str, version: int | None) -> Definition:
+        if version is None:
+            found = self._definitions.latest(namespace, Kind.FLOW, [name]).get(name)
+        else:
+            found = self._definitions.version(namespace, Kind.FLOW, name, version)
+        if found is None:
+            raise NotFound(Kind.FLOW, name if version is None else f"{name} version {version}")
+        return found

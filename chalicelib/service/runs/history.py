@@ -1,0 +1,137 @@
+"""Pages of a run's history, forwards or backwards, whatever values the entries hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from chalicelib.model.history import Entry
+from chalicelib.model.run import Run
+from chalicelib.service.runs.large_values import Large, references_only, small_values
+from chalicelib.service.runs.offloading import OffloadingRunStore
+from chalicelib.service.runs.references import MAX_SHOWN_BYTES, References, in_entry, size_in
+
+MAX_PAGE_BYTES: Final = 4_000_000
+"""A page of a history ends before its entries, with their small values, have more bytes; it has at least one entry."""
+
+MAX_READ_ENTRIES: Final = 20_000
+"""How many entries one request looks through for those that match its filters."""
+
+_WINDOW: Final = 500
+"""How many entries are read at once backwards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryQuery:
+    """Which entries to return: those after `after` and before `before`, oldest first or newest first. Empty: any."""
+
+    after: int = 0
+    before: int | None = None
+    newest_first: bool = False
+    step: str = ""
+    token: str = ""
+    event: str = ""
+    failed: bool = False
+    """Only entries with an error."""
+    limit: int = 50
+    most: int = MAX_READ_ENTRIES
+    """How many entries to look through."""
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.step or self.token or self.event or self.failed)
+
+    def admits(self, entry: Entry) -> bool:
+        """Return whether the entry matches the filters."""
+        return (
+            self.step in ("", entry.step, entry.target)
+            and self.token in ("", entry.token)
+            and self.event in ("", entry.event)
+            and (not self.failed or bool(entry.error or entry.error_name))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Entries, in which large values are references that `large` describes.
+
+    `next` is the `after` (newest first: the `before`) of the next page; None if there is none. `read` says how many
+    entries were looked through.
+    """
+
+    entries: tuple[Entry, ...]
+    large: Mapping[str, Large]
+    next: int | None
+    read: int
+
+
+def history_page(runs: OffloadingRunStore, run: Run, query: HistoryQuery) -> HistoryPage:
+    """Return a page of the history. `run` is the head with all its fields; large values may be references."""
+    found: list[Entry] = []
+    room, read, position = MAX_PAGE_BYTES, 0, None
+    for entry in _entries(runs, run, query):
+        if len(found) == query.limit or read == query.most:
+            break
+        size = _size(entry) if query.admits(entry) else 0
+        if size > room and found:
+            break
+        read, position = read + 1, entry.seq
+        if size:
+            room -= size
+            found.append(entry)
+    else:
+        position = None
+    shown = small_values(runs, _identity(run), found) or references_only(runs, _identity(run), found)
+    return HistoryPage(shown.entries, shown.large, position, read)
+
+
+def _identity(run: Run) -> Run:
+    """Return an empty head of the run: only its identity matters for the values of entries."""
+    return Run(
+        namespace=run.namespace,
+        name=run.name,
+        id=run.id,
+        definition=run.definition,
+        created_at=run.created_at,
+        updated_at=run.updated_at,
+    )
+
+
+def _size(entry: Entry) -> int:
+    """Return how many bytes the entry has once its small values are read."""
+    references = References()
+    in_entry(entry, references)
+    sizes = (size_in(key) or MAX_SHOWN_BYTES for key in references.keys)
+    return len(msgspec.json.encode(entry)) + sum(size for size in sizes if size <= MAX_SHOWN_BYTES)
+
+
+def _entries(runs: OffloadingRunStore, run: Run, query: HistoryQuery) -> Iterator[Entry]:
+    """Yield the entries between `after` and `before` in the order of the query."""
+    end = run.seq if query.before is None else min(run.seq, query.before - 1)
+    if not query.newest_first:
+        for entry in _forwards(runs, run, query.after):
+            if entry.seq > end:
+                return
+            yield entry
+        return
+    while end > query.after:
+        start = max(query.after, end - _WINDOW)
+        yield from reversed(list(_until(runs, run, start, end)))
+        end = start
+
+
+def _until(runs: OffloadingRunStore, run: Run, after: int, last: int) -> Iterator[Entry]:
+    for entry in _forwards(runs, run, after):
+        if entry.seq > last:
+            return
+        yield entry
+
+
+def _forwards(runs: OffloadingRunStore, run: Run, after: int) -> Iterator[Entry]:
+    if not run.tail or run.tail[0].seq > after + 1:
+        for page in runs.stored_pages(run, after):
+            yield from (entry for entry in page.entries if entry.seq > after)
+    yield from (entry for entry in run.tail if entry.seq > after)

@@ -1,0 +1,291 @@
+"""The socket layer: waitress, with limits that it does not have.
+
+- At `connections` the connection that has been idle for longest is closed for a new one, so idle connections lock
+  nobody out. Waitress would accept no more.
+- A request must arrive within `arrival_s`. Waitress resets its timeout with every byte.
+- Ambiguous framing is refused (RFC 9112, 6.1 and 6.3), and so are endless lines within a chunked body.
+- The application learns whether its client has left, and can have a request answered from another thread.
+
+Sources: waitress 3.0, `channel.py`, `server.py`, `parser.py`; RFC 9112.
+"""
+
+from __future__ import annotations
+
+import resource
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from waitress.channel import ClientDisconnected, HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.server import TcpWSGIServer
+from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import BadRequest, RequestEntityTooLarge
+
+from fsl.local.gateway import CLIENT_LEFT, GIVE_UP, MAX_BODY_BYTES, GatewayResponse, problem, reason_of
+
+REQUEST_THREADS: Final = 128
+"""The number of requests that are processed in parallel."""
+
+MAX_CONNECTIONS: Final = 1_000
+"""How many connections are open at the same time, and more only while requests are processed on them."""
+
+IDLE_TIMEOUT_S: Final = 120.0
+"""How long a connection without a request stays open."""
+
+ARRIVAL_TIMEOUT_S: Final = 30.0
+"""How long a request may take to arrive, from its first byte to its last."""
+
+LINGER_S: Final = 2.0
+"""How long is read on after a request was refused, so that the client gets the response."""
+
+_TRIGGER_TIMEOUT_S: Final = 10.0
+"""How long the thread of waitress is waited for when the server stops."""
+
+MAX_HEADER_BYTES: Final = 64 * 1024
+_MAX_CHUNK_LINE_BYTES: Final = 1_024
+_MAX_TRAILER_BYTES: Final = 16 * 1024
+_LEFT: Final = getattr(select, "POLLRDHUP", 0)
+"""Reported by poll when the client has closed its side of the connection. Linux has it."""
+
+_CODES: Final = {400: "bad-request-error", 408: "request-timeout", 413: "too-large", 431: "too-large"}
+
+
+class _Parser(HTTPRequestParser):  # type: ignore[misc] # waitress has no type hints
+    completed: bool
+
+    def parse_header(self, header_plus: bytes) -> None:
+        try:
+            super().parse_header(header_plus)
+        except ValueError as exc:  # a length with thousands of digits
+            raise ParsingError("Content-Length is too long") from exc
+        if self.version not in ("1.0", "1.1"):
+            raise ParsingError("the version must be HTTP/1.1 or HTTP/1.0")
+        if "TRANSFER_ENCODING" in self.headers or (self.chunked and "CONTENT_LENGTH" in self.headers):
+            raise ParsingError("a request has either Content-Length or, in HTTP/1.1, Transfer-Encoding")
+
+    def received(self, data: bytes) -> int:
+        consumed: int = super().received(data)
+        body = self.body_rcv
+        if self.chunked and body is not None and not self.completed:
+            if len(body.control_line) > _MAX_CHUNK_LINE_BYTES or len(body.trailer) > _MAX_TRAILER_BYTES:
+                self.error = BadRequest("a line or the trailer of the chunked body is too long")
+            elif body.chunk_remainder > self.adj.max_request_body_size:
+                self.error = RequestEntityTooLarge(f"exceeds max_body of {self.adj.max_request_body_size}")
+            self.completed = self.error is not None
+        return consumed
+
+
+class _Task(WSGITask):  # type: ignore[misc]
+    def get_environment(self) -> dict[str, Any]:
+        environment: dict[str, Any] = super().get_environment()
+        environment[CLIENT_LEFT] = self.channel.has_left
+        environment[GIVE_UP] = self.channel.give_up
+        return environment
+
+
+class _ErrorTask(ErrorTask):  # type: ignore[misc]
+    """Gives the errors of waitress the form of the API's errors."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        code = _CODES.get(error.code, error.reason.lower().replace(" ", "-"))
+        answer = problem(error.code, code, f"{error.reason}: {error.body}")
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.extend(answer.headers)
+        self.set_close_on_finish()
+        self.content_length = len(answer.body)
+        self.channel.lingers = True
+        self.write(answer.body)
+
+
+class _Connection(HTTPChannel):  # type: ignore[misc]
+    parser_class = _Parser
+    task_class = _Task
+    error_task_class = _ErrorTask
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.lingers = False
+        """Whether the client may still be sending when the connection is closed."""
+        self._shut_at: float | None = None
+        self._given_up = False
+        self._arriving: tuple[Any, float] = (None, 0.0)
+        """The request that is arriving, and the time at which it was seen first."""
+
+    # ── in the threads of requests ───────────────────────────────────────────────────────────────────────────────────
+
+    def has_left(self) -> bool:
+        """Return whether the client has closed the connection, or its side of it."""
+        try:
+            if not _LEFT:
+                return bool(self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"")
+            poll = select.poll()
+            poll.register(self.socket.fileno(), _LEFT)
+            return bool(poll.poll(0))
+        except BlockingIOError:
+            return False
+        except (OSError, ValueError):  # closed here
+            return True
+
+    def give_up(self, answer: GatewayResponse) -> None:
+        """Send this response in the place of the one of the request that is running, and close the connection."""
+        self._given_up = True
+        try:
+            super().write_soon(_closing(answer, with_body=self.requests[0].command != "HEAD"))
+        except (ClientDisconnected, IndexError):
+            return
+        self.lingers = self.close_when_flushed = True
+        self.server.pull_trigger()
+
+    def write_soon(self, data: Any) -> int:
+        if self._given_up:
+            raise ClientDisconnected
+        written: int = super().write_soon(data)
+        return written
+
+    # ── in the thread of waitress ────────────────────────────────────────────────────────────────────────────────────
+
+    def handle_write(self) -> None:
+        """Send what is to be sent. After an error, read on for a while instead of closing the connection.
+
+        Closing a connection whose client is still sending would take the response away from it (RFC 9112, 9.6).
+        """
+        if self.lingers and self.close_when_flushed and not self.total_outbufs_len and not self.will_close:
+            self.close_when_flushed, self._shut_at = False, time.time()
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_WR)
+        else:
+            super().handle_write()
+
+    def readable(self) -> bool:
+        return self._shut_at is not None or bool(super().readable())
+
+    def received(self, data: bytes) -> bool:
+        return self._shut_at is None and bool(super().received(data))
+
+    def check(self, now: float) -> None:
+        """Close the connection if it was idle for too long, or if its request takes too long to arrive."""
+        if self._shut_at is not None:
+            if now - self._shut_at > LINGER_S:
+                self.handle_close()
+            return
+        if self.requests:
+            self._arriving = (None, now)
+            return
+        limits = self.server.limits
+        if now - self.last_activity > limits.idle_s:
+            self.handle_close()
+        elif self.request is None or self.request is not self._arriving[0]:
+            self._arriving = (self.request, now)
+        elif now - self._arriving[1] > limits.arrival_s and not self.close_when_flushed:
+            message = f"the request has not arrived completely within {limits.arrival_s:g} s"
+            answer = _closing(problem(408, _CODES[408], message))
+            with self.outbuf_lock:
+                self.outbufs[-1].append(answer)
+                self.total_outbufs_len += len(answer)
+            self.lingers = self.close_when_flushed = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """Limits of a server."""
+
+    threads: int = REQUEST_THREADS
+    connections: int = MAX_CONNECTIONS
+    idle_s: float = IDLE_TIMEOUT_S
+    arrival_s: float = ARRIVAL_TIMEOUT_S
+
+
+class HttpServer(TcpWSGIServer):  # type: ignore[misc]
+    """Serves the application on a socket that listens already."""
+
+    channel_class = _Connection
+    accepting: bool
+
+    def __init__(
+        self,
+        application: Callable[..., Any],
+        listener: socket.socket,
+        limits: ConnectionLimits = ConnectionLimits(),
+    ) -> None:
+        self.limits = limits
+        self._max_connections = min(limits.connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 3)
+        self._thread = threading.Thread(target=self.run, name="http", daemon=True)
+        super().__init__(
+            application,
+            _sock=listener,
+            bind_socket=False,
+            sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
+            threads=limits.threads,
+            connection_limit=2 * self._max_connections,
+            cleanup_interval=1,
+            asyncore_use_poll=True,
+            max_request_header_size=MAX_HEADER_BYTES,
+            max_request_body_size=MAX_BODY_BYTES
+            + 64 * 1024,  # the gateway refuses smaller bodies with a better message
+            ident="echoer",
+        )
+
+    def start(self) -> None:
+        """Serve requests in a thread of its own."""
+        self._thread.start()
+
+    def finish(self, seconds: float) -> None:
+        """Accept no more connections, send pending responses for at most `seconds`, and close all connections."""
+        until = time.monotonic() + seconds
+        connections: dict[int, Any] = {}
+
+        def settled() -> bool:
+            if self.accepting:
+                self.accepting = False
+                self.del_channel()
+                self.socket.close()
+            busy = any(one.requests or one.total_outbufs_len for one in self.active_channels.values())
+            if busy and time.monotonic() < until:
+                return False
+            connections.update(self._map)
+            self._map.clear()  # ends the loop of waitress
+            return True
+
+        while not self._call(settled):
+            time.sleep(0.01)
+        self._thread.join(2)
+        self.task_dispatcher.shutdown(cancel_pending=True, timeout=1)
+        self.asyncore.close_all(connections)
+
+    def _call(self, function: Callable[[], bool]) -> bool:
+        """Call a function in the thread of waitress and return its result; True if the thread does not respond."""
+        finished, results = threading.Event(), list[bool]()
+
+        def call() -> None:
+            results.append(function())
+            finished.set()
+
+        self.trigger.pull_trigger(call)
+        return not finished.wait(_TRIGGER_TIMEOUT_S) or results[0]
+
+    def handle_accept(self) -> None:
+        super().handle_accept()
+        idle = [one for one in self.active_channels.values() if not one.requests] if self._is_full() else []
+        if len(idle) > 1:  # the last one is new
+            min(idle[:-1], key=lambda connection: connection.last_activity).handle_close()
+
+    def _is_full(self) -> bool:
+        return len(self.active_channels) > self._max_connections
+
+    def maintenance(self, now: float) -> None:
+        for connection in list(self.active_channels.values()):
+            connection.check(now)
+
+
+def _closing(answer: GatewayResponse, *, with_body: bool = True) -> bytes:
+    """Return the response as it is sent, with the announcement that the connection is closed."""
+    headers = [*answer.headers, ("Content-Length", str(len(answer.body))), ("Connection", "close")]
+    lines = [f"HTTP/1.1 {answer.status} {reason_of(answer.status)}", *(": ".join(header) for header in headers), "", ""]
+    return "\r\n".join(lines).encode("latin-1") + (answer.body if with_body else b"")

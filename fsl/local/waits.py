@@ -1,0 +1,127 @@
+"""Requests that wait for changes: each occupies a thread, so their number is limited and they end early where they can.
+
+A request stops waiting, and is answered at once with what there is, if
+
+- MAX_WAITING other requests wait; its response then has `Retry-After`,
+- its client has closed the connection,
+- the server stops.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from chalicelib.model.times import Milliseconds
+from chalicelib.service.ports.changes import Changes, Watch
+
+MAX_WAITING: Final = 96
+"""How many requests may wait for changes at the same time. The other threads serve the requests that do not wait."""
+
+RETRY_AFTER_S: Final = 2
+"""When a client may ask again that was not let wait."""
+
+LOOK_MS: Final = 500
+"""How often it is checked whether the client is still there."""
+
+
+@dataclass(slots=True)
+class _Request:
+    has_left: Callable[[], bool]
+    waits: bool = False
+    turned_away: bool = False
+
+
+class Waits:
+    """Counts the requests that wait. Each request belongs to the thread that serves it."""
+
+    def __init__(self, stopping: threading.Event, limit: int = MAX_WAITING) -> None:
+        self._stopping = stopping
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._current = threading.local()
+
+    @property
+    def waiting(self) -> int:
+        """The number of requests that wait."""
+        return self._waiting
+
+    @contextmanager
+    def request(self, has_left: Callable[[], bool]) -> Iterator[_Request]:
+        """Serve a request in this thread. `has_left` returns whether its client has closed the connection."""
+        request = self._current.request = _Request(has_left)
+        try:
+            yield request
+        finally:
+            self._current.request = None
+            if request.waits:
+                with self._lock:
+                    self._waiting -= 1
+
+    def pause(self, milliseconds: Milliseconds) -> bool:
+        """Sleep, and return whether the request of this thread may go on waiting for a change."""
+        if not self._may_wait():
+            return False
+        self._stopping.wait(milliseconds / 1_000)
+        return self._goes_on()
+
+    def until(self, changed: Callable[[Milliseconds], bool], milliseconds: Milliseconds) -> bool:
+        """Call `changed` with parts of that time until it returns True, and return whether it did.
+
+        Returns False after that time, or as soon as the request of this thread may not go on waiting.
+        """
+        if not self._may_wait():
+            return False
+        end = time.monotonic() + milliseconds / 1_000
+        while (left := end - time.monotonic()) > 0:
+            has_changed = changed(min(LOOK_MS, int(left * 1_000) + 1))
+            if has_changed or not self._goes_on():
+                return has_changed and self._goes_on()
+        return False
+
+    def _may_wait(self) -> bool:
+        """Return whether the request of this thread has one of the places for those that wait, or gets one now."""
+        request: _Request | None = getattr(self._current, "request", None)
+        if request and not request.waits:
+            with self._lock:
+                request.turned_away = self._waiting >= self._limit
+                request.waits = not request.turned_away
+                self._waiting += request.waits
+        return request is None or request.waits
+
+    def _goes_on(self) -> bool:
+        request: _Request | None = getattr(self._current, "request", None)
+        return not self._stopping.is_set() and (request is None or not request.has_left())
+
+
+class LimitedChanges:
+    """Implements `ports.Changes` on another one, within the limits of `Waits`."""
+
+    def __init__(self, changes: Changes, waits: Waits) -> None:
+        self._changes = changes
+        self._waits = waits
+
+    def notify(self, namespace: str, run: str) -> None:
+        self._changes.notify(namespace, run)
+
+    @contextmanager
+    def watch(self, namespace: str, run: str) -> Iterator[Watch]:
+        with self._changes.watch(namespace, run) as watch:
+            yield _LimitedWatch(watch, self._waits)
+
+    def pause(self, milliseconds: Milliseconds) -> bool:
+        return self._waits.pause(milliseconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _LimitedWatch:
+    watch: Watch
+    waits: Waits
+
+    def wait(self, milliseconds: Milliseconds) -> bool:
+        return self.waits.until(self.watch.wait, milliseconds)

@@ -1,0 +1,97 @@
+"""Versions of definitions, differences of flows, and their schemas, over HTTP."""
+
+from __future__ import annotations
+
+from chalicelib.config import Access, Backend, Settings
+from chalicelib.service.security.tokens import sha256
+from tests.entrypoints.flows import TWO, WORK
+from tests.entrypoints.gateway import call
+from tests.entrypoints.steps import defined
+from tests.hosts import Host
+
+CHANGED = """flow two
+    timeout = 2h;
+    step A => (OK -> C | FAIL -> stopped | else -> A) { action = work; args = (times = 5); };
+    step C => (OK -> done | FAIL -> stopped) { action = other; args = (order = "o"); timeout = 1m; };
+flow_end"""
+OTHER = 'action other addr = "http://other.test/"; args = (str order); return = (OK | FAIL); action_end'
+
+
+def test_versions_are_listed_newest_first_with_who_made_them(host: Host) -> None:
+    token = "an admin's token that is long enough for it"
+    settings = Settings(backend=Backend.MEMORY, auth=Access.TOKEN, admin_token_sha256=sha256(token))
+    host.rebuild(settings)
+    headers = {"Authorization": f"Bearer {token}"}
+    for text in (WORK, TWO, OTHER, CHANGED):
+        host.clock.advance(1_000)
+        assert call("POST", "/fsl", text, headers=headers).status == 200
+    found = call("GET", "/flow/two/versions", headers=headers)
+    assert [one["version"] for one in found.json] == [2, 1]
+    assert all(one["created_by"] for one in found.json)
+    assert found.json[0]["created_at"] > found.json[1]["created_at"]
+    assert found.json[0]["uuid"] == found.json[1]["uuid"]
+    assert call("GET", "/action/work/versions", headers=headers).json[0]["version"] == 1
+
+
+def test_versions_are_paged(host: Host) -> None:
+    defined(WORK)
+    for number in range(5):
+        defined(WORK.replace("work.test", f"work{number}.test"))
+    page = call("GET", "/action/work/versions?limit=4")
+    assert [one["version"] for one in page.json] == [6, 5, 4, 3]
+    rest = call("GET", f"/action/work/versions?limit=4&cursor={page.headers['x-next-cursor']}")
+    assert [one["version"] for one in rest.json] == [2, 1]
+    assert "x-next-cursor" not in rest.headers
+    assert call("GET", "/flow/none/versions").status == 404
+
+
+def test_a_difference_names_steps_routes_actions_and_settings(host: Host) -> None:
+    defined(WORK, OTHER, TWO)
+    defined(CHANGED)
+    found = call("GET", "/flow/two/diff?from=1&to=2").json
+    assert (found["from"], found["to"]) == (1, 2)
+    assert [one["step"] for one in found["steps"]["added"]] == ["C"]
+    assert [one["step"] for one in found["steps"]["removed"]] == ["B"]
+    (changed,) = found["steps"]["changed"]
+    assert changed["step"] == "A"
+    assert changed["routes"] == {"added": ["OK -> C", "else -> A"], "removed": ["OK -> B"]}
+    assert changed["settings"] == [{"name": "args.times", "before": 2, "after": 5}]
+    assert {"step": "C", "route": "OK -> done"} in found["routes"]["added"]
+    assert {"step": "B", "route": "OK -> done"} in found["routes"]["removed"]
+    assert found["actions"] == {"added": ["other"], "removed": []}
+    settings = [one for one in found["settings"] if one["name"] != "input"]
+    assert settings == [{"name": "timeout", "before": None, "after": 7_200_000}]
+    assert "-    step B => (OK -> done | FAIL -> stopped)" in found["text"]
+    assert call("GET", "/flow/two/diff").json == found
+    assert call("GET", "/flow/two/diff?from=2&to=2").json["steps"] == {"added": [], "removed": [], "changed": []}
+    assert call("GET", "/flow/two/diff?from=1&to=9").status == 404
+
+
+def test_the_first_version_differs_from_nothing(host: Host) -> None:
+    defined(WORK, TWO)
+    found = call("GET", "/flow/two/diff").json
+    assert (found["from"], found["to"], found["text"]) == (1, 1, "")
+
+
+def test_a_flow_has_schemas_of_its_input_events_and_actions(host: Host) -> None:
+    defined(
+        OTHER,
+        "action ask method = human; args = (str what = null); return = (YES | NO); action_end",
+        "event paid args = (str order, float amount); event_end",
+        """flow f
+            input = (str order, int n = 3);
+            step A => (OK -> B | FAIL -> stopped) { action = other; args = (order = ${ $input.order }); };
+            deci B => (YES -> W | NO -> stopped) { action = ask; };
+            wait W => (PAID -> done) { events = (PAID = "paid"); timeout = 1d; };
+        flow_end""",
+    )
+    found = call("GET", "/flow/f/schema").json
+    assert found["input"]["properties"] == {"order": {"type": "string"}, "n": {"type": "integer", "default": 3}}
+    assert found["input"]["required"] == ["order"]
+    assert found["events"]["paid"]["properties"]["amount"] == {"type": "number"}
+    sent = found["actions"]["other"]["sent"]
+    assert sent["properties"]["order"] == {"type": "string"}
+    assert {"order", "uuid", "callbackUrl", "ackStates"} <= set(sent["required"])
+    assert found["actions"]["other"]["answers"]["properties"]["ackState"] == {"enum": ["OK", "FAIL", "ERROR"]}
+    assert found["actions"]["ask"]["states"] == ["YES", "NO"]
+    assert call("GET", "/flow/none/schema").status == 404

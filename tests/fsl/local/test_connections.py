@@ -1,0 +1,296 @@
+"""The socket layer of the local server: connections and requests that want to occupy it."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
+
+import pytest
+from chalice.app import Chalice
+
+from fsl.local.connections import ConnectionLimits, HttpServer
+from fsl.local.gateway import Gateway
+from fsl.local.time_limit import TimeLimit
+from fsl.local.waits import Waits
+from tests.fsl.conftest import until
+
+CLOSE: Final = b"Host: localhost\r\nConnection: close\r\n\r\n"
+QUICK: Final = ConnectionLimits(threads=8, connections=20, idle_s=60, arrival_s=0.2)
+
+
+class Server:
+    """A server with small limits and an app whose requests end when the test lets them."""
+
+    def __init__(self, limits: ConnectionLimits, seconds: float) -> None:
+        self.limits = limits
+        self.stopping, self.release = threading.Event(), threading.Event()
+        self.entered, self.ended = threading.Semaphore(0), list[str]()
+        self.waits = Waits(self.stopping, limit=4)
+        self._time_limit = TimeLimit(self.stopping, seconds, check_s=0.05)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        gateway = Gateway(self._app(), self.stopping, waits=self.waits, time_limit=self._time_limit)
+        self.http = HttpServer(gateway, self._listener, limits)
+
+    def start(self) -> None:
+        self._time_limit.start()
+        self.http.start()
+
+    def stop(self) -> None:
+        self.release.set()
+        self.stopping.set()
+        self.http.finish(5)
+
+    def _app(self) -> Chalice:
+        app = Chalice("slow", configure_logs=False)
+
+        @app.route("/ok", methods=["GET", "POST"], content_types=["*/*"])
+        def ok() -> dict[str, Any]:
+            request: Any = app.current_request
+            return {"body": (request.raw_body or b"").decode()}
+
+        @app.route("/slow")
+        def slow() -> str:
+            self.entered.release()
+            self.release.wait(20)
+            self.ended.append("slow")
+            return "late"
+
+        @app.route("/wait")
+        def wait() -> str:
+            self.entered.release()
+            while self.waits.pause(20) and not self.release.is_set():
+                pass
+            self.ended.append("wait")
+            return "waited"
+
+        return app
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def ask(self, raw: bytes) -> tuple[int, str]:
+        """Send the bytes; return status and body of the response."""
+        with self.connect() as connection:
+            connection.sendall(raw)
+            return answer_on(connection)
+
+    def is_well(self) -> bool:
+        return self.ask(b"GET /ok HTTP/1.1\r\n" + CLOSE)[0] == 200
+
+
+def answer_on(connection: socket.socket) -> tuple[int, str]:
+    """Return status and body of the response on a connection that the server closes afterwards."""
+    got = b""
+    while more := connection.recv(65_536):
+        got += more
+    head, _, body = got.partition(b"\r\n\r\n")
+    return (int(head.split()[1]) if head else 0), body.decode()
+
+
+@contextmanager
+def serving(limits: ConnectionLimits = QUICK, seconds: float = 20.0) -> Iterator[Server]:
+    server = Server(limits, seconds)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serving() as running:
+        yield running
+
+
+# ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_idle_connections_lock_nobody_out(server: Server) -> None:
+    """Of more connections than the server keeps, those are closed that have been idle for longest."""
+    with ExitStack() as stack:
+        idle = [stack.enter_context(server.connect()) for _ in range(3 * QUICK.connections)]
+        assert server.is_well()
+        assert idle[0].recv(1) == b""
+        idle[-1].sendall(b"GET /ok HTTP/1.1\r\n" + CLOSE)
+        assert answer_on(idle[-1])[0] == 200, "the newest are kept"
+
+
+def test_a_connection_with_a_request_is_not_closed_for_others(server: Server) -> None:
+    with server.connect() as busy, ExitStack() as stack:
+        busy.sendall(b"GET /slow HTTP/1.1\r\n" + CLOSE)
+        assert server.entered.acquire(timeout=10)
+        for _ in range(2 * QUICK.connections):
+            stack.enter_context(server.connect())
+        assert server.is_well()
+        server.release.set()
+        assert answer_on(busy) == (200, "late")
+        server.release.clear()
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"G",
+        b"GET /ok HTTP/1.1\r\nHost: localhost\r\n",
+        b"POST /ok HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999\r\n\r\nabc",
+    ],
+    ids=["a letter", "headers", "body"],
+)
+def test_a_request_that_does_not_arrive_is_given_up(server: Server, beginning: bytes) -> None:
+    """408, although a byte arrives from time to time."""
+    with server.connect() as connection:
+        connection.sendall(beginning)
+        more = threading.Event()
+
+        def drip() -> None:
+            while not more.wait(0.05):
+                try:
+                    connection.send(b"x")
+                except OSError:
+                    return
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        got = connection.recv(65_536)
+        more.set()
+        dripping.join(5)
+    assert got.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(got.partition(b"\r\n\r\n")[2])["error"]["code"] == "request-timeout"
+
+
+def test_a_connection_without_a_request_is_closed_after_a_while() -> None:
+    limits = ConnectionLimits(threads=2, connections=20, idle_s=0.1, arrival_s=20)
+    with serving(limits) as server, server.connect() as connection:
+        assert connection.recv(1) == b""
+
+
+# ── requests that take long ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_request_that_takes_too_long_is_answered_with_504() -> None:
+    """The client gets its response in time and in the shape of all errors; the request runs on."""
+    with serving(seconds=0.1) as server:
+        status, body = server.ask(b"GET /slow HTTP/1.1\r\n" + CLOSE)
+        assert (status, json.loads(body)["error"]["code"]) == (504, "timeout")
+        assert server.ended == []
+        server.release.set()
+        until(lambda: server.ended == ["slow"])
+        assert server.is_well()
+
+
+def test_a_head_that_takes_too_long_has_no_body() -> None:
+    with serving(seconds=0.1) as server:
+        assert server.ask(b"HEAD /slow HTTP/1.1\r\n" + CLOSE) == (504, "")
+
+
+def test_requests_that_wait_are_limited(server: Server) -> None:
+    """The fifth that wants to wait is answered at once, with `Retry-After`; others are served as ever."""
+    with ExitStack() as stack:
+        waiting = [stack.enter_context(server.connect()) for _ in range(4)]
+        for connection in waiting:
+            connection.sendall(b"GET /wait HTTP/1.1\r\n" + CLOSE)
+            assert server.entered.acquire(timeout=10)
+        with server.connect() as fifth:
+            until(lambda: server.waits.waiting == 4)
+            fifth.sendall(b"GET /wait HTTP/1.1\r\n" + CLOSE)
+            got = fifth.recv(65_536)
+        assert got.startswith(b"HTTP/1.1 200 ")
+        assert re.search(rb"Retry-After: [1-9]", got)
+        assert server.is_well()
+        server.release.set()
+        assert [answer_on(connection) for connection in waiting] == [(200, "waited")] * 4
+        server.release.clear()
+    until(lambda: server.waits.waiting == 0)
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["closed", "half closed"])
+def test_a_client_that_left_is_not_waited_for(server: Server, half: bool) -> None:
+    """Its request ends soon. A client that closed its side only gets the response."""
+    server.ended.clear()
+    with server.connect() as connection:
+        connection.sendall(b"GET /wait HTTP/1.1\r\n" + CLOSE)
+        until(lambda: server.waits.waiting == 1)
+        connection.shutdown(socket.SHUT_WR) if half else connection.close()
+        until(lambda: server.ended == ["wait"])
+        if half:
+            assert answer_on(connection) == (200, "waited")
+    until(lambda: server.waits.waiting == 0)
+
+
+# ── odd requests ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"GET /ok HTTP/1.1\r\nConnection: close\r\n\r\n", 400),
+        (b"GET /ok HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n", 400),
+        (b"GET /ok HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n", 400),
+        (b"GET /ok HTTP/1.0\r\n\r\n", 200),
+        (b"GET http://localhost/ok HTTP/1.1\r\n" + CLOSE, 200),
+        (b"GET http://user@localhost/ok HTTP/1.1\r\n" + CLOSE, 400),
+        (b"GET ok HTTP/1.1\r\n" + CLOSE, 400),
+        (b"GET ftp://localhost/ok HTTP/1.1\r\n" + CLOSE, 400),
+        (b"OPTIONS * HTTP/1.1\r\n" + CLOSE, 400),
+        (b"CONNECT localhost:80 HTTP/1.1\r\n" + CLOSE, 400),
+        (b"TRACE /ok HTTP/1.1\r\n" + CLOSE, 405),
+        (b"A" * 60_000 + b" /ok HTTP/1.1\r\n" + CLOSE, 405),
+        (b"GET /ok/\xff HTTP/1.1\r\n" + CLOSE, 400),
+        (b"GET /ok\r\n\r\n", 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (b"get /ok HTTP/1.1\r\n" + CLOSE, 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+        (b"GET  /ok  HTTP/1.1\r\n" + CLOSE, 400),
+        (b"GET /ok HTTP/1.1\r\nHost : localhost\r\n\r\n", 400),
+        (b"GET /ok HTTP/1.1\r\nA\r\n" + CLOSE, 400),
+        (b"GET /ok HTTP/1.1\nHost: localhost\n\n\r\n\r\n", 400),
+        (b"POST /ok HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n" + CLOSE + b"abc", 400),
+        (b"POST /ok HTTP/1.1\r\nContent-Length: +3\r\n" + CLOSE + b"abc", 400),
+        (b"POST /ok HTTP/1.1\r\nContent-Length: -3\r\n" + CLOSE + b"abc", 400),
+        (b"POST /ok HTTP/1.1\r\nContent-Length: " + b"9" * 30 + b"\r\n" + CLOSE, 413),
+        (b"POST /ok HTTP/1.1\r\nContent-Length: " + b"9" * 5_000 + b"\r\n" + CLOSE, 400),
+        (b"POST /ok HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + CLOSE + b"f" * 17 + b"\r\na", 413),
+        (b"POST /ok HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n" + CLOSE + b"0\r\n\r\n", 400),
+        (b"POST /ok HTTP/1.0\r\nTransfer-Encoding: chunked\r\n" + CLOSE + b"0\r\n\r\n", 400),
+        (b"POST /ok HTTP/1.1\r\nTransfer-Encoding: gzip\r\n" + CLOSE + b"0\r\n\r\n", 501),
+        (b"POST /ok HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + CLOSE + b"3;a=b\r\nabc\r\n0\r\n\r\n", 200),
+        (b"POST /ok HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + CLOSE + b"x\r\nabc\r\n0\r\n\r\n", 400),
+        (b"POST /ok HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + CLOSE + b"3\r\nabcd\r\n0\r\n\r\n", 400),
+        (b"POST /ok HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + CLOSE + b"0" * 20_000, 400),
+        (b"POST /ok HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + CLOSE + b"0\r\n" + b"a: b\r\n" * 10_000, 400),
+        (b"GET /ok HTTP/1.1\r\nA: " + b"a" * 70_000 + b"\r\n" + CLOSE, 431),
+        (b"GET /ok?" + b"a" * 70_000 + b" HTTP/1.1\r\n" + CLOSE, 431),
+        (b"GET /ok HTTP/1.1\r\n" + b"A: b\r\n" * 9_000 + CLOSE, 200),
+    ],
+)
+def test_odd_requests(server: Server, raw: bytes, status: int) -> None:
+    """What is ambiguous or too long is refused, in the shape of all errors, and the server continues."""
+    got, body = server.ask(raw)
+    assert got == status, body
+    if status >= 400:
+        told = json.loads(body)
+        assert told["message"]
+        assert told["error"]["code"]
+    assert server.is_well()
+
+
+def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
+    """Also those after an interim response and with bodies."""
+    with server.connect() as connection:
+        for number in range(50):
+            body = b"%d" % number
+            connection.sendall(
+                b"POST /ok HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+            )
+        connection.sendall(b"GET /ok HTTP/1.1\r\n" + CLOSE)
+        got = b""
+        while more := connection.recv(65_536):
+            got += more
+    assert re.findall(rb'"body":"(\d*)"', got) == [b"%d" % number for number in range(50)] + [b""]
