@@ -68,6 +68,8 @@ _COMMANDS: Final = {
     "continue": api_calls.POST_FLOWRUN_NAME_CONTINUE,
     "stop": api_calls.POST_FLOWRUN_NAME_STOP,
     "retry": api_calls.POST_FLOWRUN_NAME_RETRY,
+    "migrate": api_calls.POST_FLOWRUN_NAME_MIGRATE,
+    "goto": api_calls.POST_FLOWRUN_NAME_GOTO,
 }
 
 
@@ -174,7 +176,7 @@ class Client:
         return self._object(self.call(api_calls.POST_FLOW_NAME_RUNS, flow, json=dict(order)))
 
     def order(self, run: str, command: str, body: Mapping[str, Json] | None = None) -> Resource:
-        """Send the command `pause`, `continue`, `stop` or `retry` to a run."""
+        """Send the command `pause`, `continue`, `stop`, `retry`, `migrate` or `goto` to a run."""
         return self._object(self.call(_COMMANDS[command], run, json=dict(body or {})))
 
     def answer(self, target: str, answer: Mapping[str, Json], uuid: str | None = None) -> Resource:

@@ -132,6 +132,8 @@ class Outcome(StrEnum):
     ADVANCED = "advanced"
     PROGRESS = "progress"
     DUPLICATE = "duplicate"
+    LATE = "late"
+    """An answer to an activation that had ended: it moved nothing, and is kept in the history."""
     IGNORED = "ignored"
     """It was too late, or had its effect already: nothing changed."""
 

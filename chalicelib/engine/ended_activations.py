@@ -40,7 +40,7 @@ class Reason(StrEnum):
 
 def settle(transition: Transition, before: Run, written: Run) -> None:
     """Return permits, and notify the actions of abandoned activations. `written` is the head as it is stored."""
-    definition = transition.definition
+    definition = transition.began_with
     if before.status in ENDED or not (definition.has_permits or definition.has_cancels):
         return
     for token in _ended(transition, before):
@@ -59,7 +59,7 @@ def _ended(transition: Transition, before: Run) -> Iterator[Token]:
 
 
 def _cancel(transition: Transition, before: Run, token: Token, uuid: str) -> None:
-    invocation = invocation_of(transition.definition, before, token)
+    invocation = invocation_of(transition.began_with, before, token)
     if invocation is None or not invocation.action.cancel or awaits_approval(token):
         return
     is_sent = token.activation is not None and not token.activation.held

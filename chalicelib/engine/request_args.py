@@ -41,7 +41,7 @@ def computed_args(transition: Transition, names: Names, invocation: Invocation) 
     for parameter in invocation.action.parameters:
         if parameter.name not in invocation.evaluated:
             continue
-        value = _arg(parameter, invocation, with_secrets if parameter.secret else names)
+        value = arg_value(parameter, invocation, with_secrets if parameter.secret else names)
         if parameter.name in invocation.varying:
             found[parameter.name] = encrypted(value, transition.cipher) if parameter.secret else value
     fit("the args", found)
@@ -69,7 +69,7 @@ def fixed_args(
         if name in stored:
             found[name] = stored[name]
         elif not holds_reference(invocation.args.get(name)):
-            value = _arg(parameter, invocation, names.decrypt(cipher) if parameter.secret else names)
+            value = arg_value(parameter, invocation, names.decrypt(cipher) if parameter.secret else names)
             found[name] = encrypted(value, cipher) if parameter.secret else value
     return found
 
@@ -143,9 +143,9 @@ def args_of(
         if parameter.secret and cipher is None:
             found[name] = MASK
         elif not parameter.secret:
-            found[name] = stored[name] if name in stored else _arg(parameter, invocation, names)
+            found[name] = stored[name] if name in stored else arg_value(parameter, invocation, names)
         elif cipher is not None:
-            value = stored[name] if name in stored else _arg(parameter, invocation, names.decrypt(cipher))
+            value = stored[name] if name in stored else arg_value(parameter, invocation, names.decrypt(cipher))
             found[name] = decrypt(value, cipher)
     return found
 
@@ -165,7 +165,7 @@ def _pinned_args(
         elif cipher is not None:
             is_stored = name in stored
             found[name] = decrypt(
-                value if is_stored else _arg(parameters[name], invocation, names.decrypt(cipher)), cipher
+                value if is_stored else arg_value(parameters[name], invocation, names.decrypt(cipher)), cipher
             )
         else:
             found[name] = value
@@ -196,7 +196,7 @@ def _visible(definition: Definition, run: Run, token: Token) -> Mapping[str, Jso
     return visible(run.vars, token, {known.id: known for known in run.tokens})
 
 
-def _arg(parameter: Parameter, invocation: Invocation, names: Names) -> Json:
+def arg_value(parameter: Parameter, invocation: Invocation, names: Names) -> Json:
     """Return the value of the arg; its default if an expression in it yields nothing. Raises ExpressionFailed."""
     name, owner = parameter.name, invocation.action.name
     what = "the value of 'args'" if name == WHOLE else f"arg {name!r}"

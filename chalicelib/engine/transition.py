@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
-from chalicelib.engine import ended_activations, notices, suspensions
+from chalicelib.engine import ended_activations, late_answers, notices, suspensions
 from chalicelib.engine.effects import (
     Decision,
     DeliverAction,
@@ -29,7 +29,7 @@ from chalicelib.engine.effects import (
     TellParent,
     TellSchedule,
 )
-from chalicelib.engine.events import DeliveryFact, Fact
+from chalicelib.engine.events import DeliveryFact, Fact, StepAcked
 from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.items import place_of
 from chalicelib.engine.lifecycle import NEXT
@@ -55,7 +55,7 @@ MAX_ERROR_CHARACTERS: Final = 2_000
 JOIN_TIMEOUT_MS: Final[Milliseconds] = 366 * 86_400_000
 """The timeout of a step that waits for other tokens or for another run. Their own deadlines usually end the wait."""
 
-_WITH_DATA: Final = ("StepAcked", "EventArrived", "FlowStarted")
+_WITH_DATA: Final = ("StepAcked", "EventArrived", "FlowStarted", "StepRejected")
 """The history entries that hold the data of a step."""
 
 BlobReader: TypeAlias = Callable[[str], Json]
@@ -75,6 +75,8 @@ class Transition(TransitionVars):
         written: Run | None = None,
     ) -> None:
         self.definition = definition
+        self.began_with = definition
+        """The definition by which the head that was read is to be understood: the run may move to another version."""
         self.cipher = cipher
         self.run = run
         self.fact = fact
@@ -101,6 +103,11 @@ class Transition(TransitionVars):
     def at(self) -> Instant:
         """The moment of the event."""
         return self.fact.at
+
+    @property
+    def before(self) -> Run:
+        """The head as it was before the event."""
+        return self._before
 
     def step_of(self, token: Token) -> Step:
         """Return the step at which the token is."""
@@ -376,6 +383,8 @@ class Transition(TransitionVars):
             suspensions.settle(self)
         self._set_timer()
         ended_activations.settle(self, self._before, self._written)
+        if len(self._before.tokens) > 1 or not isinstance(self.fact, StepAcked):
+            late_answers.expect(self)
         changed = self.run.status is not self._before.status or not self._before.version
         after = replace(
             self.run,

@@ -22,6 +22,7 @@ from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.deliveries.direct_client import DirectClient
 from chalicelib.service.deliveries.recorder import DeliveryRecorder
 from chalicelib.service.deliveries.webhook_client import WebhookClient
+from chalicelib.service.details.activations import Activations
 from chalicelib.service.details.definitions import DefinitionDetails
 from chalicelib.service.details.timers import Timers
 from chalicelib.service.doctor.examine import Doctor
@@ -136,6 +137,7 @@ class Services:
     hook_log: DeliveryLog
     hook_notifier: HookNotifier
     stuck_watch: StuckWatch
+    activations: Activations
     definition_details: DefinitionDetails
     timer_list: Timers
 
@@ -266,6 +268,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         hook_log=hook_log,
         hook_notifier=HookNotifier(hook_book, adapters.caller, hook_log, webhook_key, clock, ids),
         stuck_watch=stuck_watch,
+        activations=Activations(runs, store.deliveries, definition_cache),
         definition_details=DefinitionDetails(store.definitions),
         timer_list=Timers(store.runs, store.schedules, definition_cache),
     )

@@ -42,7 +42,7 @@ HUMAN_TIMEOUT_MS: Final[Milliseconds] = 30 * 86_400_000
 
 _NAME: Final = re.compile(r"\$([A-Za-z_]\w*)")
 
-_VARYING: Final = frozenset(
+VARYING: Final = frozenset(
     {"vars", "result", "state", "error", "event", "item", "index", "step", "response"}
     | {"now", "millis", "random", "uuid", "shuffle"}
 )
@@ -284,8 +284,12 @@ def _invocation(step: ActionStep, actions: ActionVersions, defaults: Options) ->
         step.args,
         tuple(state for state in action.returns if state in routed or None in routed),
         evaluated=frozenset(evaluated),
+<<<<<<< HEAD
         varying=frozenset(name for name, used in evaluated.items() if used & _VARYING or reads_labels(step.args[name])),
         own_limit=step.options.over(known.options).limit,
+=======
+        varying=frozenset(name for name, used in evaluated.items() if used & VARYING or reads_labels(step.args[name])),
+>>>>>>> see
     )
 
 

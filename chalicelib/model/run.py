@@ -174,6 +174,14 @@ class StoppingChild(FrozenValue, frozen=True, kw_only=True):
     """The variables of scopes that the token saw: the args of its undo may read them."""
 
 
+class Unanswered(FrozenValue, frozen=True, kw_only=True):
+    """An activation that ended without an answer, of which a late one is recorded."""
+
+    uuid: str = msgspec.field(name="u")
+    step: str = msgspec.field(name="s")
+    token: str = msgspec.field(name="k", default=ROOT)
+
+
 class DefinitionRef(FrozenValue, frozen=True, kw_only=True):
     """The definition of a run, which never changes: one version of its flow, of each action and of each config."""
 
@@ -265,6 +273,8 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """The status in which it will end when everything is undone."""
     received: dict[str, tuple[str, ...]] = msgspec.field(name="hd", default_factory=dict)
     """For each name and key of events: the places of the last events that the run took. An event is taken once."""
+    unanswered: tuple[Unanswered, ...] = msgspec.field(name="lt", default=())
+    """The last activations that ended without an answer, oldest first."""
     former_steps: dict[str, bool] = msgspec.field(name="fs", default_factory=dict)
     """Steps of versions of the flow to which it belonged before and that its version lacks; whether their answers had
     to be signed."""

@@ -27,7 +27,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import BadRequest, RequestEntityTooLarge
 
-from fsl.local.gateway import CLIENT_LEFT, GIVE_UP, MAX_BODY_BYTES, GatewayResponse, problem, reason_of
+from fsl.local.gateway import ARRIVED_AT, CLIENT_LEFT, GIVE_UP, MAX_BODY_BYTES, GatewayResponse, problem, reason_of
 
 REQUEST_THREADS: Final = 128
 """The number of requests that are processed in parallel."""
@@ -84,6 +84,7 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc] # waitress has no type h
 class _Task(WSGITask):  # type: ignore[misc]
     def get_environment(self) -> dict[str, Any]:
         environment: dict[str, Any] = super().get_environment()
+        environment[ARRIVED_AT] = self.channel.arrived_at
         environment[CLIENT_LEFT] = self.channel.has_left
         environment[GIVE_UP] = self.channel.give_up
         return environment
@@ -111,6 +112,8 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.arrived_at = 0.0
+        """The monotonic time since which the request waits for a thread."""
         self.lingers = False
         """Whether the client may still be sending when the connection is closed."""
         self._shut_at: float | None = None
@@ -162,9 +165,6 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
                 self.socket.shutdown(socket.SHUT_WR)
         else:
             super().handle_write()
-
-    def readable(self) -> bool:
-        return self._shut_at is not None or bool(super().readable())
 
     def received(self, data: bytes) -> bool:
         return self._shut_at is None and bool(super().received(data))
@@ -269,6 +269,10 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
 
         self.trigger.pull_trigger(call)
         return not finished.wait(_TRIGGER_TIMEOUT_S) or results[0]
+
+    def add_task(self, task: _Connection) -> None:
+        task.arrived_at = time.monotonic()
+        super().add_task(task)
 
     def handle_accept(self) -> None:
         super().handle_accept()

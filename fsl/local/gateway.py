@@ -4,8 +4,8 @@ Requests, including long polls, run in parallel with one thread each. Chalice st
 a Lambda function has only one, so `per_thread` gives every thread a current request of its own.
 
 What depends on the connection comes from the WSGI environment, so that the gateway works with any socket layer:
-`CLIENT_LEFT` returns whether the client has closed the connection, and `GIVE_UP` answers the request from another
-thread; both may be missing.
+`ARRIVED_AT` is the monotonic time since which the request waits for a thread, `CLIENT_LEFT` returns whether the client
+has closed the connection, and `GIVE_UP` answers the request from another thread. Each may be missing.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 MAX_EVENT_BYTES: Final = 6 * 1024 * 1024
 """The largest event that Lambda accepts, as JSON. It contains the body as JSON text, so quotes count twice."""
 
+ARRIVED_AT: Final = "echoer.arrived_at"
 CLIENT_LEFT: Final = "echoer.client_left"
 GIVE_UP: Final = "echoer.give_up"
 """Keys of the WSGI environment."""
@@ -134,15 +135,16 @@ class Gateway:
     def __call__(self, environ: Mapping[str, Any], start_response: StartResponse) -> list[bytes]:
         begun = time.perf_counter()
         request = _request(environ)
-        key = self._time_limit.begin(lambda: self._give_up(request, environ.get(GIVE_UP)))
+        arrived_at = environ.get(ARRIVED_AT, time.monotonic())
         with self._waits.request(environ.get(CLIENT_LEFT, _is_there)) as waiting:
-            answer = self.answer(request)
-        in_time = self._time_limit.end(key)  # if not, the socket layer drops what is returned here
+            answer = self._too_late(arrived_at)
+            if answer is None:
+                key = self._time_limit.begin(arrived_at, lambda: self._give_up(request, environ.get(GIVE_UP)))
+                answer = self.answer(request)
+                self._time_limit.end(key)  # if it was late, the socket layer drops what is returned here
         if LOG.isEnabledFor(logging.DEBUG):
             took = (time.perf_counter() - begun) * 1000
-            LOG.debug(
-                "%s %s %d, %.1f ms%s", request.method, request.path, answer.status, took, "" if in_time else ", late"
-            )
+            LOG.debug("%s %s %d, %.1f ms", request.method, request.path, answer.status, took)
         more = [("Retry-After", str(RETRY_AFTER_S))] if waiting.turned_away else []
         bodiless = answer.status in (204, 304)
         if not bodiless:
@@ -177,6 +179,13 @@ class Gateway:
         except Exception:
             LOG.exception("%s %s failed", request.method, request.path)
             return problem(500, "internal", "the server failed; its log contains the reason")
+
+    def _too_late(self, arrived_at: float) -> GatewayResponse | None:
+        """Return the refusal of a request that has waited for a thread for so long that its client has given up."""
+        if time.monotonic() - arrived_at < self._time_limit.seconds:
+            return None
+        message = f"the server is overloaded: no request was begun for {self._time_limit.seconds:g} s; try again"
+        return problem(503, "busy", message, Retry_After=str(RETRY_AFTER_S))
 
     def _give_up(self, request: HttpRequest, answer: Callable[[GatewayResponse], None] | None) -> None:
         message = f"the request takes longer than {self._time_limit.seconds:g} s; it may still take effect"

@@ -38,18 +38,20 @@ class TimeLimit:
         """Start the thread that gives up requests. It ends when the server stops."""
         threading.Thread(target=self._watch, name="time-limit", daemon=True).start()
 
-    def begin(self, give_up: Callable[[], None]) -> int:
-        """Return a key for a request that begins now. `give_up` is called once it is late, in another thread."""
+    def begin(self, arrived_at: float, give_up: Callable[[], None]) -> int:
+        """Return a key for a request that begins now. `give_up` is called once it is late, in another thread.
+
+        `arrived_at` is in monotonic seconds.
+        """
         key = next(self._keys)
-        self._running[key] = _Running(time.monotonic() + self.seconds, give_up)
+        self._running[key] = _Running(arrived_at + self.seconds, give_up)
         return key
 
-    def end(self, key: int) -> bool:
-        """Return whether the request ends in time; False once it has been given up."""
-        if self._running.pop(key, None) is not None:  # atomic: one of the two threads gets it
-            return True
-        with self._giving_up:  # the other thread has finished
-            return False
+    def end(self, key: int) -> None:
+        """End the request. If it is being given up, return once it was."""
+        if self._running.pop(key, None) is None:  # atomic: one of the two threads gets it
+            with self._giving_up:
+                return
 
     def _watch(self) -> None:
         while not self._stopping.wait(self._check_s):

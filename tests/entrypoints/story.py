@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
+from chalicelib import hosting
 from chalicelib.entrypoints.http.openapi.examples import Exchange
 from chalicelib.entrypoints.http.views.task_links import FORM
 from chalicelib.model.step_token import StepToken
@@ -191,13 +192,13 @@ def _runs(say: Teller) -> None:
     say("one run", "GET", "/flowrun/{name}", name="o-1")
     say("its history", "GET", "/flowrun/{name}/history", name="o-1", after=1, limit=2)
     rows = [{"item": number, "note": "fragile " * 10} for number in range(300)]
-    say.host.services.operator.set_vars("default", "o-1", {"rows": rows})
+    hosting.services().operator.set_vars("default", "o-1", {"rows": rows})
     say("in brief", "GET", "/flowrun", view="summary", limit=1)
     say("a part of a variable", "GET", "/flowrun/{name}/value", name="o-1", of="vars", path="/rows", count=2)
     reference = say("its variables", "GET", "/flowrun/{name}", name="o-1")["spec"]["global_variable"]["rows"]["$ref"]
     key = reference.rpartition("/")[2]
     say("a part of a large value", "GET", "/flowrun/{name}/value/{key}", name="o-1", key=key, path="/7/note")
-    say.host.services.operator.set_vars("default", "o-1", {}, remove=["rows"])
+    hosting.services().operator.set_vars("default", "o-1", {}, remove=["rows"])
     say("what is new", "GET", "/flowrun/{name}/watch", name="o-1", after=3, wait=20)
     say("with its path", "GET", "/flowrun/{name}/graph", name="o-1", format="mermaid")
     say("steps that were started", "GET", "/step", limit=2)
@@ -212,7 +213,11 @@ def _orders(say: Teller) -> None:
     say("what is due", "GET", "/timer", limit=2, until="2027-02-15T08:00:00Z")
     say("stop", "POST", "/flowrun/{name}/stop", {"reason": "ordered twice"}, name="o-2")
     say("it was stopped", "POST", "/flowrun/{name}/vars", {"vars": {"urgent": False}}, name="o-2")
-    say("retry", "POST", "/flowrun/{name}/retry", {"step": "Charge"}, name="o-2")
+    mended = {"step": "Charge", "version": "latest", "vars": {"urgent": False}, "reason": "the amount was wrong"}
+    say("retry, mended", "POST", "/flowrun/{name}/retry", mended, name="o-2")
+    say("what fits", "POST", "/flowrun/{name}/migrate", {"version": 1, "dry_run": True}, name="o-2")
+    again = {"step": "Charge", "reason": "the service has lost the request"}
+    say("go to a step", "POST", "/flowrun/{name}/goto", again, name="o-2")
 
 
 def _events(say: Teller) -> None:

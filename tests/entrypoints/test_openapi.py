@@ -14,6 +14,7 @@ from chalicelib.config import Access, Settings
 from chalicelib.entrypoints.http.errors import CODES
 from chalicelib.entrypoints.http.openapi.document import ERRORS, document
 from chalicelib.entrypoints.http.openapi.examples import exchanges
+from chalicelib.entrypoints.http.openapi.made_once import MadeOnce
 from chalicelib.entrypoints.http.openapi.page import curl
 from chalicelib.entrypoints.http.routes import ROUTES
 from chalicelib.entrypoints.http.views.watch import STREAM
@@ -124,6 +125,19 @@ def test_the_page_tells_of_every_path_and_type_and_loads_nothing(host: Host) -> 
     assert all(f"<code>{path}</code>" in reply.text for path in OPEN["paths"])
     assert all(f'id="type-{name}"' in reply.text for name in OPEN["components"]["schemas"])
     assert not any(word in reply.text for word in ("<script", "src=", "url(", "@import", "<link"))
+
+
+def test_the_document_is_made_once_for_the_settings() -> None:
+    """Everybody may ask for it, and making it takes long."""
+    made: list[Settings] = []
+
+    def make(settings: Settings) -> str:
+        made.append(settings)
+        return settings.url
+
+    once, settings = MadeOnce(make), (Settings(url="http://a"), Settings(url="http://b"))
+    assert [once.of(settings[number]) for number in (0, 0, 1, 1, 0)] == [f"http://{name}" for name in "aabba"]
+    assert [one.url for one in made] == ["http://a", "http://b", "http://a"]
 
 
 def test_the_document_and_the_page_list_every_error_code(host: Host) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.hosts import Host
 
-MAX_CALLS = 250
+MAX_CALLS = 255
 """Calls of one callback: decided on, sent and written in the memory store."""
 
 

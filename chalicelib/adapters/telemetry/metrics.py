@@ -53,6 +53,7 @@ _ANSWERS: Final = {
     Outcome.ADVANCED: "AnswersAdvanced",
     Outcome.PROGRESS: "AnswersProgress",
     Outcome.DUPLICATE: "AnswersDuplicate",
+    Outcome.LATE: "AnswersDuplicate",
 }
 _COUNTS: Final = (
     *("RunsStarted", *_RUNS.values(), "Transitions", "DeliveriesTaken", "DeliveriesFailed", "DeliveriesFinal"),

@@ -14,9 +14,10 @@ from chalicelib.engine.errors import NeverIssued, NoCallback, RunIsStopped, Stat
 from chalicelib.engine.events import StepAcked
 from chalicelib.engine.handlers import notices
 from chalicelib.engine.invocation import APPROVED, REJECTED, awaits_approval, invocation_of, is_signed
+from chalicelib.engine.returning.returns import MAX_ERROR_NAME_CHARACTERS
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.token_moves import leave
-from chalicelib.engine.transition import Transition
+from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.hidden_errors import hidden_error
 from chalicelib.engine.values.secret_values import encrypted, encrypted_response
@@ -68,9 +69,11 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
 
 
 def _is_for(event: StepAcked, token: Token) -> bool:
-    """Return whether the answer names the token's step, as the action knows it, or none."""
+    """Return whether the answer names the token's step, perhaps as it was called when its action was sent; or none."""
+    if event.step in ("", token.step):
+        return True
     pinned = token.activation.pinned if token.activation else None
-    return event.step in ("", token.step, pinned.step if pinned else token.step)
+    return pinned is not None and event.step == pinned.step
 
 
 def _answered(transition: Transition, token: Token, invocation: Invocation, event: StepAcked) -> Outcome:
@@ -96,9 +99,38 @@ def _not_awaited(transition: Transition, token: Token | None, event: StepAcked) 
     ended = _ended_step(transition, event) if token is None else None
     if ended is None:
         raise NeverIssued(transition.run.name, event.step, event.uuid)
-    _refuse_unsigned(transition, None, dataclasses.replace(event, step=ended))
+    event = dataclasses.replace(event, step=ended)
+    _refuse_unsigned(transition, None, event)
     senders.refuse_ended(transition.definition, ended, event.sender)
-    return Outcome.DUPLICATE
+    return _late(transition, event) if transition.run.unanswered else Outcome.DUPLICATE
+
+
+def _late(transition: Transition, event: StepAcked) -> Outcome:
+    """Keep the first answer to an activation that ended without one. A run that has ended does not change."""
+    run = transition.run
+    known = next((one for one in run.unanswered if one.uuid == event.uuid), None)
+    if known is None or not event.done or run.status in status.ENDED:
+        return Outcome.DUPLICATE
+    size_limits.admit("the data", event.data)
+    token = Token(id=known.token, step=known.step)
+    invocation = invocation_of(transition.definition, run, token)
+    if invocation is None:  # its version of the flow is gone, and it is unknown whether the data is secret
+        event = dataclasses.replace(event, data=None, error=None)
+    elif invocation.has_secrets:
+        event = _hide_secrets(transition, invocation, event)
+    error = event.error
+    transition.record(
+        "LateAnswer",
+        token,
+        origin="",
+        uuid=event.uuid,
+        state=event.state[:MAX_ERROR_NAME_CHARACTERS],
+        data=event.data,
+        error=error.cause[:MAX_ERROR_CHARACTERS] if error else "",
+        error_name=error.name if error else "",
+    )
+    transition.set_run(unanswered=tuple(one for one in run.unanswered if one is not known))
+    return Outcome.LATE
 
 
 def _ended_step(transition: Transition, event: StepAcked) -> str | None:
@@ -172,7 +204,7 @@ def _approved(
         leave(
             transition,
             token,
-            StepResult(state=ERROR, data=event.data, error=event.error or _REJECTED, event="StepRejected"),
+            StepResult(state=ERROR, data=event.data, error=_rejection(event), event="StepRejected"),
         )
         return Outcome.ADVANCED
     if event.state != APPROVED:
@@ -188,6 +220,12 @@ def _approved(
     transition.record("StepApproved", token, data=event.data)
     transition.deliver(transition.put(replace(token, activation=approved)))
     return Outcome.ADVANCED
+
+
+def _rejection(event: StepAcked) -> StepError:
+    """Return why the person refused, with the data of the answer."""
+    error = event.error or _REJECTED
+    return error if error.data is not None else replace(error, data=event.data)
 
 
 def _heartbeat_of(activation: Activation, invocation: Invocation) -> Milliseconds | None:

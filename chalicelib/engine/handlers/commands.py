@@ -106,6 +106,8 @@ def _applies(run: Run, event: CommandEvent) -> bool:
     is_busy = command in (Command.MIGRATE, Command.GOTO) and (run.ending is not None or admission.waits(run))
     if run.status not in lifecycle.ALLOWED[command] or has_succeeded or is_busy:
         raise CommandRefused(run.name, run.status, command)
+    if isinstance(event, RunMigrated) and event.target.ref == run.definition and not event.steps:
+        return False
     # A run that a person paused is continued by a person, not with its parent.
     return not (isinstance(event, RunContinued) and event.with_parent and not run.paused_with_parent)
 

@@ -7,12 +7,14 @@ from typing import Final, Literal
 from chalice.app import Authorizer, Blueprint
 
 from chalicelib import __version__
-from chalicelib.config import Access
+from chalicelib.config import Access, Settings
 from chalicelib.engine.values.size_limits import MAX_VALUE_BYTES
 from chalicelib.entrypoints.http import adapter, presenters, responses
+from chalicelib.entrypoints.http.openapi.made_once import MadeOnce
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.views import (
+    activations,
     authoring,
     aws_sdk,
     batches,
@@ -74,17 +76,28 @@ def me(request: Request) -> Json:
 
 def openapi_document(request: Request) -> Json:
     """Get this interface as an OpenAPI 3.1 document."""
-    from chalicelib.entrypoints.http.openapi import document  # loaded on first use: a cold start does not pay for it
-
-    return document.document(ROUTES, request.services.settings)
+    return _DOCUMENT.of(request.services.settings)
 
 
 def openapi_page(request: Request) -> Json:
     """Get this interface as an HTML page."""
+    return Response(_PAGE.of(request.services.settings), headers={"Content-Type": "text/html; charset=utf-8"})
+
+
+def _document(settings: Settings) -> Json:
+    from chalicelib.entrypoints.http.openapi import document  # loaded on first use: a cold start does not pay for it
+
+    return document.document(ROUTES, settings)
+
+
+def _page(settings: Settings) -> Json:
     from chalicelib.entrypoints.http.openapi import document, examples, page
 
-    text = page.page(document.document(ROUTES, request.services.settings), ROUTES, examples.exchanges())
-    return Response(text, headers={"Content-Type": "text/html; charset=utf-8"})
+    return page.page(document.document(ROUTES, settings), ROUTES, examples.exchanges())
+
+
+_DOCUMENT: Final = MadeOnce(_document)
+_PAGE: Final = MadeOnce(_page)
 
 
 SERVER: Final = (
@@ -127,8 +140,12 @@ ROUTES: Final = (
     *graphs.ROUTES,
     *authoring.ROUTES,
     *runs.ROUTES,
+<<<<<<< HEAD
     *values.ROUTES,
     *batches.ROUTES,
+=======
+    *activations.ROUTES,
+>>>>>>> see
     *steps.ROUTES,
     *events.ROUTES,
     *schedules.ROUTES,

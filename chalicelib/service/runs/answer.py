@@ -113,9 +113,10 @@ class Answerer:
             return [answer.as_event(at, nonce, by, signed=signed, is_value=is_value, sender=sender)]
 
         try:
-            return self._advancer.advance(namespace, answer.run, make_events, seen=seen, trace=trace).sole()
+            outcome = self._advancer.advance(namespace, answer.run, make_events, seen=seen, trace=trace).sole()
         except NotFound:
             raise NeverIssued(answer.run, answer.step, answer.uuid) from None
+        return Outcome.DUPLICATE if outcome is Outcome.LATE else outcome  # the service need not know more
 
 
 class NotAnAnswer(ServiceError):

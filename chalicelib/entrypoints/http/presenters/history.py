@@ -21,6 +21,7 @@ def entry(found: Entry, values: Values = AS_IT_IS) -> responses.Entry:
         "seq": found.seq,
         "at": moment(found.at),
         "event": found.event,
+        "late": found.event == "LateAnswer",
         "step": found.step,
         "token": found.token,
         "from": found.origin,

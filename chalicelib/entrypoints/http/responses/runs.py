@@ -218,6 +218,7 @@ Entry = TypedDict(
         "seq": Number,
         "at": Moment,
         "event": str,
+        "late": bool,
         "step": str,
         "token": str,
         "from": str,
@@ -235,7 +236,7 @@ Entry = TypedDict(
     },
 )
 Entry.__doc__ = """An entry of a run's history. `seq` counts from 1 without gaps. `cut` is true if its values are too
-large for a response and are left out."""
+large for a response and are left out. `late`: it is an answer that moved nothing, because its activation had ended."""
 
 
 class TaskLinks(TypedDict):

@@ -1,0 +1,124 @@
+"""The call that shows one activation: what was sent, and what came back."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from chalicelib.entrypoints.http import presenters
+from chalicelib.entrypoints.http.parameters import Parameter, integer
+from chalicelib.entrypoints.http.presenters.waits import waiting
+from chalicelib.entrypoints.http.request import Request
+from chalicelib.entrypoints.http.responses import activations as shapes
+from chalicelib.entrypoints.http.route import Route
+from chalicelib.model.history import Entry
+from chalicelib.model.json_values import Json
+from chalicelib.service.details.activations import ShownActivation
+from chalicelib.service.runs.references import MAX_SHOWN_BYTES, key_of, preview_of, value_name
+from chalicelib.service.security.roles import Role
+
+MAX_SEQ: Final = 10**15
+
+
+def activation(request: Request, name: str, uuid: str) -> Json:
+    """Show what an activation sent and what came back: args, headers, each delivery, reports and the answer.
+
+    Secrets are masked. The newest 20,000 entries of the history are read; `seq` is the number of an entry of an older
+    activation. Args of an activation that has ended are in the log of deliveries (`ECHOER_DELIVERY_LOG`); without it
+    they are evaluated again as far as the history allows, and `unknown_args` names the others.
+    """
+    seq = request.query.number("seq", 0, 1, MAX_SEQ) or None
+    return _activation(request.services.activations.find(request.namespace, name, uuid, seq))
+
+
+def _activation(found: ShownActivation) -> shapes.Activation:
+    shown: shapes.Activation = {
+        "uuid": found.uuid,
+        "run": found.run,
+        "step": found.step,
+        "token": found.token,
+        "action": found.action,
+        "current": found.is_current,
+        "state": found.state,
+        "since": presenters.moment(found.since),
+        "waits_for": waiting(found.wait),
+        "args": {key: _cut(found.run, value) for key, value in found.args.items()},
+        "args_from": found.args_origin,
+        "unknown_args": list(found.unknown),
+        "headers": found.headers,
+        "deliveries": [
+            {
+                "at": presenters.moment(one.at),
+                "address": one.address,
+                "status": one.status,
+                "duration_ms": one.duration,
+                "error": one.error,
+            }
+            for one in found.deliveries
+        ],
+        "logged": found.is_logged,
+        "reports": [_report(found.run, entry) for entry in found.reports],
+        "answer": _answer(found.run, found.answer) if found.answer else None,
+        "late": [_answer(found.run, entry) for entry in found.late],
+    }
+    if found.first_read > 1:
+        shown["partial"] = {"from": found.first_read}
+    return shown
+
+
+def _report(run: str, entry: Entry) -> shapes.ActivationReport:
+    return {
+        "seq": entry.seq,
+        "at": presenters.moment(entry.at),
+        "by": entry.by,
+        "state": entry.state,
+        "data": _cut(run, entry.data),
+        "vars": {key: _cut(run, value) for key, value in entry.vars.items()},
+    }
+
+
+def _answer(run: str, entry: Entry) -> shapes.ActivationAnswer:
+    return {
+        "seq": entry.seq,
+        "at": presenters.moment(entry.at),
+        "event": entry.event,
+        "by": entry.by,
+        "state": entry.state,
+        "data": _cut(run, entry.data),
+        "error": {"name": entry.error_name, "cause": entry.error} if entry.error or entry.error_name else None,
+        "vars": {key: _cut(run, value) for key, value in entry.vars.items()},
+        "to": entry.target,
+    }
+
+
+def _cut(run: str, value: Json) -> Json:
+    """Return the value, or a reference in its place if it is large."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    encoded = msgspec.json.encode(value)
+    if len(encoded) <= MAX_SHOWN_BYTES:
+        return value
+    path = f"/flowrun/{quote(run, safe='')}/value/{value_name(key_of(encoded))}"
+    return {"$ref": path, "bytes": len(encoded), "preview": preview_of(encoded)}
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/flowrun/{name}/activation/{uuid}",
+        view=activation,
+        group="runs",
+        role=Role.VIEWER,
+        query=(
+            Parameter(
+                "seq",
+                "The number of a history entry of the activation: for one that ended more than 20,000 entries ago.",
+                integer(1, MAX_SEQ),
+            ),
+        ),
+        answers={200: shapes.Activation},
+        errors=(404,),
+    ),
+)
