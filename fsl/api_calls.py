@@ -81,9 +81,7 @@ GET_FLOWRUN: Final = Call(
 )
 GET_FLOWRUN_NAME: Final = Call("GET", "/flowrun/{name}", ("wait", "view"))
 GET_FLOWRUN_NAME_HISTORY: Final = Call(
-    "GET",
-    "/flowrun/{name}/history",
-    ("after", "cursor", "limit", "order", "before", "step", "token", "event", "failed", "values"),
+    "GET", "/flowrun/{name}/history", ("after", "cursor", "limit", "order", "before", "step", "token", "event", "failed", "values")
 )
 GET_FLOWRUN_NAME_WATCH: Final = Call("GET", "/flowrun/{name}/watch", ("after", "cursor", "wait", "limit", "values"))
 POST_FLOWRUN_NAME_PAUSE: Final = Call("POST", "/flowrun/{name}/pause")
@@ -104,6 +102,7 @@ POST_BATCH: Final = Call("POST", "/batch")
 GET_BATCH: Final = Call("GET", "/batch", ("limit", "cursor"))
 GET_BATCH_BATCH_ID: Final = Call("GET", "/batch/{batch_id}", ("outcome", "limit", "cursor"))
 POST_BATCH_BATCH_ID_STOP: Final = Call("POST", "/batch/{batch_id}/stop")
+GET_FLOWRUN_NAME_ACTIVATION_UUID: Final = Call("GET", "/flowrun/{name}/activation/{uuid}", ("seq",))
 GET_TASK: Final = Call(
     "GET", "/task", ("flowId", "stepName", "action", "flow", "label", "kind", "due_before", "order", "limit", "cursor")
 )

@@ -284,12 +284,8 @@ def _invocation(step: ActionStep, actions: ActionVersions, defaults: Options) ->
         step.args,
         tuple(state for state in action.returns if state in routed or None in routed),
         evaluated=frozenset(evaluated),
-<<<<<<< HEAD
-        varying=frozenset(name for name, used in evaluated.items() if used & _VARYING or reads_labels(step.args[name])),
-        own_limit=step.options.over(known.options).limit,
-=======
         varying=frozenset(name for name, used in evaluated.items() if used & VARYING or reads_labels(step.args[name])),
->>>>>>> see
+        own_limit=step.options.over(known.options).limit,
     )
 
 

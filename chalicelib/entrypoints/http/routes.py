@@ -140,12 +140,9 @@ ROUTES: Final = (
     *graphs.ROUTES,
     *authoring.ROUTES,
     *runs.ROUTES,
-<<<<<<< HEAD
     *values.ROUTES,
     *batches.ROUTES,
-=======
     *activations.ROUTES,
->>>>>>> see
     *steps.ROUTES,
     *events.ROUTES,
     *schedules.ROUTES,
