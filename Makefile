@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 CODE   := app.py chalicelib fsl tests deploy scripts
 
-.PHONY: help run demo serve test coverage simulate check static format types imports lint words docs package deploy remove cloud clean
+.PHONY: help run demo serve test coverage simulate clients check static format types imports lint words docs package deploy remove cloud clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ SEED ?= 1
 
 simulate: $(READY) ## faults drawn from seeds: make simulate RUNS=20000 SEED=1
 	$(BIN)/python -m tests.simulation --runs $(RUNS) --seed $(SEED)
+
+clients: $(READY) ## make clients with three generators, and complete the example with each
+	$(BIN)/python -m tests.clients
 
 check: static test ## what must be green before anything lands
 

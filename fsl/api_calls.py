@@ -77,11 +77,16 @@ POST_ANALYZE: Final = Call("POST", "/analyze")
 POST_PLAY: Final = Call("POST", "/play")
 POST_FLOW_NAME_RUNS: Final = Call("POST", "/flow/{name}/runs", ("wait",))
 GET_FLOWRUN: Final = Call(
-    "GET", "/flowrun", ("metadata.name", "status", "flow", "label", "undo", "since", "limit", "cursor", "view")
+    "GET", "/flowrun", ("metadata.name", "status", "flow", "version", "label", "since", "until", "error", "parent", "name_prefix", "undo", "waiting_for", "due_before", "limit", "cursor", "view")
+)
+GET_FLOWRUN_COUNT: Final = Call(
+    "GET", "/flowrun/count", ("status", "flow", "version", "label", "since", "until", "error", "parent", "name_prefix", "undo", "waiting_for", "due_before", "group")
 )
 GET_FLOWRUN_NAME: Final = Call("GET", "/flowrun/{name}", ("wait", "view"))
 GET_FLOWRUN_NAME_HISTORY: Final = Call(
-    "GET", "/flowrun/{name}/history", ("after", "cursor", "limit", "order", "before", "step", "token", "event", "failed", "values")
+    "GET",
+    "/flowrun/{name}/history",
+    ("after", "cursor", "limit", "order", "before", "step", "token", "event", "failed", "values"),
 )
 GET_FLOWRUN_NAME_WATCH: Final = Call("GET", "/flowrun/{name}/watch", ("after", "cursor", "wait", "limit", "values"))
 POST_FLOWRUN_NAME_PAUSE: Final = Call("POST", "/flowrun/{name}/pause")
@@ -103,12 +108,16 @@ GET_BATCH: Final = Call("GET", "/batch", ("limit", "cursor"))
 GET_BATCH_BATCH_ID: Final = Call("GET", "/batch/{batch_id}", ("outcome", "limit", "cursor"))
 POST_BATCH_BATCH_ID_STOP: Final = Call("POST", "/batch/{batch_id}/stop")
 GET_FLOWRUN_NAME_ACTIVATION_UUID: Final = Call("GET", "/flowrun/{name}/activation/{uuid}", ("seq",))
+GET_FLOWRUN_NAME_ITEMS: Final = Call("GET", "/flowrun/{name}/items", ("step", "token", "status", "limit", "cursor"))
+GET_FLOWRUN_NAME_COST: Final = Call("GET", "/flowrun/{name}/cost")
 GET_TASK: Final = Call(
     "GET", "/task", ("flowId", "stepName", "action", "flow", "label", "kind", "due_before", "order", "limit", "cursor")
 )
 POST_STEP: Final = Call("POST", "/step", ("namespace",))
 POST_STEP_NAME: Final = Call("POST", "/step/{name}")
-GET_STEP: Final = Call("GET", "/step", ("metadata.name", "status", "flow", "label", "undo", "since", "limit", "cursor"))
+GET_STEP: Final = Call(
+    "GET", "/step", ("metadata.name", "status", "flow", "version", "label", "since", "until", "error", "parent", "name_prefix", "undo", "waiting_for", "due_before", "limit", "cursor")
+)
 GET_STEP_NAME: Final = Call("GET", "/step/{name}")
 GET_TASK_LINK: Final = Call("GET", "/task/{link}")
 POST_TASK_LINK_ANSWER: Final = Call("POST", "/task/{link}/answer")

@@ -28,6 +28,7 @@ from chalicelib.engine.effects import (
     SyncChild,
     TellParent,
     TellSchedule,
+    sends_message,
 )
 from chalicelib.engine.events import DeliveryFact, Fact, StepAcked
 from chalicelib.engine.invocation import UNDO
@@ -394,6 +395,7 @@ class Transition(TransitionVars):
             status_at=self.at if changed else self.run.status_at,
             tokens=tuple(self.tokens.values()),
             tail=(*self.run.tail, *self.entries),
+            messages=self._before.messages + sum(sends_message(effect, self.at) for effect in self.effects),
         )
         return Decision(after, outcome, tuple(self.effects))
 
@@ -409,7 +411,7 @@ class Transition(TransitionVars):
 
         The timer of an ended run is when it is deleted, if its flow says how long its runs are kept.
         """
-        keep = self.definition.flow.keep
+        keep = self.definition.kept_ms
         if self.run.ended_at is not None and keep is not None:
             self.set_run(timer_at=self.run.ended_at + keep)
             self.emit(SetTimer(self.run.ended_at + keep))

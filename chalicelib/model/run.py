@@ -240,6 +240,10 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """Whether it is pending until `start_at`, or until its flow, which is paused, is continued."""
     suspended_at: Instant | None = msgspec.field(name="ha", default=None)
     """Since when its deadline and those of its joins are suspended, because a token waits for a paused action."""
+    messages: int = msgspec.field(name="mc", default=0)
+    """How many messages its decisions have sent in all."""
+    pages: int = msgspec.field(name="pg", default=0)
+    """How many pages its history has."""
     limiter: str = msgspec.field(name="lm", default="")
     """The name of the limiter that gives the run its permit, if its flow has a limit."""
     parent: Parent | None = msgspec.field(name="pr", default=None)

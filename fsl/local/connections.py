@@ -4,6 +4,7 @@
   nobody out. Waitress would accept no more.
 - A request must arrive within `arrival_s`. Waitress resets its timeout with every byte.
 - Ambiguous framing is refused (RFC 9112, 6.1 and 6.3), and so are endless lines within a chunked body.
+- A client that does not read its responses occupies no thread.
 - The application learns whether its client has left, and can have a request answered from another thread.
 
 Sources: waitress 3.0, `channel.py`, `server.py`, `parser.py`; RFC 9112.
@@ -40,6 +41,9 @@ IDLE_TIMEOUT_S: Final = 120.0
 
 ARRIVAL_TIMEOUT_S: Final = 30.0
 """How long a request may take to arrive, from its first byte to its last."""
+
+MAX_UNREAD_BYTES: Final = 256 * 1024
+"""How much of the responses to a connection may be unread before the next request on it is processed."""
 
 LINGER_S: Final = 2.0
 """How long is read on after a request was refused, so that the client gets the response."""
@@ -152,6 +156,22 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
         written: int = super().write_soon(data)
         return written
 
+    def _flush_outbufs_below_high_watermark(self) -> None:
+        """Send what can be sent now. Waitress would have the thread wait for a client that does not read.
+
+        If much is left, the requests that the client has sent ahead are not processed, and the connection is closed.
+        """
+        with self.outbuf_lock:
+            if self.total_outbufs_len > MAX_UNREAD_BYTES:
+                self._flush_exception(self._flush_some, do_close=False)
+            does_not_read = self.total_outbufs_len > MAX_UNREAD_BYTES
+        if does_not_read and len(self.requests) > 1:
+            with self.requests_lock:
+                for request in self.requests[1:]:
+                    request.close()
+                del self.requests[1:]
+                self.close_when_flushed = True
+
     # ── in the thread of waitress ────────────────────────────────────────────────────────────────────────────────────
 
     def handle_write(self) -> None:
@@ -226,6 +246,8 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
             connection_limit=2 * self._max_connections,
             cleanup_interval=1,
             asyncore_use_poll=True,
+            outbuf_overflow=MAX_UNREAD_BYTES,  # the rest of a response goes into a temporary file
+            inbuf_overflow=MAX_UNREAD_BYTES,
             max_request_header_size=MAX_HEADER_BYTES,
             max_request_body_size=MAX_BODY_BYTES
             + 64 * 1024,  # the gateway refuses smaller bodies with a better message

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
+from itertools import combinations
 from threading import Barrier
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
 
-from chalicelib.model.run import DefinitionRef
+from chalicelib.engine.steps.call import child_name
+from chalicelib.model.run import DefinitionRef, Parent
+from chalicelib.model.run_error import StepError
 from chalicelib.model.status import ENDED, LIVE, Status
 from chalicelib.service.errors import Conflict, Malformed, NotFound, RunExists
 from chalicelib.service.ports.definitions import Kind
-from chalicelib.service.ports.runs import DueTimer, Listing, RunQuery
+from chalicelib.service.ports.runs import MAX_LISTED_BYTES, Counts, DueTimer, Listing, RunQuery, position_in
 from chalicelib.service.ports.schedules import SlotOutcome
 from chalicelib.service.ports.store import Store
+from chalicelib.service.runs.matching import admits
 from tests.adapters.batches_contract import BatchesContract
 from tests.adapters.samples import (
     AWKWARD_NAMES,
@@ -62,15 +68,7 @@ def every_page(store: Store, query: RunQuery, namespace: str = "ns") -> Iterator
         yield listing
         if listing.cursor is None:
             return
-        query = RunQuery(
-            statuses=query.statuses,
-            flow=query.flow,
-            label=query.label,
-            since=query.since,
-            undo_failed=query.undo_failed,
-            limit=query.limit,
-            cursor=listing.cursor,
-        )
+        query = replace(query, cursor=listing.cursor)
 
 
 def names(store: Store, query: RunQuery, namespace: str = "ns") -> list[str]:
@@ -91,7 +89,7 @@ class RunsContract:
             store.runs.create(new(a_run(id="other", labels={"team": "x"}), flow("other")))
         assert caught.value.name == "r1"
         assert store.runs.load("ns", "r1") == a_run()
-        assert names(store, RunQuery(label=("team", "x"))) == []
+        assert names(store, RunQuery(labels=(("team", "x"),))) == []
 
     def test_of_many_that_create_one_name_one_wins(self, store: Store) -> None:
         runs = [a_run(id=str(number)) for number in range(6)]
@@ -177,7 +175,7 @@ class RunsContract:
         with pytest.raises(NotFound):
             store.runs.own_flow(run)
         store.runs.create(new(a_run(at=START + 1)))
-        assert names(store, RunQuery(label=("team", "a"))) == []
+        assert names(store, RunQuery(labels=(("team", "a"),))) == []
         store.runs.delete(a_run(at=START + 1))
 
     def test_deleting_again_changes_nothing(self, store: Store) -> None:
@@ -197,7 +195,7 @@ class RunsContract:
         assert store.runs.load("ns", "r1") == later
         assert store.runs.own_flow(run) == flow("mine")
         assert list(store.runs.pages(run, after=0)) == [a_page(1, 8)]
-        assert names(store, RunQuery(label=("team", "a"))) == ["r1"]
+        assert names(store, RunQuery(labels=(("team", "a"),))) == ["r1"]
 
     def test_a_blob_is_read_by_its_key(self, store: Store) -> None:
         run, values = a_run(), {"": b"nothing", "memo/1": b"one", "x" * 2000: b"long", "empty": b""}
@@ -309,10 +307,10 @@ class ListingContract:
         for number in range(5):
             store.runs.create(new(a_run(f"r{number}", at=START + number, labels=labels if number % 2 else {"s": "#"})))
         for key, value in (("s", "text#"), ("yes", "true"), ("no", "false"), ("n", "7"), ("f", "1.5")):
-            assert names(store, RunQuery(label=(key, value), limit=1)) == ["r3", "r1"]
-        assert names(store, RunQuery(label=("s", "#"))) == ["r4", "r2", "r0"]
-        assert names(store, RunQuery(label=("s", "text"))) == []
-        assert names(store, RunQuery(label=("s#text", ""))) == []
+            assert names(store, RunQuery(labels=((key, value),), limit=1)) == ["r3", "r1"]
+        assert names(store, RunQuery(labels=(("s", "#"),))) == ["r4", "r2", "r0"]
+        assert names(store, RunQuery(labels=(("s", "text"),))) == []
+        assert names(store, RunQuery(labels=(("s#text", ""),))) == []
 
     def test_a_run_is_found_by_its_new_labels(self, store: Store) -> None:
         run = a_run(labels={"a": "1", "b": "2"})
@@ -321,13 +319,13 @@ class ListingContract:
         store.runs.save_relabeled(later, run)
         assert store.runs.load("ns", "r1") == later
         asked = (("a", "1"), ("b", "2"), ("c", "3"))
-        assert [names(store, RunQuery(label=label)) for label in asked] == [[], ["r1"], ["r1"]]
+        assert [names(store, RunQuery(labels=(label,))) for label in asked] == [[], ["r1"], ["r1"]]
         with pytest.raises(Conflict):
             store.runs.save_relabeled(after(run, labels={"d": "4"}), run)
-        assert names(store, RunQuery(label=("d", "4"))) == []
+        assert names(store, RunQuery(labels=(("d", "4"),))) == []
         assert store.runs.load("ns", "r1") == later
         store.runs.delete(later)
-        assert [names(store, RunQuery(label=label)) for label in asked] == [[], [], []]
+        assert [names(store, RunQuery(labels=(label,))) for label in asked] == [[], [], []]
 
     def test_everything_that_is_asked_must_hold(self, store: Store) -> None:
         for number in range(16):
@@ -342,7 +340,7 @@ class ListingContract:
                     )
                 )
             )
-        query = RunQuery(statuses=frozenset({Status.FAILED}), flow="a", label=("team", "x"), limit=1)
+        query = RunQuery(statuses=frozenset({Status.FAILED}), flow="a", labels=(("team", "x"),), limit=1)
         assert names(store, query) == ["r15", "r07"]
         both = RunQuery(statuses=frozenset({Status.FAILED}), flow="a", since=START + 8)
         assert names(store, both) == ["r15", "r11"]
@@ -354,6 +352,149 @@ class ListingContract:
         assert names(store, RunQuery(since=START + 3, limit=1)) == ["r5", "r4", "r3"]
         assert names(store, RunQuery(since=START + 6)) == []
         assert names(store, RunQuery(since=0, limit=4)) == ["r5", "r4", "r3", "r2", "r1", "r0"]
+
+    def test_until_leaves_out_what_is_newer(self, store: Store) -> None:
+        for number in range(6):
+            store.runs.create(new(a_run(f"r{number}", at=START + number)))
+        assert names(store, RunQuery(until=START + 2, limit=1)) == ["r2", "r1", "r0"]
+        assert names(store, RunQuery(since=START + 2, until=START + 3)) == ["r3", "r2"]
+        assert names(store, RunQuery(until=START - 1)) == []
+        assert names(store, RunQuery(since=START + 3, until=START + 2)) == []
+
+    def test_several_labels_must_all_hold(self, store: Store) -> None:
+        for number in range(12):
+            labels = {"a": number % 2, "b": number % 3, "c": "x"}
+            store.runs.create(new(a_run(f"r{number:02}", at=START + number, labels=labels)))
+        both = (("a", "1"), ("b", "2"))
+        assert names(store, RunQuery(labels=both, limit=1)) == ["r11", "r05"]
+        assert names(store, RunQuery(labels=both[::-1])) == ["r11", "r05"]
+        assert names(store, RunQuery(labels=(*both, ("c", "x")), until=START + 5)) == ["r05"]
+        assert names(store, RunQuery(labels=(("a", "1"), ("a", "0")))) == []
+        assert names(store, RunQuery(labels=(("a", "1"), ("none", "1")))) == []
+
+    def test_runs_are_found_by_the_name_of_their_error(self, store: Store) -> None:
+        for number in range(6):
+            error = StepError(["CardExpired", "Timeout"][number % 2])
+            status = Status.FAILED if number < 4 else Status.COMPENSATING
+            store.runs.create(new(a_run(f"r{number}", at=START + number, status=status, error=error)))
+        assert names(store, RunQuery(error="Timeout", limit=1)) == ["r3", "r1"]
+        assert names(store, RunQuery(error="Timeout", statuses=frozenset({Status.CANCELED}))) == []
+        run = store.runs.load("ns", "r3")
+        assert run
+        store.runs.save(after(run, status=Status.RUNNING, error=None), seen=run.version)
+        assert names(store, RunQuery(error="Timeout")) == ["r1"]
+
+    def test_runs_are_found_by_their_parent(self, store: Store) -> None:
+        long = "p" * 500
+        for number, parent in enumerate(("p", "p.q", long)):
+            store.runs.create(new(a_run(parent, at=START + number)))
+            for child in range(3):
+                uuid = f"u{number}{child}"
+                at = START + 10 + child
+                name = child_name(a_run(parent), "build", uuid)
+                store.runs.create(new(a_run(name, at=at, parent=Parent(run=parent, uuid=uuid))))
+        store.runs.create(new(a_run("p.build.u00.x", at=START + 20)))
+        for number, parent in enumerate(("p", "p.q", long)):
+            children = [child_name(a_run(parent), "build", f"u{number}{child}") for child in (2, 1, 0)]
+            assert names(store, RunQuery(parent=parent, limit=1)) == children
+            assert names(store, RunQuery(parent=parent, since=START + 12)) == children[:1]
+        assert names(store, RunQuery(parent="none")) == []
+
+    def test_children_are_found_though_their_parent_was_deleted(self, store: Store) -> None:
+        store.runs.create(new(a_run("p.build.u", parent=Parent(run="p", uuid="u"))))
+        assert names(store, RunQuery(parent="p")) == ["p.build.u"]
+
+    def test_runs_are_found_by_the_beginning_of_their_name(self, store: Store) -> None:
+        for number, name in enumerate(("order-1", "order-2", "Order-3", "order", "or%", "ördér")):
+            store.runs.create(new(a_run(name, at=START + number)))
+        assert names(store, RunQuery(name_prefix="order", limit=1)) == ["order", "order-2", "order-1"]
+        assert names(store, RunQuery(name_prefix="or%")) == ["or%"]
+        assert names(store, RunQuery(name_prefix="örd")) == ["ördér"]
+        assert names(store, RunQuery(name_prefix="order-1x")) == []
+
+    def test_runs_are_found_by_the_version_of_their_flow(self, store: Store) -> None:
+        for number in range(4):
+            ref = DefinitionRef(flow="deploy", version=1 + number % 2)
+            store.runs.create(new(a_run(f"r{number}", at=START + number, definition=ref)))
+        assert names(store, RunQuery(flow="deploy", version=2, limit=1)) == ["r3", "r1"]
+        assert names(store, RunQuery(version=1)) == ["r2", "r0"]
+        run = store.runs.load("ns", "r3")
+        assert run
+        store.runs.save(after(run, definition=DefinitionRef(flow="deploy", version=1)), seen=run.version)
+        assert names(store, RunQuery(version=1)) == ["r3", "r2", "r0"]
+
+    def test_runs_that_are_due_come_by_the_time_of_their_timer(self, store: Store) -> None:
+        for number, status in enumerate(Status):
+            at = START + 1_000 * (7 - number)
+            store.runs.create(new(a_run(f"{status}", at=at, status=status)))
+        store.runs.create(new(a_run("elsewhere", "other")))
+        due = [f"{status}" for status in reversed(Status) if status in LIVE - {Status.PAUSED}]
+        assert names(store, RunQuery(due_before=START + 100_000, limit=1)) == due
+        assert names(store, RunQuery(due_before=START + 60_000 + 6_001)) == [name for name in due if name != "pending"]
+        assert names(store, RunQuery(due_before=START + 100_000, statuses=frozenset({Status.RUNNING}))) == ["running"]
+
+    def test_a_timer_that_is_set_too_early_makes_no_run_due(self, store: Store) -> None:
+        store.runs.create(new(a_run(timer_at=START + 1_000)))
+        assert names(store, RunQuery(due_before=START + 60_000)) == []
+        assert names(store, RunQuery(due_before=START + 60_001)) == ["r1"]
+
+    def test_every_combination_of_filters_finds_what_matches_all(self, store: Store) -> None:
+        runs = []
+        for number in range(64):
+            runs.append(
+                a_run(
+                    f"{'ab'[number & 1]}{number:02}",
+                    at=START + number // 2,
+                    status=Status.FAILED if number & 2 else Status.RUNNING,
+                    definition=DefinitionRef(flow="f" if number & 4 else "g", version=1 + (number & 1)),
+                    labels={"team": "x" if number & 8 else "y", "n": number & 4},
+                    error=StepError("Timeout" if number & 16 else "Refused") if number & 2 else None,
+                    failed_undos=number & 1,
+                    parent=Parent(run="p", uuid="u") if number & 32 else None,
+                )
+            )
+        runs = [msgspec.structs.replace(run, name=f"p.s.{run.name}") if run.parent else run for run in runs]
+        for run in runs:
+            store.runs.create(new(run))
+        filters: list[dict[str, Any]] = [
+            {"statuses": frozenset({Status.FAILED})},
+            {"flow": "f"},
+            {"version": 2},
+            {"labels": (("team", "x"),)},
+            {"labels": (("team", "x"), ("n", "4"))},
+            {"since": START + 8},
+            {"until": START + 24},
+            {"error": "Timeout"},
+            {"parent": "p"},
+            {"name_prefix": "p.s.b"},
+            {"undo_failed": True},
+            {"due_before": START + 60_020},
+        ]
+        for first, second in combinations(filters, 2):
+            query = RunQuery(**{**first, **second, "limit": 9})
+            expected = [run for run in runs if admits(query, run)]
+            expected.sort(key=lambda run: position_in(query, run), reverse=query.due_before is None)
+            assert names(store, query) == [run.name for run in expected], query
+            counts = store.runs.count("ns", query, 1_000)
+            assert not counts.more
+            if query.due_before is None:
+                assert {k: n for k, n in counts.by_status.items() if n} == Counter(run.status for run in expected)
+
+    def test_counts_end_somewhere(self, store: Store) -> None:
+        for number in range(12):
+            status = Status.FAILED if number % 3 else Status.RUNNING
+            store.runs.create(new(a_run(f"r{number:02}", at=START + number, status=status)))
+        assert store.runs.count("ns", RunQuery(), 100) == Counts({Status.FAILED: 8, Status.RUNNING: 4})
+        failed = store.runs.count("ns", RunQuery(statuses=frozenset({Status.FAILED})), 5)
+        assert (failed.by_status[Status.FAILED], failed.more) == (5, True)
+        assert store.runs.count("none", RunQuery(), 5) == Counts({})
+
+    def test_a_page_ends_before_its_heads_are_too_large(self, store: Store) -> None:
+        for number in range(40):
+            store.runs.create(new(a_run(f"r{number:02}", at=START + number, vars={"v": "x" * 300_000})))
+        listings = list(every_page(store, RunQuery(limit=100)))
+        assert [run.name for listing in listings for run in listing.runs] == [f"r{n:02}" for n in range(39, -1, -1)]
+        assert all(0 < len(listing.runs) * 300_000 <= MAX_LISTED_BYTES for listing in listings)
 
     @pytest.mark.parametrize("cursor", ["x", "garbage!", "AAAA", "ä", "{}", "=" * 40, "A" * 400])
     def test_a_cursor_that_was_never_given_is_malformed(self, store: Store, cursor: str) -> None:
@@ -385,8 +526,8 @@ class ListingContract:
             store.runs.create(new(a_run(f"run {word}", definition=ref, labels={word: word, "k": word})))
         for word in AWKWARD_NAMES:
             assert names(store, RunQuery(flow=word)) == [f"run {word}"]
-            assert names(store, RunQuery(label=(word, word))) == [f"run {word}"]
-            assert names(store, RunQuery(label=("k", word))) == [f"run {word}"]
+            assert names(store, RunQuery(labels=((word, word),))) == [f"run {word}"]
+            assert names(store, RunQuery(labels=(("k", word),))) == [f"run {word}"]
 
     def test_changed_runs_come_by_the_moment_of_their_change(self, store: Store) -> None:
         moments = [5, 3, 9, 3, 0, 7]
@@ -535,7 +676,7 @@ class DefinitionsContract:
         store.definitions.submit("ns", definitions, runs)
         assert names(store, RunQuery()) == ["r2", "r1"]
         assert store.runs.own_flow(runs[0].run) == flow("mine")
-        assert names(store, RunQuery(label=("team", "x"))) == ["r2"]
+        assert names(store, RunQuery(labels=(("team", "x"),))) == ["r2"]
         assert store.runs.load("ns", "r1") == runs[0].run
 
     def test_a_run_alone_is_submitted(self, store: Store) -> None:
@@ -561,7 +702,7 @@ class DefinitionsContract:
             store.definitions.submit("ns", [a_definition("a", 2), a_definition("b")], runs)
         assert caught.value.name == "r5"
         assert names(store, RunQuery()) == ["r5"]
-        assert names(store, RunQuery(label=("team", "x"))) == []
+        assert names(store, RunQuery(labels=(("team", "x"),))) == []
         assert store.definitions.latest("ns", FLOW, ["a", "b"]) == {"a": a_definition("a")}
         assert store.definitions.version("ns", FLOW, "a", 2) is None
 

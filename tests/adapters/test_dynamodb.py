@@ -244,7 +244,7 @@ class TestSubmit:
         with pytest.raises(RunExists):
             dynamo.runs.create(mine)
         assert dynamo.runs.own_flow(mine.run) == flow("mine")
-        assert [run.name for run in dynamo.runs.list("ns", RunQuery(label=("team", "x"))).runs] == ["r1"]
+        assert [run.name for run in dynamo.runs.list("ns", RunQuery(labels=(("team", "x"),))).runs] == ["r1"]
 
     def test_deleting_a_run_leaves_no_item(self, dynamo: DynamoStore) -> None:
         run = a_run(labels={"team": "x", "n": 1})

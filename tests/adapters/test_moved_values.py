@@ -201,5 +201,5 @@ def test_labels_find_the_run_by_their_text(store: Store, value: Json, shown: str
     host.services.starter.start(NS, StartOrder(flow="f", name="r", input={"x": value}))
     host.settle()
     assert same(host.run().labels, {"v": value})
-    found, _ = host.services.reader.views(NS, RunQuery(label=("v", shown)))
+    found, _ = host.services.reader.views(NS, RunQuery(labels=(("v", shown),)))
     assert [view.run.name for view in found] == ["r"]

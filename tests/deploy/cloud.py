@@ -90,6 +90,11 @@ class Cloud:
     def account(self) -> Account:
         return Account(boto3.Session(), self.said.append)
 
+    @property
+    def services(self) -> Services:
+        """The services of the function behind the API."""
+        return self._services_of(API)
+
     # ── what is there ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def client(self, service: str) -> Any:
@@ -153,6 +158,10 @@ class Cloud:
         at = datetime.fromtimestamp(self.clock.now() // 1000, UTC)
         text = Webhook(secret).sign("msg_1", at, body)
         return {"webhook-id": "msg_1", "webhook-timestamp": f"{at.timestamp():.0f}", "webhook-signature": text}
+
+    def work(self, queue: QueueName = QueueName.DELIVERIES) -> bool:
+        """Hand one batch of the queue to its function. Return whether there was one."""
+        return any([self._hand_over(*source) for source in self.sources() if source[1] is queue])
 
     def settle(self) -> None:
         """Hand messages to their functions until none is due."""

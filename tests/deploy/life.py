@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.adapters import sqs
+from chalicelib.entrypoints.http.openapi.examples import Exchange
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
 from chalicelib.service.ports.queues import QueueName
 from tests.deploy.cloud import Cloud
+from tests.entrypoints.story import tell
 from tests.hosts import answer_at_once
 
 DOCUMENT = """
@@ -75,6 +77,7 @@ VIEWS = (
 class Life:
     """The results."""
 
+    told: list[Exchange]
     submitted: int
     large: dict[str, Any]
     history: int
@@ -92,6 +95,8 @@ class Life:
 
 def live(cloud: Cloud) -> Life:
     """Run the week."""
+    cloud.actions.script = lambda _: Taken()
+    told = tell(cloud, cloud.request)
     cloud.actions.script = _script
     cloud.request("PUT", "/secret/k", {"value": "s3cret"})
     submitted = cloud.request("POST", "/fsl", DOCUMENT).status
@@ -109,7 +114,7 @@ def live(cloud: Cloud) -> Life:
         "views": {url: cloud.request("GET", url).status for url in VIEWS},
         "deleted": [cloud.request("DELETE", url).status for url in ("/flowrun/r", "/flow/waiting")],
     }
-    return Life(submitted=submitted, large=large, history=history, **life)
+    return Life(told=told, submitted=submitted, large=large, history=history, **life)
 
 
 def _script(request: dict[str, Any]) -> Reply:

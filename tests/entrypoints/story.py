@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from chalicelib import hosting
 from chalicelib.entrypoints.http.openapi.examples import Exchange
 from chalicelib.entrypoints.http.views.task_links import FORM
+from chalicelib.hosting import Services
 from chalicelib.model.step_token import StepToken
 from chalicelib.service.ports.queues import QueueName
 from tests.entrypoints.gateway import Reply, call
@@ -40,6 +41,12 @@ FLOW = """flow shipping
     input = (str order = "o-0");
     step Ship => (SENT -> done | LOST -> Ship) { action = ship; };
 flow_end"""
+EACH = """flow parcels
+    each Parcels => (DONE -> done) {
+        items = ${ ["p-1", "p-2", "p-3"] }; max = 2;
+        step Send => (SENT -> done) { action = ship; args = (order = ${ $item }); };
+    };
+flow_end"""
 RUN = """flow_run ship_7
     step Ship => (SENT -> done | LOST -> stopped) { action = ship; args = (order = "o-7"); };
 flow_run_end"""
@@ -56,10 +63,12 @@ NEVER_TIME = "2099-01-01T00:00:00Z"
 
 
 class Place(Protocol):
-    """Where the story happens: a clock, and workers that handle one batch of a queue."""
+    """Where the story happens: a clock, services, and workers that handle one batch of a queue."""
 
     @property
     def clock(self) -> FakeClock: ...
+    @property
+    def services(self) -> Services: ...
 
     def work(self, queue: QueueName = QueueName.DELIVERIES) -> object: ...
 
@@ -187,13 +196,19 @@ def _runs(say: Teller) -> None:
     error = {"name": "CardExpired", "cause": "the card expired in 2026"}
     say("an answer by token", "POST", "/step/{name}", {"ackState": "FAIL", "error": error}, name=token)
     say("no such token", "POST", "/step/{name}", {"ackState": "FAIL"}, name="o-2")
+    say("a flow with an each", "POST", "/flow", {"data": EACH})
+    say("a run with items", "POST", "/flow/{name}/runs", {"name": "parcels-1"}, name="parcels")
     say("the newest runs", "GET", "/flowrun", status="running,paused", limit=1)
     say("by label", "GET", "/flowrun", flow="order", label="shop:north", since="2027-01-15T08:00:00Z")
     say("one run", "GET", "/flowrun/{name}", name="o-1")
+    say("what its items did", "GET", "/flowrun/{name}/items", name="parcels-1", limit=2)
+    say("its cost", "GET", "/flowrun/{name}/cost", name="o-1")
+    say("what was sent and came back", "GET", "/flowrun/{name}/activation/{uuid}", name="o-1", uuid=full["uuid"])
     say("its history", "GET", "/flowrun/{name}/history", name="o-1", after=1, limit=2)
     rows = [{"item": number, "note": "fragile " * 10} for number in range(300)]
     hosting.services().operator.set_vars("default", "o-1", {"rows": rows})
     say("in brief", "GET", "/flowrun", view="summary", limit=1)
+    say("by status", "GET", "/flowrun/count", group="status", label="shop:north")
     say("a part of a variable", "GET", "/flowrun/{name}/value", name="o-1", of="vars", path="/rows", count=2)
     reference = say("its variables", "GET", "/flowrun/{name}", name="o-1")["spec"]["global_variable"]["rows"]["$ref"]
     key = reference.rpartition("/")[2]
@@ -309,7 +324,7 @@ def _ends(say: Teller) -> None:
     say("it has not ended", "DELETE", "/flowrun/{name}", name="o-2")
     run = say("an ended run", "GET", "/flowrun/{name}", name="o-1")
     say("the run of that uuid", "DELETE", "/flowrun/{name}/{uuid}", name="o-1", uuid=run["metadata"]["uuid"])
-    for name in ("o-2", "ship_7"):
+    for name in ("o-2", "ship_7", "parcels-1"):
         say("stop for good", "POST", "/flowrun/{name}/stop", {"reason": "nobody wants it"}, name=name)
         say("whatever run has the name", "DELETE", "/flowrun/{name}", name=name)
         for queue in (QueueName.DELIVERIES, QueueName.WAKES, QueueName.WAKES, QueueName.DELIVERIES):
@@ -323,6 +338,7 @@ def _ends(say: Teller) -> None:
     flow = say("another flow", "GET", "/flow/{name}", name="shipping")
     say("the flow of that uuid", "DELETE", "/flow/{name}/{uuid}", name="shipping", uuid=flow["metadata"]["uuid"])
     say("whatever flow has the name", "DELETE", "/flow/{name}", name="order")
+    say("the flow with an each", "DELETE", "/flow/{name}", name="parcels")
     action = say("another action", "GET", "/action/{name}", name="ship")
     say("the action of that uuid", "DELETE", "/action/{name}/{uuid}", name="ship", uuid=action["metadata"]["uuid"])
     say("whatever action has the name", "DELETE", "/action/{name}", name="charge")

@@ -613,6 +613,7 @@ def test_settings_are_read() -> None:
             "ECHOER_RATE": "100000",
             "ECHOER_NAMESPACE_RATE": "7",
             "ECHOER_MAX_STEPS": "5",
+            "ECHOER_KEEP": "90d",
             "ECHOER_SECRETS_KEY": f"{KEY}, {KEY}",
         }
     )
@@ -623,6 +624,7 @@ def test_settings_are_read() -> None:
         rate=100_000,
         namespace_rate=7,
         max_steps=5,
+        keep=90 * 86_400_000,
         secrets_key=f"{KEY}, {KEY}",
     )
 
@@ -638,6 +640,7 @@ def test_settings_are_read() -> None:
         {"ECHOER_RATE": "100001"},
         {"ECHOER_NAMESPACE_RATE": "many"},
         {"ECHOER_MAX_STEPS": "0"},
+        {"ECHOER_KEEP": "soon"},
         {"ECHOER_SECRETS_KEY": "k" * 31},
         {"ECHOER_SECRETS_KEY": "k" * 32 + " short"},
         {"ECHOER_NAMESPACE": "@access"},

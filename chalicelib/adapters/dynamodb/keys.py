@@ -107,6 +107,11 @@ CLASS_OF: Final[dict[Status, StatusClass]] = {
     Status.CANCELED: StatusClass.CANCELED,
 }
 
+STATUSES_OF: Final = {
+    status_class: frozenset(status for status, its_class in CLASS_OF.items() if its_class is status_class)
+    for status_class in StatusClass
+}
+
 
 # ── items ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 

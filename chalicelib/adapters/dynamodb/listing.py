@@ -8,7 +8,9 @@ its life, and an entry may be an earlier one; again the head decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from heapq import merge
 from itertools import groupby, islice
 from typing import Any, Final
@@ -16,11 +18,15 @@ from typing import Any, Final
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.adapters.dynamodb.heads import run_of
 from chalicelib.adapters.dynamodb.items import Table, translated
-from chalicelib.adapters.store_rules import admits, change_of
+from chalicelib.adapters.dynamodb.keys import StatusClass
+from chalicelib.adapters.store_rules import change_of
+from chalicelib.engine.steps.call import child_prefixes
 from chalicelib.model.run import Run
+from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.cursors import Position, cursor_at, position_at
-from chalicelib.service.ports.runs import Listing, RunQuery, position_of
+from chalicelib.service.ports.runs import MAX_LISTED_BYTES, Counts, Listing, RunQuery, position_in
+from chalicelib.service.runs.matching import admits
 
 _HEADS_AT_ONCE: Final = 100
 """The most items that a BatchGetItem takes (an AWS limit)."""
@@ -28,25 +34,78 @@ _HEADS_AT_ONCE: Final = 100
 _ROUNDS: Final = 10
 """The most batches of heads that are read for one page; its cursor continues from there."""
 
+_MAX_KEYS: Final = 10_000
+"""The most index entries that are read for one page: some filters need no more than the name of a run."""
+
+_FAILED: Final = frozenset({StatusClass.FAILED, StatusClass.CANCELED})
+
 
 def listing(table: Table, namespace: str, query: RunQuery) -> Listing:
     """Return one page of the runs that match the query."""
-    before = position_at(namespace, query.cursor) if query.cursor else None
+    after = position_at(namespace, query.cursor) if query.cursor else None
     with translated():
-        positions = _positions(table, namespace, query, before)
+        positions = _Positions(table, namespace, query, after)
         found: list[Run] = []
+        room = MAX_LISTED_BYTES
         for _ in range(_ROUNDS):
             wanted = min(_HEADS_AT_ONCE, query.limit - len(found) + 1)
-            some = list(islice(positions, wanted))
-            for position, run in _heads(table, namespace, some):
-                if position != position_of(run) or not admits(query, run):
+            some = positions.take(wanted)
+            for position, run, size in _heads(table, namespace, some):
+                if position != position_in(query, run) or not admits(query, run):
                     continue
-                if len(found) == query.limit:
-                    return Listing(tuple(found), cursor_at(namespace, position_of(found[-1])))
+                if len(found) == query.limit or (room < size and found):
+                    return Listing(tuple(found), cursor_at(namespace, position_in(query, found[-1])))
+                room -= size
                 found.append(run)
-            if len(some) < wanted:
+            if positions.are_all_read:
                 return Listing(tuple(found))
-    return Listing(tuple(found), cursor_at(namespace, some[-1]))
+            if len(some) < wanted:
+                break
+    return Listing(tuple(found), cursor_at(namespace, positions.last))
+
+
+def count(table: Table, namespace: str, query: RunQuery, most: int) -> Counts:
+    """Count the runs that match by status. Runs of which the index knows the status are counted by its entries.
+
+    At most `most` entries are counted, and at most _ROUNDS batches of heads read.
+    """
+    found: Counter[Status] = Counter()
+    more = False
+    for status_class in _classes(query):
+        part = replace(query, statuses=keys.STATUSES_OF[status_class] & (query.statuses or frozenset(Status)))
+        counted = _count_entries if _is_known_by_index(part, status_class) else _count_heads
+        numbers, is_cut = counted(table, namespace, part, most)
+        found.update(numbers)
+        more = more or is_cut
+    return Counts(found, more)
+
+
+def _is_known_by_index(query: RunQuery, status_class: StatusClass) -> bool:
+    """Return whether every entry that the query reads in the index is of a run that matches, with a known status."""
+    is_plain = not query.labels and not query.undo_failed and query.version is None and query.error is None
+    return is_plain and query.parent is None and query.due_before is None and len(keys.STATUSES_OF[status_class]) == 1
+
+
+def _count_entries(table: Table, namespace: str, query: RunQuery, most: int) -> tuple[Mapping[Status, int], bool]:
+    with translated():
+        read = len(_Positions(table, namespace, query, None).take(most + 1))
+    return dict.fromkeys(query.statuses or () if read else (), min(read, most)), read > most
+
+
+def _count_heads(table: Table, namespace: str, query: RunQuery, most: int) -> tuple[Mapping[Status, int], bool]:
+    with translated():
+        positions = _Positions(table, namespace, query, None)
+        found: Counter[Status] = Counter()
+        for _ in range(_ROUNDS):
+            some = positions.take(_HEADS_AT_ONCE)
+            found.update(
+                run.status
+                for position, run, _ in _heads(table, namespace, some)
+                if position == position_in(query, run) and admits(query, run)
+            )
+            if positions.are_all_read or found.total() > most:
+                break
+    return found, not positions.are_all_read
 
 
 def changed(table: Table, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
@@ -58,7 +117,7 @@ def changed(table: Table, namespace: str, since: Instant, limit: int) -> Sequenc
         positions = merge(*shards)
         while True:
             some = list(islice(positions, at_once))
-            found.update((run.name, run) for _, run in _heads(table, namespace, some) if run.status_at >= since)
+            found.update((run.name, run) for _, run, _ in _heads(table, namespace, some) if run.status_at >= since)
             runs = sorted(found.values(), key=change_of)
             if len(some) < at_once:
                 return runs[:limit]
@@ -77,31 +136,98 @@ def _changes_in(table: Table, namespace: str, number: int, since: Instant, limit
         yield int(found.ca), keys.of_head(found.k)[1]
 
 
-def _heads(table: Table, namespace: str, positions: Sequence[Position]) -> Iterator[tuple[Position, Run]]:
-    """Return, for each position, the current run of that name, if it exists."""
+def _heads(table: Table, namespace: str, positions: Sequence[Position]) -> Iterator[tuple[Position, Run, int]]:
+    """Return, for each position, the current run of that name, if it exists, and the length of its head as JSON."""
     wanted = {position: keys.head(namespace, position[1]) for position in positions}
     items = table.get_all(wanted.values(), consistent=False)
-    return ((position, run_of(items[key])) for position, key in wanted.items() if key in items)
+    return ((at, run_of(items[key]), len(items[key].b)) for at, key in wanted.items() if key in items)
 
 
-def _positions(table: Table, namespace: str, query: RunQuery, before: Position | None) -> Iterator[Position]:
-    """Return the positions below `before` at which the query may find runs, each once."""
-    partitions = [_positions_in(table, query, before, *partition) for partition in _partitions(namespace, query)]
-    for text, _ in groupby(merge(*partitions, reverse=True)):
+class _Positions:
+    """The positions at which a query may find runs, each once, in the order of the list.
+
+    `last` is the last position that was read, and `are_all_read` says whether it was the last there is.
+    """
+
+    def __init__(self, table: Table, namespace: str, query: RunQuery, after: Position | None) -> None:
+        self._left = _MAX_KEYS
+        self._prefixes = () if query.parent is None else child_prefixes(query.parent)
+        self._name_prefix = query.name_prefix
+        self._positions = _positions(table, namespace, query, after)
+        self.last = after or (0, "")
+        self.are_all_read = False
+
+    def take(self, count: int) -> list[Position]:
+        """Return the next positions: fewer than `count` at the end, or where too many entries were passed over."""
+        found: list[Position] = []
+        while len(found) < count and self._left:
+            position = next(self._positions, None)
+            if position is None:
+                self.are_all_read = True
+                break
+            self._left -= 1
+            self.last = position
+            name = position[1]
+            if name.startswith(self._name_prefix) and (not self._prefixes or name.startswith(self._prefixes)):
+                found.append(position)
+        return found
+
+
+def _positions(table: Table, namespace: str, query: RunQuery, after: Position | None) -> Iterator[Position]:
+    if query.due_before is not None:
+        yield from merge(*(_timers_in(table, namespace, query.due_before, n, after) for n in range(keys.SHARDS)))
+        return
+    query = _since_parent(table, namespace, query)
+    sources = [_positions_in(table, query, after, None, keys.label(namespace, *label)) for label in query.labels]
+    partitions = [_positions_in(table, query, after, *partition) for partition in _partitions(namespace, query)]
+    if partitions or not sources:
+        sources.insert(0, _distinct(partitions))
+    for text in _common(sources):
         yield keys.of_sort_key(text)
 
 
-def _partitions(namespace: str, query: RunQuery) -> Iterator[tuple[tables.Index | None, str]]:
-    """Return the partitions that hold such runs, each with its index (None: the table itself)."""
-    if query.label is not None:
-        yield None, keys.label(namespace, *query.label)
-        return
+def _distinct(partitions: Sequence[Iterator[str]]) -> Iterator[str]:
+    """Yield what the sorted partitions hold, each once, the greatest first."""
+    return (text for text, _ in groupby(merge(*partitions, reverse=True)))
+
+
+def _common(sorted_texts: Sequence[Iterator[str]]) -> Iterator[str]:
+    """Yield what all of them hold, the greatest first. Each is sorted like that."""
+    first, *others = sorted_texts
+    heads = [next(other, None) for other in others]
+    for text in first:
+        for number, other in enumerate(others):
+            while (head := heads[number]) is not None and head > text:
+                heads[number] = next(other, None)
+        if None in heads:
+            return
+        if all(head == text for head in heads):
+            yield text
+
+
+def _since_parent(table: Table, namespace: str, query: RunQuery) -> RunQuery:
+    """Return the query of a parent's children without the runs that are older than the parent."""
+    parent = None if query.parent is None else table.get_all([keys.head(namespace, query.parent)], consistent=False)
+    if not parent:
+        return query
+    return replace(query, since=max(query.since or 0, *(run_of(head).created_at for head in parent.values())))
+
+
+def _classes(query: RunQuery) -> list[StatusClass]:
+    """Return the classes of the runs that the query may find."""
+    classes = {keys.CLASS_OF[status] for status in (keys.CLASS_OF if query.statuses is None else query.statuses)}
+    return sorted(classes if query.error is None else classes & _FAILED)
+
+
+def _partitions(namespace: str, query: RunQuery) -> Iterator[tuple[tables.Index, str]]:
+    """Return the partitions of an index that hold such runs. Runs with a label are found by their labels alone."""
     if query.undo_failed:
         for shard in range(keys.SHARDS):
             yield tables.UNDO_FAILED, keys.undo_failed(namespace, shard)
         return
-    classes = {keys.CLASS_OF[status] for status in (keys.CLASS_OF if query.statuses is None else query.statuses)}
-    for status in sorted(classes):
+    if query.labels:
+        return
+    for status in _classes(query):
         for shard in range(keys.SHARDS):
             if query.flow is not None:
                 yield tables.BY_FLOW, keys.by_flow(namespace, query.flow, status, shard)
@@ -112,18 +238,36 @@ def _partitions(namespace: str, query: RunQuery) -> Iterator[tuple[tables.Index 
 def _positions_in(
     table: Table, query: RunQuery, before: Position | None, index: tables.Index | None, partition: str
 ) -> Iterator[str]:
+    """Yield the sort keys below `before` in a partition of an index (None: of the table), the greatest first."""
     sort: Any = table.item.c if index else table.item.s
-    upper = keys.sort_key(*before) if before else None
-    lower = keys.sort_key(query.since or 0)
-    if upper is not None and upper < lower:
+    lower, upper = keys.sort_key(query.since or 0), keys.sort_key(*before) if before else None
+    newest = None if query.until is None else keys.sort_key(query.until + 1)
+    bounds = [bound for bound in (upper, newest) if bound is not None]
+    if bounds and min(bounds) < lower:
         return
     for found in table.item.query(
         partition,
-        sort.between(lower, upper) if upper else sort >= lower,
+        sort.between(lower, min(bounds)) if bounds else sort >= lower,
         index_name=index.name if index else None,
         scan_index_forward=False,
         page_size=min(_HEADS_AT_ONCE, query.limit + 1),
     ):
         text = found.c if index else found.s
-        if text != upper:
+        if text not in bounds:
             yield text
+
+
+def _timers_in(
+    table: Table, namespace: str, before: Instant, number: int, after: Position | None
+) -> Iterator[Position]:
+    """Yield the timers of a shard that are set for a time before `before`, the next one first."""
+    first = after or (0, "")
+    for found in table.item.query(
+        keys.timers(number),
+        table.item.al.between(first[0], before - 1),
+        index_name=tables.TIMERS.name,
+        page_size=_HEADS_AT_ONCE,
+    ):
+        owner, name = keys.of_head(found.k)
+        if owner == namespace and (int(found.al), name) > first:
+            yield int(found.al), name

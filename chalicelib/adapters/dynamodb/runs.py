@@ -17,9 +17,9 @@ from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.adapters.dynamodb.heads import beginning, body_of, run_of
 from chalicelib.adapters.dynamodb.items import Item, Table, translated
 from chalicelib.adapters.dynamodb.keys import Key
-from chalicelib.adapters.dynamodb.listing import changed, listing
+from chalicelib.adapters.dynamodb.listing import changed, count, listing
 from chalicelib.adapters.dynamodb.parts import Parts
-from chalicelib.adapters.store_rules import conflict_error, flow_of, labels_of, timer_of, undo_failed
+from chalicelib.adapters.store_rules import conflict_error
 from chalicelib.model.flow import Flow
 from chalicelib.model.history import Page, decode_page, encode_page
 from chalicelib.model.json_values import decode as decode_value
@@ -27,7 +27,8 @@ from chalicelib.model.json_values import encode as encode_value
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Conflict, NotFound, RunExists
-from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, position_of
+from chalicelib.service.ports.runs import Counts, DueTimer, Listing, NewRun, RunQuery, position_of
+from chalicelib.service.runs.matching import flow_of, labels_of, timer_of, undo_failed
 
 _PAGES_AT_ONCE: Final = 32
 
@@ -108,6 +109,9 @@ class DynamoRuns:
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
         return listing(self._table, namespace, query)
+
+    def count(self, namespace: str, query: RunQuery, most: int) -> Counts:
+        return count(self._table, namespace, query, most)
 
     def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
         return changed(self._table, namespace, since, limit)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from operator import itemgetter
 from threading import RLock
 
-from chalicelib.adapters.store_rules import (
-    admits,
-    change_of,
-    conflict_error,
-    timer_of,
-)
+from chalicelib.adapters.store_rules import change_of, conflict_error
 from chalicelib.model.flow import Flow
 from chalicelib.model.history import Page, decode_page, encode_page
 from chalicelib.model.json_values import decode as decode_value
@@ -20,7 +18,17 @@ from chalicelib.model.run import Run, decode_run, encode
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound, RunExists
 from chalicelib.service.ports.cursors import Position, cursor_at, position_at
-from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, position_of
+from chalicelib.service.ports.runs import (
+    MAX_LISTED_BYTES,
+    Counts,
+    DueTimer,
+    Listing,
+    NewRun,
+    RunQuery,
+    position_in,
+    position_of,
+)
+from chalicelib.service.runs.matching import admits, timer_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +118,33 @@ class MemoryRuns:
             self._forget(run)
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
-        before = position_at(namespace, query.cursor) if query.cursor else None
-        with self._lock:
-            heads = [head for (owner, _), head in self._heads.items() if owner == namespace]
+        after = position_at(namespace, query.cursor) if query.cursor else None
         found: list[Run] = []
-        for head in sorted(heads, key=lambda head: head.place, reverse=True):
-            if (before is None or head.place < before) and admits(query, run := decode_run(head.body)):
-                if len(found) == query.limit:
-                    return Listing(tuple(found), cursor_at(namespace, position_of(found[-1])))
-                found.append(run)
+        room = MAX_LISTED_BYTES
+        for position, head in self._listed(namespace, query):
+            if after is not None and (position >= after if query.due_before is None else position <= after):
+                continue
+            if not admits(query, run := decode_run(head.body)):
+                continue
+            room -= len(head.body)
+            if len(found) == query.limit or (room < 0 and found):
+                return Listing(tuple(found), cursor_at(namespace, position_in(query, found[-1])))
+            found.append(run)
         return Listing(tuple(found))
+
+    def count(self, namespace: str, query: RunQuery, most: int) -> Counts:
+        runs = (decode_run(head.body) for _, head in self._listed(namespace, query))
+        found = [run.status for run in islice((run for run in runs if admits(query, run)), most + 1)]
+        return Counts(Counter(found[:most]), len(found) > most)
+
+    def _listed(self, namespace: str, query: RunQuery) -> Sequence[tuple[Position, _Head]]:
+        """Return the heads that the query may list with their positions, in its order."""
+        with self._lock:
+            heads = [(name, head) for (owner, name), head in self._heads.items() if owner == namespace]
+        if query.due_before is None:
+            return sorted(((head.place, head) for _, head in heads), key=itemgetter(0), reverse=True)
+        timers = [((head.timer_at, name), head) for name, head in heads if head.timer_at is not None]
+        return sorted(timers, key=itemgetter(0))
 
     def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
         with self._lock:

@@ -53,8 +53,27 @@ def _add_waiters_and_schedules(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX schedules_due ON schedules (wake_at) WHERE wake_at IS NOT NULL")
 
 
-def _add_deliveries_and_batches(connection: sqlite3.Connection) -> None:
-    """Version 4 to 5: deliveries of activations are rows; batches and their chunks."""
+def _find_runs(connection: sqlite3.Connection) -> None:
+    """Find runs by error, parent, version of the flow, and deadline."""
+    for column in ("error TEXT", "parent TEXT", "flow_version INTEGER"):
+        connection.execute(f"ALTER TABLE runs ADD COLUMN {column}")
+    connection.execute(
+        "UPDATE runs SET parent = json_extract(CAST(body AS TEXT), '$.pr.r'),"
+        " flow_version = coalesce(json_extract(CAST(body AS TEXT), '$.df.v'), 0),"
+        " error = CASE WHEN status IN ('failed', 'canceled') THEN json_extract(CAST(body AS TEXT), '$.eo.n') END"
+    )
+    connection.execute("DROP INDEX runs_by_flow")
+    connection.execute("CREATE INDEX runs_by_flow ON runs (namespace, flow, status, created_at, name)")
+    for column in ("error", "parent"):
+        connection.execute(
+            f"CREATE INDEX runs_by_{column} ON runs (namespace, {column}, created_at, name) WHERE {column} IS NOT NULL"
+        )
+    connection.execute("CREATE INDEX runs_due ON runs (namespace, timer_at, name) WHERE timer_at IS NOT NULL")
+
+
+def _add_deliveries_batches_and_filters(connection: sqlite3.Connection) -> None:
+    """Version 4 to 5: deliveries of activations are rows; batches and their chunks; filters of runs are columns."""
+    _find_runs(connection)
     connection.execute(
         "CREATE TABLE deliveries (namespace TEXT, run TEXT, uuid TEXT, at INTEGER, body BLOB NOT NULL,"
         " PRIMARY KEY (namespace, run, uuid, at)) WITHOUT ROWID"
@@ -75,7 +94,7 @@ MIGRATIONS: Final[Sequence[Migration]] = (
     _rename_tables,
     _list_failed_undos,
     _add_waiters_and_schedules,
-    _add_deliveries_and_batches,
+    _add_deliveries_batches_and_filters,
 )
 """`MIGRATIONS[0]` leads from version 1 to 2, and so on."""
 

@@ -8,23 +8,17 @@ from itertools import islice
 from typing import Final
 
 from chalicelib.adapters.sqlite.database import Database
-from chalicelib.adapters.store_rules import (
-    conflict_error,
-    flow_of,
-    labels_of,
-    timer_of,
-    undo_failed,
-)
+from chalicelib.adapters.sqlite.listing import count, listing
+from chalicelib.adapters.store_rules import conflict_error
 from chalicelib.model.flow import Flow
 from chalicelib.model.history import Page, decode_page, encode_page
 from chalicelib.model.json_values import decode as decode_value
 from chalicelib.model.json_values import encode as encode_value
 from chalicelib.model.run import Run, decode_run, encode
-from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound, RunExists
-from chalicelib.service.ports.cursors import Position, cursor_at, position_at
-from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, position_of
+from chalicelib.service.ports.runs import Counts, DueTimer, Listing, NewRun, RunQuery
+from chalicelib.service.runs.matching import error_of, flow_of, labels_of, parent_of, timer_of, undo_failed
 
 _PAGES_AT_ONCE: Final = 32
 _VALUES_AT_ONCE: Final = 500
@@ -108,15 +102,10 @@ class SqliteRuns:
             connection.execute("DELETE FROM runs WHERE namespace = ? AND name = ?", key)
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
-        before = position_at(namespace, query.cursor) if query.cursor else None
-        statuses: Sequence[Status | None] = [None] if query.statuses is None else sorted(query.statuses)
-        found: list[Run] = []
-        for status in statuses:
-            sql, values = _newest(namespace, query, status, before)
-            found += [decode_run(body) for (body,) in self._database.rows(sql, values)]
-        found.sort(key=position_of, reverse=True)
-        cursor = cursor_at(namespace, position_of(found[query.limit - 1])) if len(found) > query.limit else None
-        return Listing(tuple(found[: query.limit]), cursor)
+        return listing(self._database, namespace, query)
+
+    def count(self, namespace: str, query: RunQuery, most: int) -> Counts:
+        return count(self._database, namespace, query, most)
 
     def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
         query = "SELECT body FROM runs WHERE namespace = ? AND status_at >= ? ORDER BY status_at, name LIMIT ?"
@@ -127,36 +116,6 @@ class SqliteRuns:
             "SELECT namespace, name, timer_at FROM runs WHERE timer_at <= ? AND timer_at >= ? ORDER BY timer_at LIMIT ?"
         )
         return [DueTimer(*found) for found in self._database.rows(query, (until, since, limit))]
-
-
-def _newest(
-    namespace: str, query: RunQuery, status: Status | None, before: Position | None
-) -> tuple[str, tuple[object, ...]]:
-    """Return SQL, and its values, for the newest runs below `before`: one more than `query.limit`.
-
-    `status` None selects all statuses. Each status is read from its own part of an index, so finding runs of a rare
-    status does not scan the others.
-    """
-    index, source = ("runs", "runs")
-    terms: list[tuple[str, Sequence[object]]] = []
-    if query.label is not None:
-        index, source = ("labels", "labels CROSS JOIN runs USING (namespace, name)")
-        terms.append(("labels.label = ? AND labels.value = ?", query.label))
-    terms.append((f"{index}.namespace = ?", (namespace,)))
-    if status is not None:
-        terms.append(("runs.status = ?", (status,)))
-    if query.flow is not None:
-        terms.append(("runs.flow = ?", (query.flow,)))
-    if query.undo_failed:
-        terms.append(("runs.undo_failed IS NOT NULL", ()))
-    if query.since is not None:
-        terms.append((f"{index}.created_at >= ?", (query.since,)))
-    if before is not None:
-        terms.append((f"({index}.created_at, {index}.name) < (?, ?)", before))
-    where = " AND ".join(text for text, _ in terms)
-    order = f"{index}.created_at DESC, {index}.name DESC"
-    sql = f"SELECT runs.body FROM {source} WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608 - no text of a caller
-    return sql, (*(value for _, values in terms for value in values), query.limit + 1)
 
 
 def create_within(connection: sqlite3.Connection, new: NewRun) -> None:
@@ -172,18 +131,20 @@ def create_within(connection: sqlite3.Connection, new: NewRun) -> None:
 
 def _insert(new: NewRun) -> tuple[str, tuple[object, ...]]:
     run = new.run
-    sql = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    sql = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
     key = (run.namespace, run.name, run.id, run.version, run.status, run.status_at)
-    return sql, (*key, flow_of(run), run.created_at, timer_of(run), new.body or encode(run), undo_failed(run))
+    values = (flow_of(run), run.created_at, timer_of(run), new.body or encode(run), undo_failed(run))
+    return sql, (*key, *values, error_of(run), parent_of(run), run.definition.version)
 
 
 def _update(run: Run, seen: int, body: bytes) -> tuple[str, tuple[object, ...]]:
     sql = (
-        "UPDATE runs SET version = ?, status = ?, status_at = ?, timer_at = ?, body = ?, undo_failed = ?"
+        "UPDATE runs SET version = ?, status = ?, status_at = ?, timer_at = ?, body = ?, undo_failed = ?, error = ?,"
+        " flow_version = ?"
         " WHERE namespace = ? AND name = ? AND version = ? AND id = ?"
     )
     changed = (run.version, run.status, run.status_at, timer_of(run), body or encode(run), undo_failed(run))
-    return sql, (*changed, run.namespace, run.name, seen, run.id)
+    return sql, (*changed, error_of(run), run.definition.version, run.namespace, run.name, seen, run.id)
 
 
 def _label_rows(run: Run) -> list[tuple[object, ...]]:

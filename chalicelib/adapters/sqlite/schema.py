@@ -12,10 +12,13 @@ CREATE TABLE names (namespace TEXT, kind TEXT, name TEXT, version INTEGER NOT NU
 
 CREATE TABLE runs (namespace TEXT, name TEXT, id TEXT NOT NULL, version INTEGER NOT NULL, status TEXT NOT NULL,
     status_at INTEGER NOT NULL, flow TEXT NOT NULL, created_at INTEGER NOT NULL, timer_at INTEGER, body BLOB NOT NULL,
-    undo_failed INTEGER, PRIMARY KEY (namespace, name));
+    undo_failed INTEGER, error TEXT, parent TEXT, flow_version INTEGER, PRIMARY KEY (namespace, name));
 CREATE INDEX runs_listed ON runs (namespace, created_at, name);
 CREATE INDEX runs_by_status ON runs (namespace, status, created_at, name);
-CREATE INDEX runs_by_flow ON runs (namespace, flow, created_at, name);
+CREATE INDEX runs_by_flow ON runs (namespace, flow, status, created_at, name);
+CREATE INDEX runs_by_error ON runs (namespace, error, created_at, name) WHERE error IS NOT NULL;
+CREATE INDEX runs_by_parent ON runs (namespace, parent, created_at, name) WHERE parent IS NOT NULL;
+CREATE INDEX runs_due ON runs (namespace, timer_at, name) WHERE timer_at IS NOT NULL;
 CREATE INDEX runs_changed ON runs (namespace, status_at, name);
 CREATE INDEX runs_timers ON runs (timer_at) WHERE timer_at IS NOT NULL;
 CREATE INDEX runs_undo_failed ON runs (namespace, created_at, name) WHERE undo_failed IS NOT NULL;

@@ -79,8 +79,11 @@ def child_name(run: Run, step: str, uuid: str) -> str:
     The name is the path to the child, and ends in the whole uuid, so no two names are the same. Where the path is too
     long, a digest replaces all but its end.
     """
-    ending = f".{step}.{uuid}"
-    if len(run.name) + len(ending) <= MAX_CHILD_NAME:
-        return run.name + ending
-    digest = hashlib.sha256(run.name.encode()).hexdigest()[:32]
-    return f"~{digest}{ending}"
+    ending = f"{step}.{uuid}"
+    whole, short = child_prefixes(run.name)
+    return (whole if len(whole) + len(ending) <= MAX_CHILD_NAME else short) + ending
+
+
+def child_prefixes(run: str) -> tuple[str, str]:
+    """Return how the names of the children of the run with this name begin: short ones and long ones."""
+    return f"{run}.", f"~{hashlib.sha256(run.encode()).hexdigest()[:32]}."

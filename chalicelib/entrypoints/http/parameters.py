@@ -57,21 +57,27 @@ LABEL: Final = Parameter(
     "Return only what has this label, written as `KEY:VALUE`. Given several times, all of them.",
     {"type": "string", "pattern": "^[^:]+:", "maxLength": bodies.MAX_TEXT_CHARACTERS},
 )
-RUNS: Final = (
-    NAME,
+FILTERS: Final = (
     Parameter(
         "status",
         f"Return runs with one of these statuses, separated by commas: {', '.join(Status)}.",
         {"type": "string", "pattern": f"^({_STATUS})(,({_STATUS}))*$", "maxLength": bodies.MAX_TEXT_CHARACTERS},
     ),
     Parameter("flow", "Return runs of this flow."),
-    Parameter(
-        "label",
-        "Return runs with this label, written as `KEY:VALUE`.",
-        {"type": "string", "pattern": "^[^:]+:", "maxLength": bodies.MAX_TEXT_CHARACTERS},
-    ),
-    Parameter("undo", "Return runs of which an undo failed.", {"type": "string", "enum": ["failed", ""]}),
+    Parameter("version", "Return runs of this version of their flow.", integer(1, 10**9)),
+    LABEL,
     Parameter("since", "Return runs that started at this time or later.", MOMENT),
-    LIMIT,
-    CURSOR,
+    Parameter("until", "Return runs that started at this time or earlier.", MOMENT),
+    Parameter("error", "Return runs that failed, or were canceled, with an error of this name."),
+    Parameter("parent", "Return runs that the run of this name called."),
+    Parameter("name_prefix", "Return runs of which the name begins with this."),
+    Parameter("undo", "Return runs of which an undo failed.", {"type": "string", "enum": ["failed", ""]}),
+    Parameter("waiting_for", "Return runs that wait for an event of this name."),
+    Parameter(
+        "due_before",
+        "Return live runs with a deadline before this time that are not paused; the next one first.",
+        MOMENT,
+    ),
 )
+"""The filters of runs. All that are given must hold."""
+RUNS: Final = (NAME, *FILTERS, LIMIT, CURSOR)

@@ -75,9 +75,16 @@ class Query:
         return RunQuery(
             statuses=self._statuses(),
             flow=self.text("flow"),
-            label=self._label(),
+            version=self.number("version", 0, 1, 10**9) or None,
+            labels=tuple(self.labels()),
             since=self.moment("since"),
+            until=self.moment("until"),
+            error=self.text("error"),
+            parent=self.text("parent"),
+            name_prefix=self.text("name_prefix") or "",
             undo_failed=self._undo_failed(),
+            due_before=self.moment("due_before"),
+            waiting_for=self.text("waiting_for"),
             limit=self.limit(),
             cursor=self.text("cursor"),
         )
@@ -91,15 +98,6 @@ class Query:
             if word not in list(Status):
                 raise Malformed(f"`status` must be one or more of {', '.join(Status)}, not {word!r:.60}")
         return frozenset(Status(word) for word in words)
-
-    def _label(self) -> tuple[str, str] | None:
-        text = self.text("label")
-        if text is None:
-            return None
-        key, colon, value = text.partition(":")
-        if not key or not colon:
-            raise Malformed(f"`label` must have the form KEY:VALUE, not {text!r:.60}")
-        return key, value
 
     def _undo_failed(self) -> bool:
         text = self.text("undo")

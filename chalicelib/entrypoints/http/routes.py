@@ -13,17 +13,18 @@ from chalicelib.entrypoints.http import adapter, presenters, responses
 from chalicelib.entrypoints.http.openapi.made_once import MadeOnce
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
+from chalicelib.entrypoints.http.terminal import route as command
 from chalicelib.entrypoints.http.views import (
     activations,
     authoring,
     aws_sdk,
     batches,
-    command,
     definitions,
     doctor,
     events,
     graphs,
     holds,
+    items,
     runs,
     schedules,
     secrets,
@@ -143,6 +144,7 @@ ROUTES: Final = (
     *values.ROUTES,
     *batches.ROUTES,
     *activations.ROUTES,
+    *items.ROUTES,
     *steps.ROUTES,
     *events.ROUTES,
     *schedules.ROUTES,

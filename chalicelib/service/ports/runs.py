@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from chalicelib.model.flow import Flow
 from chalicelib.model.history import Page
@@ -24,32 +24,68 @@ class NewRun:
     """`encode(run)` if the caller has it; empty: the store encodes the run."""
 
 
+MAX_LISTED_BYTES: Final = 4 * 1024 * 1024
+"""A page of a listing ends before its heads have more bytes of JSON; it has at least one head."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunQuery:
-    """Which runs to list, newest first. None means any. `cursor` is the one that the previous listing returned."""
+    """Which runs to list, newest first. All that is given must hold; None, empty and False mean any.
+
+    `cursor` is the one that the previous listing returned.
+    """
 
     statuses: frozenset[Status] | None = None
     flow: str | None = None
-    label: tuple[str, str] | None = None
+    version: int | None = None
+    """The version of the flow."""
+    labels: tuple[tuple[str, str], ...] = ()
     since: Instant | None = None
     """Only runs created at that time or later."""
+    until: Instant | None = None
+    """Only runs created at that time or earlier."""
+    error: str | None = None
+    """Only runs that have failed, or were canceled, with an error of this name."""
+    parent: str | None = None
+    """Only runs whose end the run of this name waits for, or waited for."""
+    name_prefix: str = ""
     undo_failed: bool = False
     """Only runs of which an undo failed."""
+    due_before: Instant | None = None
+    """Only live runs with a deadline before that time that are not paused. They are listed by the time of their timer,
+    the next one first."""
+    waiting_for: str | None = None
+    """Only live runs that wait for an event of this name. Stores ignore it: `Reader.listing` applies it."""
     limit: int = 50
     cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A page of heads and the cursor of the next page (None: this is the last). It may be shorter than the limit."""
+    """A page of heads and the cursor of the next page (None: this is the last). It may be shorter than the limit, and
+    empty: then no run that was looked at matches. `total` is the number of runs on all pages, where it is cheap."""
 
     runs: tuple[Run, ...]
     cursor: str | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many runs match, by status. `more`: there are more than were counted."""
+
+    by_status: Mapping[Status, int]
+    more: bool = False
 
 
 def position_of(run: Run) -> Position:
     """Return the run's position in the list of runs, which never changes. The newest run has the greatest."""
     return run.created_at, run.name
+
+
+def position_in(query: RunQuery, run: Run) -> Position:
+    """Return the run's position in the list of the runs that match the query."""
+    return position_of(run) if query.due_before is None else (run.timer_at or 0, run.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +147,14 @@ class RunStore(Protocol):
         ...
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
-        """List runs, newest first, by an index that may lag a moment. Raises Malformed for an unknown cursor."""
+        """List runs by an index that may lag a moment. Raises Malformed for an unknown cursor.
+
+        A run that matches throughout is on exactly one page, though others begin and end meanwhile.
+        """
+        ...
+
+    def count(self, namespace: str, query: RunQuery, most: int) -> Counts:
+        """Count the runs that match, at most about `most`. The limit and the cursor of the query do not matter."""
         ...
 
     def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:

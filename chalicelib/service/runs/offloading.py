@@ -8,6 +8,7 @@ which no head refers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace as replace_fields
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import BlobMissing
 from chalicelib.service.ports.changes import Changes
-from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, RunStore
+from chalicelib.service.ports.runs import Counts, DueTimer, Listing, NewRun, RunQuery, RunStore
 from chalicelib.service.runs.blobs import BlobCache
 from chalicelib.service.runs.references import (
     Change,
@@ -141,7 +142,10 @@ class OffloadingRunStore:
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
         listing = self._runs.list(namespace, query)
-        return Listing(tuple(self._restored(run) for run in listing.runs), listing.cursor)
+        return replace_fields(listing, runs=tuple(self._restored(run) for run in listing.runs))
+
+    def count(self, namespace: str, query: RunQuery, most: int) -> Counts:
+        return self._runs.count(namespace, query, most)
 
     def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
         return [self._restored(run) for run in self._runs.changed(namespace, since, limit)]

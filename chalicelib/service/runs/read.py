@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
 import msgspec
 
 from chalicelib.model import definition
+from chalicelib.model.flow import EventStep, walk
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
@@ -22,11 +24,12 @@ from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.cursors import cursor_at
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.events import Signal
-from chalicelib.service.ports.runs import Listing, RunQuery, position_of
+from chalicelib.service.ports.runs import Counts, Listing, RunQuery, position_in
 from chalicelib.service.ports.store import Store
-from chalicelib.service.runs.entries import entries_after, newest
+from chalicelib.service.runs.entries import MAX_READ_ENTRIES, entries_after
 from chalicelib.service.runs.history import HistoryPage, HistoryQuery, history_page
 from chalicelib.service.runs.large_values import Large, small_values, without_large_values
+from chalicelib.service.runs.matching import admits
 from chalicelib.service.runs.offloading import OffloadingRunStore
 
 MAX_VIEWED_ENTRIES: Final = 1_000
@@ -34,6 +37,12 @@ MAX_VIEWED_ENTRIES: Final = 1_000
 
 MAX_CHANGED_RUNS: Final = 1_000
 """How many changed runs one call returns."""
+
+MAX_COUNTED: Final = 10_000
+"""How many runs of a status are counted."""
+
+MAX_WAITING_READ: Final = 1_000
+"""How many live runs one request looks at for those that wait for an event."""
 
 MAX_WATCH_MS: Final = 25_000
 """How long a request may wait for changes. API Gateway ends a request after 29 s."""
@@ -96,13 +105,53 @@ class Reader:
         shown = without_large_values(run)
         return RunView(shown.run, self._definition_cache.of(run), shown.entries, shown.large)
 
-    def cursor_after(self, namespace: str, run: Run) -> str:
+    def cursor_after(self, namespace: str, query: RunQuery, run: Run) -> str:
         """Return the cursor of the runs that are listed after this one."""
-        return cursor_at(namespace, position_of(run))
+        return cursor_at(namespace, position_in(query, run))
 
     def listing(self, namespace: str, query: RunQuery) -> Listing:
-        """Return runs, newest first, as they are stored: `list_view` returns what is needed to show one whole."""
-        return self._runs.stored(namespace, query)
+        """Return the runs that match, as they are stored: `list_view` returns what is needed to show one whole."""
+        if query.waiting_for is None:
+            return self._runs.stored(namespace, query)
+        return self._waiting(namespace, _only_live(query), query.waiting_for)
+
+    def named(self, namespace: str, name: str, query: RunQuery) -> Run:
+        """Return the run with this name as `stored` does. Raises NotFound if it does not match the query."""
+        run = self.stored(namespace, name)
+        if not admits(query, run) or (query.waiting_for is not None and not self._waits_for(run, query.waiting_for)):
+            raise NotFound("flow_run", name)
+        return run
+
+    def count(self, namespace: str, query: RunQuery) -> Counts:
+        """Count the runs that match by status, up to MAX_COUNTED of each; fewer where each must be looked at."""
+        if query.waiting_for is None:
+            return self._runs.count(namespace, query, MAX_COUNTED)
+        listing = self.listing(namespace, replace(query, limit=MAX_WAITING_READ, cursor=None))
+        return Counts(Counter(run.status for run in listing.runs), listing.cursor is not None)
+
+    def _waiting(self, namespace: str, query: RunQuery, event: str) -> Listing:
+        """Return the runs that match and wait for the event. At most MAX_WAITING_READ runs are looked at."""
+        found: list[Run] = []
+        read, cursor = 0, query.cursor
+        while read < MAX_WAITING_READ:
+            listing = self._runs.stored(namespace, replace(query, cursor=cursor, limit=query.limit - len(found)))
+            found += (run for run in listing.runs if self._waits_for(run, event))
+            read, cursor = read + query.limit, listing.cursor
+            if cursor is None or len(found) == query.limit:
+                break
+        return Listing(tuple(found), cursor)
+
+    def _waits_for(self, stored: Run, event: str) -> bool:
+        """Return whether a token of the run waits for an event of this name."""
+        if stored.status not in LIVE:
+            return False
+        run = self._runs.whole(stored)
+        steps = self._definition_cache.of(run).flow.steps
+        waiting = {token.step for token in run.tokens if token.activation}
+        return any(
+            isinstance(step, EventStep) and step.name in waiting and event in step.events.values()
+            for step in walk(steps)
+        )
 
     def list_view(self, stored: Run) -> RunView | None:
         """Return a run of a listing with the tail of its history; None if its values are too many for a response."""
@@ -111,12 +160,12 @@ class Reader:
         return self._view(run, run.tail if is_complete else self._newest_entries(run))
 
     def path(self, namespace: str, name: str) -> RunView:
-        """Return the run, its large values as references, and its newest history, as one request reads it.
+        """Return the run with as much of its newest history as one request reads. Large values are references.
 
         Raises NotFound.
         """
         run = self.stored(namespace, name)
-        return RunView(run, self._definition_cache.of(run), newest(self._runs, run).entries)
+        return RunView(run, self._definition_cache.of(run), self._newest_entries(run, MAX_READ_ENTRIES))
 
     def views(self, namespace: str, query: RunQuery) -> tuple[tuple[RunView, ...], str | None]:
         """Return runs, newest first, each with the tail of its history, and the cursor of the next page.
@@ -135,9 +184,9 @@ class Reader:
         found.update({run.id: run for run in live if run.updated_at >= since})
         return tuple(found.values())
 
-    def _newest_entries(self, run: Run) -> tuple[Entry, ...]:
-        """Return the newest MAX_VIEWED_ENTRIES entries. Their large values are references."""
-        after = max(0, run.seq - MAX_VIEWED_ENTRIES)
+    def _newest_entries(self, run: Run, most: int = MAX_VIEWED_ENTRIES) -> tuple[Entry, ...]:
+        """Return the newest entries, at most `most`. Their large values are references."""
+        after = max(0, run.seq - most)
         older: list[Entry] = []
         if run.tail and run.tail[0].seq > after + 1:
             for page in self._runs.stored_pages(run, after):
@@ -245,3 +294,7 @@ class Reader:
         """Return the events that have not expired, newest first."""
         now = self._clock.now()
         return [signal for signal in self._store.signals.list(namespace, now, limit) if signal.until >= now]
+
+
+def _only_live(query: RunQuery) -> RunQuery:
+    return replace(query, statuses=LIVE if query.statuses is None else query.statuses & LIVE)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 from chalice.app import Chalice
 
-from fsl.local.connections import ConnectionLimits, HttpServer
+from fsl.local.connections import MAX_UNREAD_BYTES, ConnectionLimits, HttpServer
 from fsl.local.gateway import Gateway
 from fsl.local.time_limit import TimeLimit
 from fsl.local.waits import Waits
@@ -60,6 +60,10 @@ class Server:
             self.release.wait(20)
             self.ended.append("slow")
             return "late"
+
+        @app.route("/big")
+        def big() -> str:
+            return "x" * 300_000
 
         @app.route("/wait")
         def wait() -> str:
@@ -225,6 +229,24 @@ def test_requests_that_wait_are_limited(server: Server) -> None:
         assert [answer_on(connection) for connection in waiting] == [(200, "waited")] * 4
         server.release.clear()
     until(lambda: server.waits.waiting == 0)
+
+
+def test_a_client_that_does_not_read_occupies_no_thread(server: Server) -> None:
+    """Nor memory: what it asks for beyond what it reads is not processed, and the connection ends."""
+    unread, number = MAX_UNREAD_BYTES + 400_000, 2 * QUICK.threads
+    with ExitStack() as stack:
+        lazy = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for connection in lazy:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            connection.connect(("127.0.0.1", server.port))
+            connection.sendall(b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
+        channels = server.http.active_channels
+        until(lambda: len([one for one in list(channels.values()) if one.close_when_flushed]) == number)
+        assert all(one.total_outbufs_len < unread for one in list(channels.values()))
+        assert server.is_well()
+        got = b"".join(iter(lambda: lazy[0].recv(1_000_000), b""))
+    assert 1 <= got.count(b"HTTP/1.1 200 OK") < 50
+    assert got.endswith(b"x")
 
 
 @pytest.mark.parametrize("half", [False, True], ids=["closed", "half closed"])

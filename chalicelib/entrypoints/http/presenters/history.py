@@ -38,7 +38,7 @@ def entry(found: Entry, values: Values = AS_IT_IS) -> responses.Entry:
     }
 
 
-def task(found: OpenTask, links: dict[str, responses.TaskLinks]) -> responses.Task:
+def task(found: OpenTask, links: dict[str, responses.AnswerLinks]) -> responses.Task:
     """Return a task for a person, with the names that its answer needs (`POST /step`)."""
     return {
         "flowId": found.run,

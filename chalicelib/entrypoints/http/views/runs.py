@@ -31,6 +31,7 @@ from chalicelib.model.run import Run
 from chalicelib.model.status import ENDED
 from chalicelib.service.errors import Invalid, Malformed, NotFound
 from chalicelib.service.observability import work_context
+from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.runs.history import HistoryPage, HistoryQuery
 from chalicelib.service.runs.start import StartOrder
 from chalicelib.service.security.roles import Role
@@ -67,24 +68,49 @@ def list_runs(request: Request) -> Json:
     `view=summary` lists them in brief, `view=full` in their whole shape. By default they have their whole shape as long
     as the response is small, and are in brief otherwise. A page ends before the response is too large.
     """
-    name, shape, reader = request.query.text("metadata.name"), _shape(request), request.services.reader
+    query, shape, reader = request.query.runs(), _shape(request), request.services.reader
+    name = request.query.text("metadata.name")
     if name is not None:
-        try:
-            return [shown_runs.named(reader, request.namespace, name, shape)]
-        except NotFound:
-            return []
-    listing = reader.listing(request.namespace, request.query.runs())
+        return _one(request, name, query, shape)
+    listing = reader.listing(request.namespace, query)
 
     def items(show: Callable[[Run], Json]) -> Iterable[Item]:
-        return (pages.item(show(run), reader.cursor_after(request.namespace, run)) for run in listing.runs)
+        return (pages.item(show(run), reader.cursor_after(request.namespace, query, run)) for run in listing.runs)
 
-    if shape == SUMMARY:
-        return pages.response(items(presenters.summary), listing.cursor)
-    if shape == FULL:
-        return pages.response(items(partial(shown_runs.listed, reader)), listing.cursor)
-    small = pages.within(items(partial(shown_runs.listed, reader)), SMALL_LIST_BYTES)
-    brief = partial(presenters.summary, is_cut=True)
-    return pages.response(items(brief) if small is None else small, listing.cursor)
+    small = None
+    if shape is None:
+        small = pages.within(items(partial(shown_runs.listed, reader)), SMALL_LIST_BYTES)
+    if small is not None or shape == FULL:
+        made = pages.response(small or items(partial(shown_runs.listed, reader)), listing.cursor)
+    else:
+        brief = partial(presenters.summary, is_cut=shape is None)
+        made = pages.response(items(brief), listing.cursor)
+    is_all = query.cursor is None and "x-next-cursor" not in made.headers
+    total = len(listing.runs) if is_all else listing.total
+    if total is not None:
+        made.headers["x-total-approx"] = str(total)
+    return made
+
+
+def _one(request: Request, name: str, query: RunQuery, shape: str | None) -> Json:
+    """Return a list of the run with this name, or an empty one if there is none or if it does not match."""
+    reader = request.services.reader
+    try:
+        reader.named(request.namespace, name, query)
+        return [shown_runs.named(reader, request.namespace, name, shape)]
+    except NotFound:
+        return []
+
+
+def count_runs(request: Request) -> Json:
+    """Count runs, by status.
+
+    `more` says that there are more than were counted: at most 10,000 of each status are, and fewer where a filter needs
+    each run to be looked at.
+    """
+    request.query.choice("group", ("status",))
+    counts = request.services.reader.count(request.namespace, request.query.runs())
+    return {"counts": {str(status): number for status, number in counts.by_status.items()}, "more": counts.more}
 
 
 def get(request: Request, name: str) -> Json:
@@ -95,7 +121,8 @@ def get(request: Request, name: str) -> Json:
     reader, wait_ms = request.services.reader, _wait_ms(request, 0)
     if wait_ms:
         reader.ended(request.namespace, name, wait_ms)
-    return _with_end(shown_runs.named(reader, request.namespace, name, _shape(request)))
+    details = request.services.run_details
+    return _with_end(shown_runs.named(reader, request.namespace, name, _shape(request), details))
 
 
 def _shape(request: Request) -> str | None:
@@ -367,6 +394,15 @@ ROUTES: Final = (
         query=(*parameters.RUNS, parameters.VIEW),
         answers={200: list[responses.ListedRun]},
         paged=True,
+    ),
+    Route(
+        method="GET",
+        path="/flowrun/count",
+        view=count_runs,
+        group="runs",
+        role=Role.VIEWER,
+        query=(*parameters.FILTERS, Parameter("group", "By what.", {"type": "string", "enum": ["status", ""]})),
+        answers={200: responses.RunCounts},
     ),
     Route(
         method="GET",
