@@ -161,7 +161,8 @@ class Cloud:
 
     def work(self, queue: QueueName = QueueName.DELIVERIES) -> bool:
         """Hand one batch of the queue to its function. Return whether there was one."""
-        return any([self._hand_over(*source) for source in self.sources() if source[1] is queue])
+        handed = [self._hand_over(*source) for source in self.sources() if source[1] is queue]
+        return any(handed)
 
     def settle(self) -> None:
         """Hand messages to their functions until none is due."""

@@ -154,6 +154,7 @@ def test_the_history_is_paged_and_complete(host: Host) -> None:
         "seq": 2,
         "at": "2027-01-15T08:00:00.000Z",
         "event": "StepAcked",
+        "late": False,
         "step": "A",
         "token": "0",
         "from": "A",

@@ -68,8 +68,8 @@ def migrate(
 ) -> None:  # fmt: skip
     """Move a run to another version of its flow.
 
-    The run must be running or paused; by default it moves to the newest version. Each of its tokens stays at its step, which must be there and take what the token waits for. The exit code is 1 if
-    something does not fit.
+    The run is running or paused; by default it moves to the newest version. Each of its tokens stays at its step,
+    which must be there and take what the token waits for. The exit code is 1 if something does not fit.
 
     \b
     fsl migrate my_flow_run latest --dry-run
@@ -96,7 +96,8 @@ def migrate(
 def goto(*, name: str, step: str, token: str | None, reason: str, client: Client, as_json: bool) -> None:
     """Have a run enter another step.
 
-    It leaves the step at which it waits. What it waits for is canceled: the action is notified, a called run is stopped.
+    The run leaves the step at which it waits. What it waits for is canceled: the action is notified, a called run is
+    stopped.
 
     \b
     fsl goto my_flow_run Ship --reason "paid by transfer"
