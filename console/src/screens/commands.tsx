@@ -38,7 +38,7 @@ function bodyOf(command: Command, form: Form): Record<string, Json> | undefined 
     case "signal":
       return { name: form.name, data: form.data.trim() ? (JSON.parse(form.data) as Json) : null };
     case "vars":
-      return { set: JSON.parse(form.vars || "{}") as Json };
+      return { vars: JSON.parse(form.vars || "{}") as Json };
     case "goto":
       return { step: form.step, ...(form.reason ? { reason: form.reason } : {}) };
     case "migrate":

@@ -136,7 +136,7 @@ function stateOf(latest: { current: Props }): EditorState {
       theme,
       EditorState.tabSize.of(4),
       EditorState.readOnly.of(readOnly === true),
-      EditorView.contentAttributes.of({ "aria-label": label, "aria-multiline": "true" }),
+      EditorView.contentAttributes.of({ "aria-label": label, "aria-multiline": "true", tabindex: "0" }),
       autocompletion({ override: [(context) => offersAt(context, latest)] }),
       hoverTooltip(async (view, offset) => {
         const line = view.state.doc.lineAt(offset);

@@ -143,7 +143,7 @@ export function PlayPanel({ text, flow }: { text: string; flow: string }): JSX.E
           ↶ {words.back}
         </button>
         <button type="button" disabled={!played?.next} onClick={() => move({ clock: { next: true } })} title={words.space}>
-          ⏭ {played?.next ? plain(played.next.what) || words.nextThing : words.nothingNext}
+          » {played?.next ? plain(played.next.what) || words.nextThing : words.nothingNext}
         </button>
         <button type="button" onClick={() => move({ auto: {} })}>
           {words.auto}
@@ -162,6 +162,8 @@ export function PlayPanel({ text, flow }: { text: string; flow: string }): JSX.E
           </button>
         </p>
       ) : null}
+      <div class={text ? "" : "columns"}>
+      <div>
       {(played?.waits ?? []).map((one) => (
         <section class="wait" key={`${one.run} ${one.token} ${one.step}`} aria-label={one.step}>
           <h3>
@@ -216,7 +218,6 @@ export function PlayPanel({ text, flow }: { text: string; flow: string }): JSX.E
           <JsonView value={played.output} />
         </section>
       ) : null}
-      {graph.data && played ? <Diagram graph={withVisits(graph.data, played)} /> : null}
       {played ? (
         <details open>
           <summary>{words.variables}</summary>
@@ -238,6 +239,9 @@ export function PlayPanel({ text, flow }: { text: string; flow: string }): JSX.E
           ))}
         </ol>
       ) : null}
+      </div>
+      {graph.data && played ? <Diagram graph={withVisits(graph.data, played)} /> : null}
+      </div>
     </div>
   );
 }

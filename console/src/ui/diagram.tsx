@@ -77,7 +77,7 @@ export function Diagram({ graph, selected, select, dimmed }: Props): JSX.Element
       >
         <svg width={(width + 24) * zoom} height={(layout.height + 24) * zoom} viewBox={`-12 -12 ${width + 24} ${layout.height + 24}`} aria-hidden="true">
           <defs>
-            <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse">
+            <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto-start-reverse">
               <path d="M0 0 L8 4 L0 8 z" />
             </marker>
           </defs>
