@@ -28,6 +28,7 @@ class Call(NamedTuple):
 
 
 GET: Final = Call("GET", "/")
+GET_CONSOLE_FILE: Final = Call("GET", "/console/{file}")
 GET_HEALTHZ: Final = Call("GET", "/healthz")
 GET_ME: Final = Call("GET", "/me")
 GET_OPENAPI_JSON: Final = Call("GET", "/openapi.json")

@@ -30,7 +30,7 @@ TIMEOUT_S: Final = 300
 class Service(BaseHTTPRequestHandler):
     """Answers `/answer` with the first state of the request, and everything else with 404."""
 
-    def do_POST(self) -> None:  # noqa: N802 - the name of the standard library
+    def do_POST(self) -> None:
         request: dict[str, Any] = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
         found = self.path == "/answer"
         state = (request.get("ackStates") or [""])[0]

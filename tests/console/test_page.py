@@ -55,7 +55,9 @@ def test_every_file_of_the_page_is_served_for_ever(host: Host) -> None:
         assert reply.text == (FOLDER / "console" / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["nothing.js", "..%2F..%2Fconfig.py", "..%2Findex.html", "SOURCE", "x.py", "%2Fetc%2Fpasswd"])
+@pytest.mark.parametrize(
+    "name", ["nothing.js", "..%2F..%2Fconfig.py", "..%2Findex.html", "SOURCE", "x.py", "%2Fetc%2Fpasswd"]
+)
 def test_no_other_file_is_served(host: Host, name: str) -> None:
     assert call("GET", f"/console/{name}").status == 404
 

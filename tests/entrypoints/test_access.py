@@ -92,7 +92,15 @@ class Side:
 
 def test_public_calls_need_no_token() -> None:
     public = {route.path for route in ROUTES if route.role is None}
-    assert public == {"/", "/console/{file}", "/healthz", "/openapi.json", "/docs", "/task/{link}", "/task/{link}/answer"}
+    assert public == {
+        "/",
+        "/console/{file}",
+        "/healthz",
+        "/openapi.json",
+        "/docs",
+        "/task/{link}",
+        "/task/{link}/answer",
+    }
 
 
 PURE = {"/analyze", "/play"}
