@@ -233,6 +233,20 @@ def test_an_address_that_a_person_opens_in_a_browser_is_answered(server: LocalSe
     assert requests.get(f"{server.url}/docs", headers=linked, timeout=5).status_code == 403
 
 
+def test_a_signed_link_is_opened_from_a_mail_in_the_browser(server: LocalServer) -> None:
+    linked = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}
+    reply = requests.get(f"{server.url}/task/x.y", headers=linked, timeout=5)
+    assert (reply.status_code, "this link is not valid" in reply.text) == (403, True)
+    for method, path, more in (
+        ("POST", "/task/x.y/answer", {}),
+        ("GET", "/task", {}),
+        ("GET", "/task/x.y", {"Origin": "https://evil.example"}),
+        ("GET", "/task/x.y", {"Sec-Fetch-Mode": "cors"}),
+    ):
+        refused = requests.request(method, f"{server.url}{path}", headers={**linked, **more}, timeout=5)
+        assert (refused.status_code, "pages of" in refused.text) == (403, True)
+
+
 def test_the_configured_address_is_accepted_and_with_tokens_every_address() -> None:
     for settings, status in (
         (Settings(port=0, url="https://flows.example", db=":memory:"), {"flows.example": 200, "evil.example": 403}),
