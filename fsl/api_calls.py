@@ -119,7 +119,9 @@ GET_FLOWRUN_COUNT: Final = Call(
 )
 GET_FLOWRUN_NAME: Final = Call("GET", "/flowrun/{name}", ("wait", "view"))
 GET_FLOWRUN_NAME_HISTORY: Final = Call(
-    "GET", "/flowrun/{name}/history", ("after", "cursor", "limit", "order", "before", "step", "token", "event", "failed", "values")
+    "GET",
+    "/flowrun/{name}/history",
+    ("after", "cursor", "limit", "order", "before", "step", "token", "event", "failed", "values"),
 )
 GET_FLOWRUN_NAME_WATCH: Final = Call("GET", "/flowrun/{name}/watch", ("after", "cursor", "wait", "limit", "values"))
 POST_FLOWRUN_NAME_PAUSE: Final = Call("POST", "/flowrun/{name}/pause")

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from fsl.cli.common import Cell, Styled, short_time, styled
 from fsl.client import Resource
 
-MAX_ERROR_CHARACTERS: Final = 120
+MAX_ERROR_CHARACTERS: Final = 200
 """Characters of an error in a list; `fsl get` shows all of it."""
 
 HEADINGS: Final[dict[str, tuple[str, ...]]] = {
