@@ -55,7 +55,7 @@ SECTIONS: Final = {
         LazyCommand(
             "continue",
             f"{_RUNS}.commands:continue_",
-            "Continue what was paused: a run, many runs, an action or a flow.",
+            "Continue a run, many runs, an action or a flow.",
         ),
         LazyCommand("stop", f"{_RUNS}.commands:stop", "Stop a run, or many runs."),
         LazyCommand("retry", f"{_RUNS}.repair:retry", "Retry a run that failed or was stopped, or many of them."),

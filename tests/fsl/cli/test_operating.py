@@ -78,6 +78,8 @@ class World:
     fsl: Cli
     shop: Shop
     file: Path
+    is_paused: bool = False
+    """Whether nothing is sent of an action."""
 
     def addressed(self, text: str) -> str:
         """Return the text with the addresses of the services in the place of those of the chapter."""
@@ -137,5 +139,12 @@ def run(world: World, command: str, printed: str) -> None:
         wanted, got = world.shown(printed), world.shown(result.output)
         pattern = "\n".join(".*" if line == ANY_LINES else re.escape(line) for line in wanted)
         assert re.fullmatch(pattern, "\n".join(got), re.DOTALL), (command, result.output)
-    if words[:2] == ["run", "order"] and "--wait" not in words:
-        until(lambda: len(world.fsl.json("history", words[words.index("--name") + 1])) >= 1)
+    if words[0] in ("pause", "continue"):
+        world.is_paused = words[0] == "pause"
+    if words[:2] == ["run", "order"] and "--wait" not in words and not world.is_paused:
+        until(lambda: rests(world.fsl.json("get", "flowrun", words[words.index("--name") + 1])["spec"]))
+
+
+def rests(spec: Mapping[str, Any]) -> bool:
+    """Return whether a run waits for something that takes longer than a request to a service."""
+    return all(one["waits_for"] and one["waits_for"]["kind"] == "retry" for one in spec["tokens"])
