@@ -189,6 +189,7 @@ def pascal(name: str) -> str:
 
 
 def test_names_of_types_collide_neither_with_each_other_nor_with_what_generators_derive() -> None:
+    assert all(re.fullmatch(r"[A-Z][A-Za-z0-9]*", name) for name in SCHEMAS)  # of two equal names, both are qualified
     lower = [name.lower() for name in SCHEMAS]
     assert len(lower) == len(set(lower))
     assert not {f"New{name}" for name in SCHEMAS} & SCHEMAS.keys()  # Go's constructors
