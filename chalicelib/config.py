@@ -13,6 +13,7 @@
 | ECHOER_STEP_TIMEOUT | 7d | the default time that a step waits for its answer |
 | ECHOER_RETRY_MAX, ECHOER_RETRY_DELAY | 3, 1s | the default number of deliveries, and the first pause between them |
 | ECHOER_MAX_STEPS | 1000000 | how many steps a run may enter in all, unless its flow has `max_steps` |
+| ECHOER_KEEP | | how long ended runs are kept, such as `90d`, unless their flow has `keep`; unset: for good |
 | ECHOER_DEFINITION_MAX_AGE | 2s | how long a container may use the previous version of a definition |
 | ECHOER_WEBHOOK_KEY | a key for development | signs requests to actions; to rotate, several keys, the newest first |
 | ECHOER_WEBHOOK_KEY_REF | | a reference to that key instead: `ssm:NAME` or `secretsmanager:NAME#FIELD` |
@@ -137,6 +138,8 @@ class Settings:
     definition_max_age: int = 2_000
     max_steps: int = MAX_STEPS
     """How many steps a run may enter in all, unless its flow says otherwise."""
+    keep: int | None = None
+    """How long ended runs are kept, unless their flow says otherwise; None: until they are deleted."""
     webhook_key: str = DEVELOPMENT_KEY
     webhook_key_ref: str | None = None
     secrets_key: str | None = None
@@ -227,6 +230,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             ),
         ),
         max_steps=read.integer("ECHOER_MAX_STEPS", MAX_STEPS, 1, 1_000_000_000),
+        keep=read.optional_duration("ECHOER_KEEP"),
         definition_max_age=read.duration("ECHOER_DEFINITION_MAX_AGE", "2s"),
         webhook_key_ref=read.text("ECHOER_WEBHOOK_KEY_REF", "") or None,
         webhook_key=read.keys("ECHOER_WEBHOOK_KEY", DEVELOPMENT_KEY),
@@ -376,6 +380,9 @@ class _Reader:
         if not value.isdecimal() or not least <= int(value) <= most:
             raise BadSetting(f"{name}={value}: must be a whole number from {least} to {most}")
         return int(value)
+
+    def optional_duration(self, name: str) -> int | None:
+        return self.duration(name, "") if self.text(name, "") else None
 
     def duration(self, name: str, default: str) -> int:
         value = self.text(name, default)

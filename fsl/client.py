@@ -43,6 +43,8 @@ _LISTS: Final = {
     "flowrun": api_calls.GET_FLOWRUN,
     "step": api_calls.GET_STEP,
     "event": api_calls.GET_EVENT,
+    "task": api_calls.GET_TASK,
+    "timer": api_calls.GET_TIMER,
 }
 _RESOURCES: Final = {
     "action": api_calls.GET_ACTION_NAME,
@@ -163,6 +165,15 @@ class Client:
             if cursor is None:
                 return
 
+    def up_to(self, kind: str, limit: int, **filters: QueryValue) -> tuple[list[Resource], bool]:
+        """Return at most `limit` resources of a kind, and whether there are more. A page may be shorter than asked."""
+        page = self.page(kind, **{**filters, "limit": str(limit)})
+        found = list(page.items)
+        while page.cursor is not None and len(found) < limit:
+            page = self.page(kind, **{**filters, "limit": str(limit - len(found)), "cursor": page.cursor})
+            found += page.items
+        return found[:limit], page.cursor is not None or len(found) > limit
+
     def get(self, kind: str, name: str) -> Resource:
         return self._object(self.call(_RESOURCES[kind], name))
 
@@ -204,6 +215,13 @@ class Client:
         query = {"after": str(after), "limit": str(limit)}
         return list(self.call(api_calls.GET_FLOWRUN_NAME_HISTORY, run, query=query).json())
 
+    def whole_history(self, run: str) -> Iterator[Resource]:
+        """Yield all history entries, oldest first."""
+        after = 0
+        while entries := self.history(run, after):
+            yield from entries
+            after = entries[-1]["seq"]
+
     def watch(self, run: str, after: int = 0, seconds: float = math.inf) -> Iterator[Resource]:
         """Yield each history entry after `after` as it happens, until the run ends or the time is over."""
         until = time.monotonic() + seconds
@@ -215,8 +233,8 @@ class Client:
             yield from entries
             if entries:
                 after = entries[-1]["seq"]
-            elif pause := response.headers.get("Retry-After"):  # too many requests wait
-                time.sleep(min(float(pause), left))
+            else:
+                _pause(response, left)
             if not entries or entries[-1].get("to") in END_TARGETS:
                 spec = self.get("flowrun", run)["spec"]
                 if spec["status"] in END_STATUSES and spec["seq"] <= after:
@@ -228,9 +246,19 @@ class Client:
         while (left := until - time.monotonic()) > 0:
             wait = str(max(1, math.ceil(min(MAX_WAIT_S, left))))
             query = {"wait": wait, "view": "summary"}
-            if self.call(api_calls.GET_FLOWRUN_NAME, run, query=query).json()["spec"]["ended_at"] is not None:
+            response = self.call(api_calls.GET_FLOWRUN_NAME, run, query=query)
+            if response.json()["spec"]["ended_at"] is not None:
                 break
+            _pause(response, left)
         return self.get("flowrun", run)
+
+    def output(self, run: Resource) -> Json:
+        """Return the output of a run as `get` returned it; a large one, of which that has only a part, is read."""
+        output = run["spec"].get("output")
+        if "cut" not in run["spec"] and '"$ref"' not in json_text.dumps(output):
+            return output
+        query = {"of": "output", "raw": "true"}
+        return self.call(api_calls.GET_FLOWRUN_NAME_VALUE, run["metadata"]["name"], query=query).json()
 
     def diagram(self, name: str, form: str) -> str:
         """Return the state diagram of the flow with this name or, if there is none, of the run."""
@@ -292,6 +320,13 @@ def step_of(target: str) -> tuple[str, str]:
     """Return the run and the step of `RUN.STEP`; the step has no dot, the run may have some."""
     run, _, step = target.rpartition(".")
     return run, step
+
+
+def _pause(response: Response, seconds: float) -> None:
+    """Pause as long as a response asks for, at most `seconds`: one to a request that the server did not let wait."""
+    asked = response.headers.get("Retry-After", "")
+    if asked.isdecimal():
+        time.sleep(min(int(asked), seconds))
 
 
 def _object_in(response: Response) -> Resource:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
-from chalicelib.model.times import Instant
+from chalicelib.model.times import Instant, Milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,14 @@ Effect: TypeAlias = (
     | RequestPermit
     | ReleasePermit
 )
+
+
+MAX_MESSAGE_DELAY_MS: Final[Milliseconds] = 15 * 60 * 1000
+"""The longest delay of a message (a limit of SQS). Of a timer that fires later, the sweep sends a message."""
+
+
+SILENT: Final = frozenset({StoreBlob, OpenTask})
+"""The effects that are carried out without a message."""
 
 
 class Outcome(StrEnum):

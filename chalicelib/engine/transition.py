@@ -17,6 +17,8 @@ from msgspec.structs import replace
 
 from chalicelib.engine import ended_activations, late_answers, notices, suspensions
 from chalicelib.engine.effects import (
+    MAX_MESSAGE_DELAY_MS,
+    SILENT,
     Decision,
     DeliverAction,
     Effect,
@@ -386,6 +388,12 @@ class Transition(TransitionVars):
         if len(self._before.tokens) > 1 or not isinstance(self.fact, StepAcked):
             late_answers.expect(self)
         changed = self.run.status is not self._before.status or not self._before.version
+        extra = self._before.extra_messages - 1
+        for effect in self.effects:
+            if isinstance(effect, SetTimer):
+                extra += effect.at - self.at <= MAX_MESSAGE_DELAY_MS
+            else:
+                extra += effect.__class__ not in SILENT
         after = replace(
             self.run,
             version=self._before.version + 1,
@@ -394,6 +402,7 @@ class Transition(TransitionVars):
             status_at=self.at if changed else self.run.status_at,
             tokens=tuple(self.tokens.values()),
             tail=(*self.run.tail, *self.entries),
+            extra_messages=extra,
         )
         return Decision(after, outcome, tuple(self.effects))
 
@@ -409,7 +418,7 @@ class Transition(TransitionVars):
 
         The timer of an ended run is when it is deleted, if its flow says how long its runs are kept.
         """
-        keep = self.definition.flow.keep
+        keep = self.definition.kept_ms
         if self.run.ended_at is not None and keep is not None:
             self.set_run(timer_at=self.run.ended_at + keep)
             self.emit(SetTimer(self.run.ended_at + keep))

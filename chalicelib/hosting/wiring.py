@@ -24,8 +24,11 @@ from chalicelib.service.deliveries.recorder import DeliveryRecorder
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.details.activations import Activations
 from chalicelib.service.details.definitions import DefinitionDetails
+from chalicelib.service.details.items import Items
+from chalicelib.service.details.run_details import RunDetailReader
 from chalicelib.service.details.timers import Timers
 from chalicelib.service.doctor.examine import Doctor
+from chalicelib.service.doctor.hold_checks import HoldChecks
 from chalicelib.service.doctor.run_checks import RunChecks
 from chalicelib.service.doctor.schedule_checks import ScheduleChecks
 from chalicelib.service.doctor.stuck import StuckWatch
@@ -137,6 +140,8 @@ class Services:
     hook_log: DeliveryLog
     hook_notifier: HookNotifier
     stuck_watch: StuckWatch
+    run_details: RunDetailReader
+    items: Items
     activations: Activations
     definition_details: DefinitionDetails
     timer_list: Timers
@@ -169,7 +174,9 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     store, queue, clock, ids = adapters.store, adapters.queue, adapters.clock, adapters.ids
     changes = adapters.changes or PolledChanges(clock)
     runs = OffloadingRunStore(store.runs, adapters.changes)
-    definition_cache = DefinitionCache(store, clock, settings.defaults, settings.definition_max_age, settings.max_steps)
+    definition_cache = DefinitionCache(
+        store, clock, settings.defaults, settings.definition_max_age, settings.max_steps, settings.keep
+    )
     effect_executor = EffectExecutor(store, runs, queue, clock)
     secrets = Secrets(adapters.encryption, store.versioned_values, clock)
     limiter = Limiter(store, queue, clock, ids)
@@ -203,7 +210,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     run_checks = RunChecks(runs, definition_cache, clock)
     stuck_watch = StuckWatch(store, runs, run_checks, hook_book, announcer, queue, clock)
     trial = TrialAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, check_room)
-    collector = Collector(store.runs, store.batches, clock)
+    reader = Reader(store, runs, definition_cache, changes, clock)
+    collector = Collector(reader.listing, store.batches, clock)
     run_commands = RunCommands(runs, operator, Operator(runs, definition_cache, trial, announcer), signaler)
     audit = BatchAudit(is_open=settings.auth is Access.OPEN)
     batch_worker = BatchWorker(store.batches, collector, run_commands, audit, queue, clock, ids)
@@ -252,9 +260,18 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         schedules=ScheduleOperator(store, scheduler, slot_starter, clock),
         definition_deleter=DefinitionDeleter(store, runs, definition_cache, scheduler.forget, hook_book),
         doctor=Doctor(
-            runs, store.tasks, queue, queue, definition_cache, ScheduleChecks(store, clock), hook_book, hook_log, clock
+            runs,
+            store.tasks,
+            queue,
+            queue,
+            definition_cache,
+            ScheduleChecks(store, clock),
+            HoldChecks(hold_book, store.batches, clock),
+            hook_book,
+            hook_log,
+            clock,
         ),
-        reader=Reader(store, runs, definition_cache, changes, clock),
+        reader=reader,
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, definition_cache, clock),
         tokens=Tokens(store.versioned_values, clock, ids, settings.namespace, settings.admin_token_sha256),
@@ -268,6 +285,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         hook_log=hook_log,
         hook_notifier=HookNotifier(hook_book, adapters.caller, hook_log, webhook_key, clock, ids),
         stuck_watch=stuck_watch,
+        run_details=RunDetailReader(store.runs, limiter),
+        items=Items(runs, definition_cache),
         activations=Activations(runs, store.deliveries, definition_cache),
         definition_details=DefinitionDetails(store.definitions),
         timer_list=Timers(store.runs, store.schedules, definition_cache),

@@ -11,6 +11,7 @@ from chalicelib.model.actions import DEFAULTS, Action, Options
 from chalicelib.model.compiled_step import CompiledStep, Invocation, compile_steps, names_in, undo_invocation, undo_user
 from chalicelib.model.flow import ConditionStep, Flow, Step, actions_named, has_secret_vars
 from chalicelib.model.json_values import Json
+from chalicelib.model.times import Milliseconds
 
 MAX_STEPS: Final = 1_000_000
 """How many steps a run may enter in all, unless its flow or the setting ECHOER_MAX_STEPS says otherwise."""
@@ -26,6 +27,8 @@ class Definition:
     """The options that apply where neither a step nor its action has them."""
     max_steps: int = MAX_STEPS
     """How many steps a run may enter in all, if its flow has no `max_steps`."""
+    keep: Milliseconds | None = None
+    """How long ended runs are kept, if their flow has no `keep`. None: until they are deleted."""
     newest: Mapping[str, Action] = field(default_factory=dict)
     """The newest versions of actions that are newer than those in `actions` (`model.action_versions`)."""
     config: Mapping[str, Json] = field(default_factory=dict)
@@ -90,6 +93,11 @@ class Definition:
         """The names of all secret variables, of the run and of scopes."""
         scopes = (scope for step in self.steps.values() for scope in (step.fork_scope, *step.scopes.values()) if scope)
         return frozenset(self.flow.secret_vars).union(*(scope.secret for scope in scopes))
+
+    @property
+    def kept_ms(self) -> Milliseconds | None:
+        """How long an ended run is kept; None: until it is deleted."""
+        return self.flow.keep if self.flow.keep is not None else self.keep
 
     def step(self, name: str) -> Step | None:
         """Return the step of that name, at any depth, or None."""

@@ -207,14 +207,17 @@ class Gateway:
         if self._own_site is None:
             return None
         found = host is not None and self._own_site.host_problem(host)
-        found = found or self._own_site.page_problem(
-            request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
-        )
+        if not found and not _opens_a_signed_link(request):
+            found = self._own_site.page_problem(request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site"))
         return problem(403, "forbidden", found) if found else None
 
     def _without_view(self, request: HttpRequest, methods: list[str]) -> GatewayResponse:
         allow = ", ".join(sorted({*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}))
         if request.method != "OPTIONS":
+            found = self._routes.find(request.path)
+            if found and found[0].endswith("/{uuid}"):  # /flowrun/NAME/UUID: what is no uuid there is no such call
+                message = f"there is no call {request.method:.20} {request.path:.200}; GET /docs lists all calls"
+                return problem(404, "not-found", message)
             message = f"{request.path:.200} does not support {request.method:.20}; it supports {allow}"
             return problem(405, "method-not-allowed", message, Allow=allow)
         found = self._routes.find(request.path)
@@ -223,6 +226,15 @@ class Gateway:
         )
         headers = {**cors.get_access_control_headers(), "Access-Control-Allow-Methods": allow} if cors else {}
         return GatewayResponse(200, [("Allow", allow), *headers.items()], b"")
+
+
+def _opens_a_signed_link(request: HttpRequest) -> bool:
+    """Return whether a browser opens a signed link of a task, from a mail or a chat in another tab, say.
+
+    The link is the permission, it changes nothing, and a page that opens it in a window of its own cannot read it.
+    """
+    navigates = request.headers.get("Sec-Fetch-Mode") == "navigate" and request.headers.get("Origin") is None
+    return navigates and request.method in ("GET", "HEAD") and request.path.startswith("/task/")
 
 
 def _request(environ: Mapping[str, Any]) -> HttpRequest:

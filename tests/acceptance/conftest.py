@@ -26,6 +26,7 @@ PLAIN: Final = {
     "ECHOER_SQS_URL": "",
     "ECHOER_RETRY_DELAY": "100ms",
     "ECHOER_URL": "",
+    "ECHOER_PUBLIC_URL": "",
     "ECHOER_WEBHOOK_KEY": "",
     "ECHOER_WEBHOOK_KEY_REF": "",
     "PYTHONFAULTHANDLER": "1",

@@ -10,13 +10,18 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from chalicelib.model.holds import HeldKind
 from chalicelib.service import messages
+from chalicelib.service.batches.commands import BatchCommand
+from chalicelib.service.batches.operator import BatchOrder
 from chalicelib.service.doctor.examine import Doctor
 from chalicelib.service.doctor.findings import MAX_DETAIL_CHARS, Finding, FindingKind, Report
 from chalicelib.service.messages import Deliver
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
+from chalicelib.service.ports.batches import BatchStatus
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.ports.runs import RunQuery
+from chalicelib.service.ports.tasks import Task
 from fsl.cli.server.doctor import doctor as command
 from tests.acceptance.actions import Actions
 from tests.acceptance.api import Api
@@ -171,9 +176,43 @@ def test_a_task_of_a_run_that_is_over_is_removed() -> None:
     host.clock.advance(1_000)
     host.answer("A", "YES")
     host.store.tasks.put(NS, task)
+    assert examine(host).findings == ()  # a task that was answered is no problem
+    assert examine(host, repair=True).findings == ()
+    assert host.store.tasks.list(NS, 10) == []
+
+
+def test_a_task_of_a_run_that_is_gone_is_reported_and_removed() -> None:
+    host = host_with("action ask method = human; return = (YES | NO); action_end")
+    host.store.tasks.put(NS, Task(run="gone", uuid="u", since=host.clock.now(), until=host.clock.now() + 10**9))
+    assert examine(host).findings == ()  # its run may be about to be written
+    host.clock.advance(120_000)
     assert only(examine(host)).kind is FindingKind.ORPHANED_TASK
     assert only(examine(host, repair=True)).repaired
     assert host.store.tasks.list(NS, 10) == []
+
+
+def test_what_is_paused_is_reported() -> None:
+    host = host_with(WORK, WAITS)
+    host.services.holds.pause(NS, HeldKind.ACTION, "work", by="ann")
+    found = only(examine(host))
+    assert (found.kind, found.since) == (FindingKind.PAUSED, host.clock.now())
+    assert "'work' was paused by ann" in found.detail
+    host.services.holds.resume(NS, HeldKind.ACTION, "work")
+    assert examine(host).findings == ()
+
+
+def test_a_batch_whose_message_was_lost_is_reported_and_goes_on() -> None:
+    host = host_with(WORK, WAITS)
+    host.settle()
+    order = BatchOrder(command=BatchCommand.STOP, names=("nothing",))
+    batch = host.services.batches.create(NS, order)
+    for received in host.queue.receive(QueueName.WAKES, 10, 0):
+        host.queue.delete(QueueName.WAKES, [received.receipt])
+    assert examine(host).findings == ()
+    host.clock.advance(600_000)
+    assert only(examine(host, repair=True)).kind is FindingKind.STALLED_BATCH
+    host.settle()
+    assert host.services.batches.get(NS, batch.id).status is BatchStatus.DONE
 
 
 @pytest.mark.parametrize("more", [0, 1])

@@ -93,8 +93,8 @@ def test_definitions_are_versioned_and_runs_keep_theirs(api: Api, actions: Actio
     second = api.submit(action(name, new.url), flow(name, step("A", name)))["results"]
     assert [(one["change"], one["version"]) for one in second] == [("updated", 2), ("updated", 2)]
     assert api.outcome(old.wait()[0].answer("OK")) == "advanced"
-    assert api.outcome(old.wait(2)[1].answer("OK")) == "advanced"
     assert api.ended(run)["flow_version"] == 1
+    assert len(old.wait()) == 1  # the address of the action is that of its newest version
     assert api.path(run) == ["A", "B", "done"]
     later = api.start(name)
     assert (api.ended(later)["flow_version"], api.path(later)) == (2, ["A", "done"])

@@ -66,7 +66,7 @@ class Cloud:
             "ECHOER_LOG": "info",
             "ECHOER_OUTBOUND_ALLOW": "127.0.0.1",
             "ECHOER_RETRY_DELAY": "100ms",
-            "ECHOER_URL": domain.url,
+            "ECHOER_PUBLIC_URL": domain.url,
         }
 
     def deploy(self) -> str:

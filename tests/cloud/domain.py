@@ -1,6 +1,6 @@
 """The API's own domain: a server on loopback that passes requests on to the emulated API Gateway.
 
-A stage needs its address (ECHOER_URL) before API Gateway has chosen one, as with any custom domain.
+A stage needs its address (ECHOER_PUBLIC_URL) before API Gateway has chosen one, as with any custom domain.
 """
 
 from __future__ import annotations

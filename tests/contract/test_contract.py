@@ -74,6 +74,8 @@ UNSAYABLE: Final[tuple[Callable[[Case[Any], Json], bool], ...]] = (
     lambda case, error: error["code"] == "fsl-malformed",  # FSL has a grammar of its own
     lambda case, error: "cursor" in error["detail"] and "integer" not in error["detail"],  # cursors come from responses
     lambda case, error: "`name` must have printable characters only" in error["detail"],  # Unicode defines them
+    lambda case, error: "because `done` is true" in error["detail"],  # rules between fields would spoil clients
+    lambda case, error: "`error` needs an `ackState`" in error["detail"],
     lambda case, error: "name different namespaces" in error["detail"],  # by one of two
     lambda case, error: any(
         isinstance(value, float) for value in case.query.values()

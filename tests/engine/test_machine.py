@@ -350,7 +350,9 @@ def test_retry_takes_a_failed_run_up_where_it_failed_with_a_new_activation() -> 
     assert (retried.run.status, retried.run.last_err, token(retried.run).step) == (Status.RUNNING, "", "A")
     assert uuid_of(retried.run) != uuid_of(first)
     assert retried.effects[0] == DeliverAction(uuid_of(retried.run))
-    assert decide(TWO_STEPS, retried.run, acked(first, n=6)).outcome is Outcome.DUPLICATE
+    late = decide(TWO_STEPS, retried.run, acked(first, n=6))
+    assert (late.outcome, late.run.tokens) == (Outcome.LATE, retried.run.tokens)
+    assert decide(TWO_STEPS, late.run, acked(first, n=7)).outcome is Outcome.DUPLICATE
 
 
 def test_retry_may_name_another_step() -> None:

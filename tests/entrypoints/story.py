@@ -41,6 +41,12 @@ FLOW = """flow shipping
     input = (str order = "o-0");
     step Ship => (SENT -> done | LOST -> Ship) { action = ship; };
 flow_end"""
+EACH = """flow parcels
+    each Parcels => (DONE -> done) {
+        items = ${ ["p-1", "p-2", "p-3"] }; max = 2;
+        step Send => (SENT -> done) { action = ship; args = (order = ${ $item }); };
+    };
+flow_end"""
 RUN = """flow_run ship_7
     step Ship => (SENT -> done | LOST -> stopped) { action = ship; args = (order = "o-7"); };
 flow_run_end"""
@@ -126,6 +132,8 @@ def _definitions(say: Teller) -> None:
     say("a document with a mistake", "POST", "/fsl", mistaken, dry_run=True)
     say("what would change", "POST", "/fsl", {"data": ORDER}, dry_run=True)
     say("a document", "POST", "/fsl", ORDER)
+    say("if nothing has changed", "POST", "/fsl", ORDER, expect=["flow:order@1"])
+    say("it has changed", "POST", "/fsl", ORDER, expect=["flow:order@2"])
     say("an action", "POST", "/action", {"data": ACTION})
     say("a flow", "POST", "/flow", {"data": FLOW})
     say("the declaration of an event", "POST", "/eventtype", {"data": EVENT})
@@ -190,9 +198,14 @@ def _runs(say: Teller) -> None:
     error = {"name": "CardExpired", "cause": "the card expired in 2026"}
     say("an answer by token", "POST", "/step/{name}", {"ackState": "FAIL", "error": error}, name=token)
     say("no such token", "POST", "/step/{name}", {"ackState": "FAIL"}, name="o-2")
+    say("a flow with an each", "POST", "/flow", {"data": EACH})
+    say("a run with items", "POST", "/flow/{name}/runs", {"name": "parcels-1"}, name="parcels")
     say("the newest runs", "GET", "/flowrun", status="running,paused", limit=1)
     say("by label", "GET", "/flowrun", flow="order", label="shop:north", since="2027-01-15T08:00:00Z")
     say("one run", "GET", "/flowrun/{name}", name="o-1")
+    say("what its items did", "GET", "/flowrun/{name}/items", name="parcels-1", limit=2)
+    say("its cost", "GET", "/flowrun/{name}/cost", name="o-1")
+    say("what was sent and came back", "GET", "/flowrun/{name}/activation/{uuid}", name="o-1", uuid=full["uuid"])
     say("its history", "GET", "/flowrun/{name}/history", name="o-1", after=1, limit=2)
     rows = [{"item": number, "note": "fragile " * 10} for number in range(300)]
     hosting.services().operator.set_vars("default", "o-1", {"rows": rows})
@@ -228,6 +241,7 @@ def _events(say: Teller) -> None:
     say("for one run", "POST", "/flowrun/{name}/signal", {"name": "paid", "data": {"by": "card"}}, name="o-1")
     say("for all runs", "POST", "/event", {"name": "paid", "key": "o-2", "data": {"by": "card"}, "ttl": "2h"})
     identified = {"name": "payment.received", "data": {"order": "o-2", "amount": 9.5}, "id": "receipt-4711"}
+    say("whom it would wake", "POST", "/event", {"name": "paid", "key": "o-2"}, dry_run=True)
     say("a declared event, once", "POST", "/event", identified)
     say("data that does not fit", "POST", "/event", {"name": "payment.received", "data": {"order": 7}})
     resource = {"metadata": {"name": "paid", "kind": "event"}, "event_type": 0, "message": "card", "object": {"n": 1}}
@@ -313,7 +327,7 @@ def _ends(say: Teller) -> None:
     say("it has not ended", "DELETE", "/flowrun/{name}", name="o-2")
     run = say("an ended run", "GET", "/flowrun/{name}", name="o-1")
     say("the run of that uuid", "DELETE", "/flowrun/{name}/{uuid}", name="o-1", uuid=run["metadata"]["uuid"])
-    for name in ("o-2", "ship_7"):
+    for name in ("o-2", "ship_7", "parcels-1"):
         say("stop for good", "POST", "/flowrun/{name}/stop", {"reason": "nobody wants it"}, name=name)
         say("whatever run has the name", "DELETE", "/flowrun/{name}", name=name)
         for queue in (QueueName.DELIVERIES, QueueName.WAKES, QueueName.WAKES, QueueName.DELIVERIES):
@@ -327,6 +341,7 @@ def _ends(say: Teller) -> None:
     flow = say("another flow", "GET", "/flow/{name}", name="shipping")
     say("the flow of that uuid", "DELETE", "/flow/{name}/{uuid}", name="shipping", uuid=flow["metadata"]["uuid"])
     say("whatever flow has the name", "DELETE", "/flow/{name}", name="order")
+    say("the flow with an each", "DELETE", "/flow/{name}", name="parcels")
     action = say("another action", "GET", "/action/{name}", name="ship")
     say("the action of that uuid", "DELETE", "/action/{name}/{uuid}", name="ship", uuid=action["metadata"]["uuid"])
     say("whatever action has the name", "DELETE", "/action/{name}", name="charge")

@@ -92,7 +92,15 @@ class Side:
 
 def test_public_calls_need_no_token() -> None:
     public = {route.path for route in ROUTES if route.role is None}
-    assert public == {"/", "/healthz", "/openapi.json", "/docs", "/task/{link}", "/task/{link}/answer"}
+    assert public == {
+        "/",
+        "/console/{file}",
+        "/healthz",
+        "/openapi.json",
+        "/docs",
+        "/task/{link}",
+        "/task/{link}/answer",
+    }
 
 
 PURE = {"/analyze", "/play"}
@@ -613,17 +621,21 @@ def test_settings_are_read() -> None:
             "ECHOER_RATE": "100000",
             "ECHOER_NAMESPACE_RATE": "7",
             "ECHOER_MAX_STEPS": "5",
+            "ECHOER_KEEP": "90d",
             "ECHOER_SECRETS_KEY": f"{KEY}, {KEY}",
         }
     )
     assert made_of == Settings(
+        delivery_log=True,
         auth=Access.TOKEN,
         callbacks=Access.TOKEN,
         admin_token_sha256=sha256(FIRST),
         rate=100_000,
         namespace_rate=7,
         max_steps=5,
+        keep=90 * 86_400_000,
         secrets_key=f"{KEY}, {KEY}",
+        delivery_log=True,
     )
 
 
@@ -638,6 +650,7 @@ def test_settings_are_read() -> None:
         {"ECHOER_RATE": "100001"},
         {"ECHOER_NAMESPACE_RATE": "many"},
         {"ECHOER_MAX_STEPS": "0"},
+        {"ECHOER_KEEP": "soon"},
         {"ECHOER_SECRETS_KEY": "k" * 31},
         {"ECHOER_SECRETS_KEY": "k" * 32 + " short"},
         {"ECHOER_NAMESPACE": "@access"},
@@ -647,6 +660,58 @@ def test_settings_are_read() -> None:
 def test_settings_that_cannot_be_are_named(said: Mapping[str, str]) -> None:
     with pytest.raises(BadSetting, match=next(iter(said))):
         config.from_environment(said)
+
+
+@pytest.mark.parametrize(
+    ("given", "url", "setting"),
+    [
+        ({}, "http://127.0.0.1:8080", ""),
+        ({"ECHOER_PORT": "9000"}, "http://127.0.0.1:9000", ""),
+        ({"ECHOER_PUBLIC_URL": "https://flows.example/api"}, "https://flows.example/api", "ECHOER_PUBLIC_URL"),
+        (
+            {"ECHOER_PUBLIC_URL": "https://flows.example", "ECHOER_URL": "https://other.example"},
+            "https://flows.example",
+            "ECHOER_PUBLIC_URL",
+        ),
+        ({"ECHOER_URL": "https://flows.example"}, "https://flows.example", "ECHOER_URL"),
+        ({"ECHOER_URL": "http://127.0.0.1:9000"}, "http://127.0.0.1:8080", ""),
+        ({"ECHOER_URL": "http://localhost:9000/"}, "http://127.0.0.1:8080", ""),
+        ({"ECHOER_URL": "flows.example"}, "http://127.0.0.1:8080", ""),
+        ({"ECHOER_URL": "http://[::1"}, "http://127.0.0.1:8080", ""),
+    ],
+)
+def test_the_server_s_own_address_is_not_that_of_the_client(given: Mapping[str, str], url: str, setting: str) -> None:
+    read = config.from_environment({"ECHOER_AUTH": "iam", **given})
+    assert (read.url, read.url_setting, read.has_public_url) == (url, setting, bool(setting))
+    assert any("set ECHOER_PUBLIC_URL" in notice for notice in read.notices) is (setting == "ECHOER_URL")
+
+
+def test_a_public_address_that_is_no_url_is_refused() -> None:
+    with pytest.raises(BadSetting, match="ECHOER_PUBLIC_URL"):
+        config.from_environment({"ECHOER_PUBLIC_URL": "flows.example"})
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://127.0.0.1:8080", False),
+        ("http://127.0.0.1:9000", True),
+        ("http://localhost", True),
+        ("https://flows.example", False),
+        ("http://10.0.0.7:9000", False),
+    ],
+)
+def test_a_public_address_on_this_machine_must_have_the_port(url: str, *, warned: bool) -> None:
+    notice = config.from_environment({"ECHOER_PUBLIC_URL": url}).address_notice(8080)
+    assert (notice is not None) is warned
+    assert notice is None or "listens on port 8080" in notice
+
+
+def test_a_server_without_a_first_admin_says_how_to_get_a_token() -> None:
+    (notice,) = config.from_environment({"ECHOER_AUTH": "token"}).notices
+    assert "ECHOER_ADMIN_TOKEN_SHA256=" in notice
+    assert "fsl token create" in notice
+    assert config.from_environment({"ECHOER_AUTH": "token", "ECHOER_ADMIN_TOKEN_SHA256": sha256(FIRST)}).notices == ()
 
 
 # ── fsl token ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -144,6 +144,108 @@ def test_wrong_usage_is_answered_with_advice(host: Host, command: str, advice: s
     assert said(command) == ("ERR", advice)
 
 
+PEOPLE = """
+action review method = human; args = (str id); return = (AGREE | REJECT); action_end
+/
+action ship addr = "http://work.test/"; args = (str id); return = (OK); approval = required; action_end
+/
+flow look
+    input = (str id, any more = null);
+    step Review => (AGREE -> Wait | REJECT -> stopped) { action = review; };
+    wait Wait => (PAID -> Ship) { events = (PAID = "paid"); key = ${ $input.id }; save = (paid = ${ $event.data }); };
+    step Ship => (OK -> done | ERROR -> stopped) { action = ship; };
+flow_end
+"""
+
+
+def test_a_run_is_started_and_moved_by_people(host: Host) -> None:
+    defined(PEOPLE)
+    assert said("run look id=404 more=1 --name r --label team=ops") == ("OK", "r")
+    assert call("GET", "/flowrun/r").json["spec"]["input"] == {"id": "404", "more": 1}
+    assert "| r.Review | review | AGREE " in said("task")[1]
+    assert said("answer r.Review AGREE `by phone`") == ("OK", "advanced")
+    assert said('event paid {"amount": 1} --key 404') == ("OK", "r")
+    host.settle()
+    assert '| paid | {"amount":1} |' in said("vars r")[1]
+    assert said("task r")[0] == "Raw"
+    assert said("reject r.Ship wrong address") == ("OK", "advanced")
+    assert call("GET", "/flowrun/r").json["spec"]["last_err"] == "ApprovalRejected: wrong address"
+    assert "ApprovalRejected: wrong address" in said("list flowrun --label team=ops")[1]
+    assert said("list flowrun --label team=dev") == ("NIL", "")
+    assert said("task") == ("NIL", "")
+
+
+def test_an_event_is_published_and_declared(host: Host) -> None:
+    assert said("event paid") == ("OK", "")
+    assert said("event paid args = (str id); event_end") == ("OK", "event paid version 1 created")
+    assert said("event paid nonsense")[0] == "ERR"
+    assert said("signal r paid") == ("ERR", "there is no flow_run 'r'")
+
+
+def test_variables_and_labels(host: Host) -> None:
+    started()
+    assert '| b    | {"c":[1]} |' in said('vars r a=1 `b={"c": [1]}`')[1]
+    assert "| a " not in said("vars r --remove a")[1]
+    assert "| ticket | OPS-12 |" in said("label r ticket=OPS-12")[1]
+    assert said("label r --remove ticket") == ("NIL", "")
+    assert said("vars r nonsense") == ("ERR", "'nonsense' must have the form NAME=VALUE")
+
+
+def test_a_run_is_mended(host: Host) -> None:
+    defined(WORK, TWO)
+    call("POST", "/flow/two/runs", {"name": "r", "input": {"order": "1"}})
+    defined(TWO.replace("flow_end", "    step C => (OK -> done) { action = work; args = (times = 1); };\nflow_end"))
+    assert "| 0     | A    | A  | yes  |" in said("migrate r --dry-run")[1]
+    assert said("migrate r")[0] == "OK"
+    assert call("GET", "/flowrun/r").json["spec"]["flow_version"] == 2
+    assert said("goto r C --reason enough") == ("OK", "")
+    assert call("GET", "/flowrun/r").json["spec"]["current_state"] == "C"
+    assert said("goto r Nowhere")[0] == "ERR"
+    assert said("stop r wrong customer") == ("OK", "")
+    assert said("retry r A --version 1 --input order=2 --var x=1") == ("OK", "")
+    found = call("GET", "/flowrun/r").json["spec"]
+    assert (found["flow_version"], found["input"], found["current_state"]) == (1, {"order": "2"}, "A")
+    assert "+    step C" in said("diff two 1 2")[1]
+
+
+def test_what_a_run_sent_its_items_and_its_cost(host: Host) -> None:
+    each = """flow many each E => (DONE -> done) {
+        items = [1, 2]; step One => (OK, FAIL -> done) { action = work; args = (order = "o", times = ${ $item }); };
+    }; flow_end"""
+    defined(WORK, each)
+    call("POST", "/flow/many/runs", {"name": "r"})
+    host.settle()
+    assert "| 0     | 0.0   | running | One  |" in said("items r E")[1]
+    assert said("items r --status failed") == ("NIL", "")
+    uuid = next(one["uuid"] for one in call("GET", "/flowrun/r").json["spec"]["tokens"] if one["step"] == "One")
+    assert '| args | {"order":"o","times":1} |' in " ".join(said(f"sent r {uuid}")[1].split())
+    assert "| writes" in said("cost r")[1]
+
+
+def test_actions_and_flows_are_paused(host: Host) -> None:
+    started()
+    assert {
+        said(f"{command} {kind}")[0] for command in ("pause", "continue") for kind in ("action work", "flow two")
+    } == {"OK"}
+    assert said("pause hook x")[0] == "ERR"
+
+
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [
+        ("retry r --versoin 2", "unknown option --versoin (did you mean version?); usage: retry RUN [STEP]"),
+        ("retry r --version", "--version needs a value; usage: retry RUN [STEP]"),
+        ("answer Review AGREE", "'Review' must have the form RUN.STEP"),
+        ("list flow --status failed", "a list of type flow takes no filters"),
+        ("label r a:b=1", "the name of a label must have no colon"),
+    ],
+)
+def test_wrong_options_are_answered_with_advice(host: Host, command: str, advice: str) -> None:
+    started()
+    reply, raw = said(command)
+    assert (reply, raw.startswith(advice)) == ("ERR", True), raw
+
+
 def test_help_lists_every_command(host: Host) -> None:
     reply, raw = said("HELP")
     assert reply == "Raw"
@@ -154,5 +256,6 @@ def test_help_lists_every_command(host: Host) -> None:
 
 def test_table_cells_may_have_lines_and_wide_letters() -> None:
     assert table(["a", "b"], [["x\ny", "流程"], ["", "\x1b[31m"]]) == (
-        "+---+-------+\n| A | B     |\n+---+-------+\n| x | 流程  |\n| y |       |\n|   |  [31m |\n+---+-------+"
+        "+---+------------+\n| A | B          |\n+---+------------+\n| x | 流程       |\n| y |            |\n"
+        "|   | \\u001b[31m |\n+---+------------+"
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -161,3 +163,62 @@ def test_a_body_is_required_if_one_of_its_fields_is() -> None:
     required = {of: told["requestBody"]["required"] for of, told in OPERATIONS.items() if "requestBody" in told}
     assert required["POST", "/event"]
     assert not required["POST", "/flow/{name}/runs"]
+
+
+# ── what generators of clients need ──────────────────────────────────────────────────────────────────────────────────
+
+SCHEMAS: dict[str, Any] = OPEN["components"]["schemas"]
+
+
+def parts(at: Any) -> Iterator[dict[str, Any]]:
+    """Yield every schema in a part of the document, examples excluded."""
+    if isinstance(at, list):
+        for one in at:
+            yield from parts(one)
+    if isinstance(at, dict):
+        yield at
+        for name, one in at.items():
+            if name == "properties":
+                yield from parts(list(one.values()))
+            elif name not in ("examples", "default", "enum", "text/event-stream"):
+                yield from parts(one)
+
+
+def pascal(name: str) -> str:
+    return "".join(word[:1].upper() + word[1:] for word in re.split(r"[^A-Za-z0-9]+", name))
+
+
+def test_names_of_types_collide_neither_with_each_other_nor_with_what_generators_derive() -> None:
+    assert all(re.fullmatch(r"[A-Z][A-Za-z0-9]*", name) for name in SCHEMAS)  # of two equal names, both are qualified
+    lower = [name.lower() for name in SCHEMAS]
+    assert len(lower) == len(set(lower))
+    assert not {f"New{name}" for name in SCHEMAS} & SCHEMAS.keys()  # Go's constructors
+    inline = {
+        f"{name}{pascal(field)}"
+        for name, schema in SCHEMAS.items()
+        for field, one in schema.get("properties", {}).items()
+        if {"enum", "additionalProperties"} & one.keys() or len(one.get("anyOf", [])) > 2
+    }
+    assert not {name.lower() for name in inline} & set(lower)
+    assert not {"response", "client", "unset", "configuration", "apiclient", "file"} & set(lower)
+
+
+def test_types_are_objects_without_alternatives() -> None:
+    for name, schema in SCHEMAS.items():
+        assert schema["type"] == "object", name
+        assert not {"anyOf", "oneOf", "allOf", "not", "enum"} & schema.keys(), name
+    for of, told in OPERATIONS.items():
+        for media in told.get("requestBody", {}).get("content", {}).values():
+            assert not {"anyOf", "oneOf"} & media["schema"].keys(), of
+
+
+def test_schemas_use_what_every_generator_reads() -> None:
+    for schema in parts([SCHEMAS, OPEN["paths"]]):
+        assert "prefixItems" not in schema
+        if schema.get("type") == "object" and "properties" not in schema:
+            assert schema["additionalProperties"] not in ({}, False), schema
+        if schema.get("type") == "integer" and schema.get("maximum", 1 << 31) >= 1 << 31:
+            assert schema["format"] == "int64", schema
+        if "default" in schema:
+            assert schema["default"], schema
+            assert "anyOf" not in schema, schema

@@ -158,7 +158,7 @@ def test_the_terminal_commands_schedules(host: Host) -> None:
         "hourly@2027-01-15T07:00:00Z started\nhourly@2027-01-15T08:00:00Z existed",
     )
     assert said("backfill hourly x y")[0] == "ERR"
-    assert said("pause flow rest") == ("ERR", "a flow cannot be named here; write: schedule rest")
+    assert said("pause hook rest")[1].startswith("a hook cannot be named here; write a run, or one of schedule, ")
     assert said("del schedule once") == ("OK", "")
     assert said("next once") == ("ERR", "there is no schedule 'once'")
     assert "cron" in said("help schedule")[1]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import pytest
 
+from chalicelib.hosting.virtual import IN_MEMORY
 from chalicelib.model.status import Status
 from chalicelib.service.errors import NotFound
 from chalicelib.service.ports.actions import NotTaken
 from chalicelib.service.ports.runs import RunQuery
-from tests.hosts import NS, Host, accept
+from tests.hosts import NS, Host, accept, answer_at_once
 
 MINUTE: Final = 60_000
 DAY: Final = 24 * 60 * MINUTE
@@ -50,6 +52,22 @@ def test_an_ended_run_is_deleted_after_that_time(host: Host, state: str) -> None
     host.pass_time(2)
     assert is_gone(host)
     assert host.services.runs.list(NS, RunQuery()).runs == ()
+
+
+def test_a_setting_applies_to_flows_that_do_not_say_how_long() -> None:
+    host = Host(answer_at_once, settings=replace(IN_MEMORY, keep=7 * DAY))
+    host.submit(FSL)
+    host.submit(FSL.replace("keep = 90d;", "").replace("flow f", "flow g"))
+    host.start("f", "r90")
+    host.start("g", "r7")
+    host.settle()
+    host.pass_time(7 * DAY - 1)
+    assert not is_gone(host, "r7")
+    host.pass_time(2)
+    assert is_gone(host, "r7")
+    assert not is_gone(host, "r90")
+    host.pass_time(83 * DAY)
+    assert is_gone(host, "r90")
 
 
 def test_a_run_that_has_not_ended_stays(host: Host) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 from chalice.app import Authorizer, Blueprint
 
@@ -13,17 +13,19 @@ from chalicelib.entrypoints.http import adapter, presenters, responses
 from chalicelib.entrypoints.http.openapi.made_once import MadeOnce
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
+from chalicelib.entrypoints.http.terminal import route as command
 from chalicelib.entrypoints.http.views import (
     activations,
     authoring,
     aws_sdk,
     batches,
-    command,
+    console,
     definitions,
     doctor,
     events,
     graphs,
     holds,
+    items,
     runs,
     schedules,
     secrets,
@@ -37,11 +39,6 @@ from chalicelib.entrypoints.http.views import (
 from chalicelib.model.json_values import Json
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.security.roles import Role
-
-
-def root(_: Request) -> Json:
-    """Get the name of the service."""
-    return "echoer"
 
 
 def healthz(request: Request) -> Json:
@@ -101,7 +98,7 @@ _PAGE: Final = MadeOnce(_page)
 
 
 SERVER: Final = (
-    Route(method="GET", path="/", view=root, group="server", role=None, answers={200: Literal["echoer"]}),
+    *console.ROUTES,
     Route(method="GET", path="/healthz", view=healthz, group="server", role=None, answers={200: responses.Health}),
     Route(
         method="GET",
@@ -143,6 +140,7 @@ ROUTES: Final = (
     *values.ROUTES,
     *batches.ROUTES,
     *activations.ROUTES,
+    *items.ROUTES,
     *steps.ROUTES,
     *events.ROUTES,
     *schedules.ROUTES,

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from chalicelib.entrypoints.http import pages, presenters
 from chalicelib.entrypoints.http.parameters import SUMMARY
+from chalicelib.entrypoints.http.presenters.run_details import with_details
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
+from chalicelib.service.details.run_details import RunDetailReader
 from chalicelib.service.errors import TooLarge
 from chalicelib.service.runs.read import Reader, RunView
 
 
-def named(reader: Reader, namespace: str, name: str, shape: str | None = None) -> Json:
-    """Return the run with this name. Raises NotFound."""
+def named(
+    reader: Reader, namespace: str, name: str, shape: str | None = None, details: RunDetailReader | None = None
+) -> Json:
+    """Return the run with this name; with `details` also what it waits for, its children and its cost.
+
+    Raises NotFound.
+    """
     if shape == SUMMARY:
         return presenters.summary(reader.stored(namespace, name))
     try:
         view = reader.view(namespace, name)
     except TooLarge:
         return presenters.summary(reader.stored(namespace, name), is_cut=True)
-    return whole_or_brief(view.run, view)
+    return whole_or_brief(view.run, view) if details is None else _detailed(view, details)
 
 
 def listed(reader: Reader, stored: Run) -> Json:
@@ -26,12 +33,19 @@ def listed(reader: Reader, stored: Run) -> Json:
     return whole_or_brief(stored, reader.list_view(stored))
 
 
-def changed(reader: Reader, run: Run) -> Json:
-    """Return a run as a command left it."""
+def changed(reader: Reader, run: Run, details: RunDetailReader) -> Json:
+    """Return a run as a command left it, with its details."""
     try:
-        return whole_or_brief(run, reader.view_of(run))
+        return _detailed(reader.view_of(run), details)
     except TooLarge:
         return presenters.summary(run, is_cut=True)
+
+
+def _detailed(view: RunView, details: RunDetailReader) -> Json:
+    shown = whole_or_brief(view.run, view)
+    if "steps" not in shown["spec"]:
+        return shown
+    return with_details(shown, view.run, details.of(view.run, view.definition, view.entries))
 
 
 def whole_or_brief(run: Run, view: RunView | None) -> Json:

@@ -19,7 +19,7 @@ from chalicelib.model.flow import Flow, actions_named
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef, Run
 from chalicelib.model.statements import Config
-from chalicelib.model.times import Instant
+from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.service.errors import NotFound
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.definitions import Definition, Kind
@@ -35,12 +35,21 @@ FOLLOW_MS: Final = 5_000
 class DefinitionCache:
     """Reads definitions through a cache. Safe for use by several threads."""
 
-    def __init__(self, store: Store, clock: Clock, defaults: Options, max_age: int, max_steps: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        defaults: Options,
+        max_age: int,
+        max_steps: int,
+        keep: Milliseconds | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._defaults = defaults
         self._max_age = max_age
         self._max_steps = max_steps
+        self._keep_ms = keep
         self._lock = Lock()
         self._compiled: OrderedDict[tuple[str, str], definition.Definition] = OrderedDict()
         self._newest: dict[tuple[str, Kind, str], tuple[Instant, Definition]] = {}
@@ -240,6 +249,7 @@ class DefinitionCache:
             newest={name: _action(found.value) for name, found in (newest or {}).items()},
             defaults=self._defaults,
             max_steps=self._max_steps,
+            keep=self._keep_ms,
             config={name: json_values.decode(found.value, Config).value for name, found in parts.configs.items()},
         )
 

@@ -20,6 +20,7 @@ from chalicelib.service import messages
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.doctor.action_checks import old_actions
 from chalicelib.service.doctor.findings import Finding, FindingKind, Report, shortened
+from chalicelib.service.doctor.hold_checks import HoldChecks
 from chalicelib.service.doctor.run_checks import RunChecks
 from chalicelib.service.doctor.schedule_checks import ScheduleChecks
 from chalicelib.service.hooks.book import HookBook
@@ -56,6 +57,7 @@ class Doctor:
         source: Source,
         definition_cache: DefinitionCache,
         schedule_checks: ScheduleChecks,
+        hold_checks: HoldChecks,
         hook_book: HookBook,
         hook_log: DeliveryLog,
         clock: Clock,
@@ -68,6 +70,7 @@ class Doctor:
         self._hook_log = hook_log
         self._clock = clock
         self._schedule_checks = schedule_checks
+        self._hold_checks = hold_checks
         self._definition_cache = definition_cache
         self._checks = RunChecks(runs, definition_cache, clock)
 
@@ -81,7 +84,9 @@ class Doctor:
         findings = [finding for run in live for finding in self._checks.problems(run, silent)]
         findings += old_actions(self._definition_cache, live)
         findings += self._failed(namespace)
+        findings += self._failed_undos(namespace)
         findings += self._schedule_checks.problems(namespace)
+        findings += self._hold_checks.problems(namespace)
         if repair:
             findings = [self._repair(finding) for finding in findings]
         findings += self._dead_letters(namespace, repair=repair)
@@ -113,6 +118,23 @@ class Doctor:
                 detail=shortened(run.last_err),
             )
             for run in self._runs.list(namespace, query).runs
+        ]
+
+    def _failed_undos(self, namespace: str) -> list[Finding]:
+        """Report the newest runs of which an undo failed."""
+        query = RunQuery(undo_failed=True, limit=MAX_FAILED_RUNS)
+        return [
+            Finding(
+                kind=FindingKind.FAILED_UNDO,
+                run=run.name,
+                step=undo.step,
+                uuid=undo.uuid,
+                since=run.ended_at,
+                detail=shortened(f"the undo of step {undo.step!r} failed: {undo.failed}"),
+            )
+            for run in self._runs.list(namespace, query).runs
+            for undo in run.undos
+            if undo.failed
         ]
 
     def _repair(self, finding: Finding) -> Finding:
@@ -160,21 +182,25 @@ class Doctor:
         return found
 
     def _orphaned_tasks(self, namespace: str, *, repair: bool) -> list[Finding]:
-        """Report tasks that no run waits for; with `repair`, remove them from the inbox."""
+        """Report tasks of runs that do not exist; with `repair`, remove all tasks that no run waits for.
+
+        A task that was answered stays until it expires or the inbox is read, and is no problem.
+        """
         found = []
         after: Task | None = None
         while tasks := self._tasks.list(namespace, _PAGE_ITEMS, after):
             for task in tasks:
-                if self._is_orphaned(namespace, task):
-                    if repair:
-                        self._tasks.remove(namespace, task)
-                        LOG.warning("an orphaned task of run %r was removed", task.run, extra={"run": task.run})
+                run = self._runs.load(namespace, task.run)
+                is_over = self._is_over(run, task)
+                if is_over and repair:
+                    self._tasks.remove(namespace, task)
+                if is_over and run is None:
                     finding = Finding(
                         kind=FindingKind.ORPHANED_TASK,
                         run=task.run,
                         uuid=task.uuid,
                         since=task.since,
-                        detail="a task in the inbox that no run waits for",
+                        detail="a task in the inbox of a run that does not exist",
                         repaired=repair,
                     )
                     found.append(finding)
@@ -193,8 +219,8 @@ class Doctor:
                 found.append(Finding(kind=FindingKind.FAILING_HOOK, run="", since=since, detail=detail))
         return found
 
-    def _is_orphaned(self, namespace: str, task: Task) -> bool:
-        run = self._runs.load(namespace, task.run)
+    def _is_over(self, run: Run | None, task: Task) -> bool:
+        """Return whether no run waits for the task (None: its run does not exist)."""
         if run is None or run.version < 1:
             return task.since < self._clock.now() - OVERDUE_AFTER_MS  # its run may be about to be written
         waits = run.status not in status.ENDED and run.token_of(task.uuid) is not None

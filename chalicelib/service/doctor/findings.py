@@ -34,12 +34,18 @@ class FindingKind(StrEnum):
     """A schedule could not start its last run: its flow or its input has to be mended."""
     OVERDUE_SCHEDULE = "schedule"
     """A schedule is due, but nothing has looked at it."""
+    FAILED_UNDO = "undo"
+    """An undo of an ended run failed; it can be repeated."""
+    PAUSED = "paused"
+    """An action or a flow is paused."""
+    STALLED_BATCH = "batch"
+    """A batch has made no progress for a while."""
     DEAD_LETTER = "letter"
     """A message is in the dead-letter queue."""
     FAILING_HOOK = "hook"
     """A hook has not accepted notifications for a while."""
     ORPHANED_TASK = "task"
-    """The inbox holds a task that no run waits for."""
+    """The inbox holds a task of a run that does not exist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ class Brief:
 def brief_of(stored: Run) -> Brief:
     """Return the run in brief. `stored` is its head, as it is stored or with all that it refers to."""
     fields = offloaded_fields(stored.tail)
-    parent, parent_step = _parent(stored)
+    parent, parent_step = parent_of(stored)
     if fields:
         return Brief(
             step=stored.tail[0].step,
@@ -80,7 +80,7 @@ def _size(value: Json) -> int | None:
     return size_in(key) if key is not None else len(msgspec.json.encode(value))
 
 
-def _parent(run: Run) -> tuple[str, str]:
+def parent_of(run: Run) -> tuple[str, str]:
     """Return the run that waits for this one, and its step: a child's name ends in both (`engine.steps.call`)."""
     if run.parent is None:
         return "", ""

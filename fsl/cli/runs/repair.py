@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import click
 
-from fsl.cli.common import Json, put, styled, table
+from fsl.cli.common import Json, put, say, styled, table
 from fsl.cli.remote import remote
-from fsl.cli.runs.start import input_of
+from fsl.cli.runs.start import input_of, input_of_run
 from fsl.client import Client
 
 
@@ -47,7 +47,7 @@ def retry(
     fsl retry my_flow_run --undo
     """
     body: dict[str, Json] = {"step": step, "token": token, "version": version, "reason": reason or None}
-    body |= {"input": input_of(inputs) or None, "vars": input_of(variables) or None}
+    body |= {"input": input_of_run(client, name, inputs) or None, "vars": input_of(variables) or None}
     body = {field: value for field, value in body.items() if value is not None}
     if undo and (others := sorted(body.keys() - {"reason"})):
         raise click.UsageError(f"--{others[0]} and --undo exclude each other: --undo does not continue the run")
@@ -56,7 +56,7 @@ def retry(
 
 @click.command(no_args_is_help=True)
 @click.argument("name", metavar="RUN")
-@click.argument("version", callback=_version, metavar="N|latest")
+@click.argument("version", callback=_version, metavar="[N|latest]", default="latest")
 @click.option("--step", "steps", multiple=True, metavar="OLD=NEW", help="A step with a new name; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Say what fits, and change nothing.")
 @click.option("--reason", default="", help="Why; it is recorded in the history.")
@@ -66,10 +66,10 @@ def migrate(
     ctx: click.Context, *, name: str, version: int | str, steps: Sequence[str], dry_run: bool, reason: str,
     client: Client, as_json: bool,
 ) -> None:  # fmt: skip
-    """Move a run that is running or paused to another version of its flow.
+    """Move a run to another version of its flow.
 
-    Each of its tokens stays at its step, which must be there and take what the token waits for. The exit code is 1 if
-    something does not fit.
+    The run is running or paused; by default it moves to the newest version. Each of its tokens stays at its step,
+    which must be there and take what the token waits for. The exit code is 1 if something does not fit.
 
     \b
     fsl migrate my_flow_run latest --dry-run
@@ -83,7 +83,7 @@ def migrate(
         rows = [(token["token"], token["step"], token["to"], token.get("why") or "fits") for token in found["tokens"]]
         table(("token", "step", "there", f"version {found['from']} to {found['to']}"), rows)
         for problem in found["problems"]:
-            click.echo(problem, err=True)
+            say(problem, "red", err=True)
     ctx.exit(0 if found["fits"] else 1)
 
 
@@ -94,9 +94,10 @@ def migrate(
 @click.option("--reason", default="", help="Why; it is recorded in the history.")
 @remote
 def goto(*, name: str, step: str, token: str | None, reason: str, client: Client, as_json: bool) -> None:
-    """Have a run leave the step at which it waits, and enter another one.
+    """Have a run enter another step.
 
-    What it waits for is canceled: the action is notified, a called run is stopped.
+    The run leaves the step at which it waits. What it waits for is canceled: the action is notified, a called run is
+    stopped.
 
     \b
     fsl goto my_flow_run Ship --reason "paid by transfer"

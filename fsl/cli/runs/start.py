@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from chalicelib.model.times import duration
+from fsl import api_calls
 from fsl.cli.common import Json, put, put_output, say, write
 from fsl.cli.remote import EXIT_NOT_ENDED, remote
 from fsl.cli.runs.follow import follow_to_end
@@ -56,7 +57,7 @@ def run(
     started = client.start(flow, request)
     run_name = started["metadata"]["name"]
     if wait:
-        ctx.exit(_result(client.ended(run_name, seconds), as_json=as_json))
+        ctx.exit(_result(client, client.ended(run_name, seconds), as_json=as_json))
     if follow:
         if not as_json:
             say(f"run {run_name}")
@@ -79,13 +80,13 @@ def _seconds(timeout: str | None, *, wait: bool) -> float:
     return milliseconds / 1000
 
 
-def _result(run: Resource, *, as_json: bool) -> int:
+def _result(client: Client, run: Resource, *, as_json: bool) -> int:
     """Print the output of a run that has ended, or why there is none, and return the exit code."""
     name, spec = run["metadata"]["name"], run["spec"]
     if as_json:
         put(run)
     elif spec["status"] == "succeeded":
-        put_output(spec["output"])
+        put_output(client.output(run))
     if spec["ended_at"] is None:
         say(f"{name} has not ended: it is {spec['status']} at {spec['current_state']}", "yellow", err=True)
         return EXIT_NOT_ENDED
@@ -122,11 +123,24 @@ def _typed(text: str, declared: str | None) -> Json:
     return text if declared == TEXT_TYPE and not isinstance(value, str) else value
 
 
-def _input(client: Client, flow: str, given: Sequence[str]) -> dict[str, Json]:
-    """Return the input. The types are requested only if a value can be text as well as something else."""
-    found = input_of(given)
+def input_of_run(client: Client, run: str, given: Sequence[str]) -> dict[str, Json]:
+    """Return input for a run that exists, with the types that its flow declares."""
+    if not _is_ambiguous(given):
+        return input_of(given)
+    found = client.call(api_calls.GET_FLOWRUN_NAME, run, query={"view": "summary"}).json()
+    return _input(client, found["spec"]["flow"], given)
+
+
+def _is_ambiguous(given: Sequence[str]) -> bool:
+    """Return whether a value can be text as well as something else."""
     pairs = (text.partition("=")[2] for text in given if not text.lstrip().startswith(("@", "{")))
-    if all(isinstance(value_of(text), str) for text in pairs):
+    return any(not isinstance(value_of(text), str) for text in pairs)
+
+
+def _input(client: Client, flow: str, given: Sequence[str]) -> dict[str, Json]:
+    """Return the input. The types are requested only if they are needed."""
+    found = input_of(given)
+    if not flow or not _is_ambiguous(given):
         return found
     try:
         declared = client.get("flow", flow)["spec"]["input"]

@@ -42,6 +42,10 @@ def echo() -> Gateway:
         request: Any = app.current_request
         return {"query": request.to_original_event()["multiValueQueryStringParameters"]}
 
+    @app.route("/thing/{name}/{uuid}", methods=["DELETE"])
+    def remove(name: str, uuid: str) -> dict[str, Any]:
+        return {"name": name, "uuid": uuid}
+
     return Gateway(app, threading.Event())
 
 
@@ -89,6 +93,14 @@ def test_other_methods_are_refused_with_the_allowed_ones(echo: Gateway) -> None:
     assert (refused.status, dict(refused.headers)["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
     asked = ask(echo, "OPTIONS", "/thing/a")
     assert (asked.status, dict(asked.headers)["Allow"], asked.body) == (200, "GET, HEAD, OPTIONS, POST", b"")
+
+
+def test_a_command_that_is_none_is_not_found(echo: Gateway) -> None:
+    """`POST /thing/a/retyr` is 404 and not 405, though `DELETE /thing/a/UUID` is a call."""
+    for method in ("POST", "GET", "PUT"):
+        refused = ask(echo, method, "/thing/a/retyr")
+        assert refused.status == 404
+        assert f"there is no call {method} /thing/a/retyr" in json.loads(refused.body)["message"]
 
 
 def test_a_stopping_server_turns_requests_away() -> None:
@@ -219,6 +231,20 @@ def test_an_address_that_a_person_opens_in_a_browser_is_answered(server: LocalSe
     assert requests.get(f"{server.url}/docs", headers=headers, timeout=5).ok
     linked = {**headers, "Sec-Fetch-Site": "cross-site"}
     assert requests.get(f"{server.url}/docs", headers=linked, timeout=5).status_code == 403
+
+
+def test_a_signed_link_is_opened_from_a_mail_in_the_browser(server: LocalServer) -> None:
+    linked = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}
+    reply = requests.get(f"{server.url}/task/x.y", headers=linked, timeout=5)
+    assert (reply.status_code, "this link is not valid" in reply.text) == (403, True)
+    for method, path, more in (
+        ("POST", "/task/x.y/answer", {}),
+        ("GET", "/task", {}),
+        ("GET", "/task/x.y", {"Origin": "https://evil.example"}),
+        ("GET", "/task/x.y", {"Sec-Fetch-Mode": "cors"}),
+    ):
+        refused = requests.request(method, f"{server.url}{path}", headers={**linked, **more}, timeout=5)
+        assert (refused.status_code, "pages of" in refused.text) == (403, True)
 
 
 def test_the_configured_address_is_accepted_and_with_tokens_every_address() -> None:

@@ -23,8 +23,10 @@ from chalicelib.service.ports.waiters import Waiter
 from chalicelib.service.runs.answer import Answer
 from tests.simulation.catalog import SECRET, TRUSTED
 from tests.simulation.laws.history import History
+from tests.simulation.laws.holds import HoldLaws
 from tests.simulation.laws.limits import Limits
 from tests.simulation.laws.money import Ledger
+from tests.simulation.laws.moves import Moves
 from tests.simulation.laws.notices import Notices, is_only_about, out_of_turn
 from tests.simulation.laws.outgoing import Outgoing
 from tests.simulation.laws.requests import Requests
@@ -38,6 +40,9 @@ from tests.simulation.messages import Messages
 NOTICED = frozenset({"NoticeDelivered", "NoticeFailed", "DeliveryFailed"})
 """What may be added to the history of a run that has ended: what became of its notices."""
 
+
+MENDED = frozenset({"VersionChanged", "InputChanged", "VarsSet"})
+"""What `retry` changes before the run is retried."""
 
 MOST_SKEW_MS: Final = 4_000
 """How much the clocks of two containers may differ."""
@@ -77,9 +82,11 @@ class Laws:
         self.slots = Slots(self.heads, store)
         self.limits = Limits(self.heads, store)
         self.requests = Requests()
+        self.moves = Moves()
         self.notices: dict[str, Notices] = {}
         self.passes: dict[str, Passes] = {}
-        self.waking = Waking(messages, self.heads, store)
+        self.holds = HoldLaws(store, messages)
+        self.waking = Waking(messages, self.heads, store, self.holds)
         self._messages = messages
         self._definition_of = definition_of
         self._now = now
@@ -160,8 +167,15 @@ class Laws:
         if head is not None:
             if wrong := out_of_turn(head, uuid):
                 self.breaks("notices", wrong)
+            for wrong in self.holds.posted(head, uuid, self._definition_of(head), self._now()):
+                self.breaks("holds", wrong)
             for wrong in self.limits.posted(head, uuid, self._definition_of(head), self._now()):
                 self.breaks("limits", wrong)
+
+    def called(self, namespace: str, address: str) -> None:
+        """An action was called at that address."""
+        for wrong in self.moves.sent(namespace, address, self._now()):
+            self.breaks("moves", wrong)
 
     def sent(self, action: str, uuid: str, body: bytes) -> None:
         """An action was sent that body, the same each time; the run's secret is only where the action may see it."""
@@ -231,6 +245,8 @@ class Laws:
                 self.owners[token.activation.uuid] = (after.namespace, after.name)
         definition = self._definition_of(after)
         self._keeps_its_books(before, after, added, definition)
+        for wrong in self.holds.commit(before, after, added, definition, self._now()):
+            self.breaks("holds", wrong)
         if SECRET.encode() in encode(after):
             self.breaks("sealed", f"the head of run {after.name!r} contains its secret")
         self._fits_its_history(after, added, definition)
@@ -289,7 +305,8 @@ class Laws:
         name, events = after.name, [entry.event for entry in added]
         if after.version <= before.version:
             self.breaks("version", f"version {after.version} follows version {before.version}")
-        is_retried = events[:1] in (["RunRetried"], ["UndosRetried"])
+        changes = [event for event in events if event not in MENDED]
+        is_retried = changes[:1] in (["RunRetried"], ["UndosRetried"])
         if is_retried:
             self.slots.retried.add((after.namespace, name))
         is_noticed = is_only_about(before, after) and NOTICED.issuperset(events)

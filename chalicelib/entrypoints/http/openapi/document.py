@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from chalicelib import __version__
 from chalicelib.config import Access, Settings
 from chalicelib.entrypoints.http import auth, parameters, responses
-from chalicelib.entrypoints.http.bodies import MAX_NAME_CHARACTERS
 from chalicelib.entrypoints.http.errors import CODES
 from chalicelib.entrypoints.http.openapi.examples import Exchange, exchanges
+from chalicelib.entrypoints.http.openapi.schemas import COMPONENTS, plain, schemas_of
 from chalicelib.entrypoints.http.request import JSON
 from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.model.json_values import Json
-
-_COMPONENTS: Final = "#/components"
 
 GROUPS: Final = {
     "definitions": "Actions and flows, in versions. They are defined in FSL; the manual describes the language.",
@@ -67,7 +65,7 @@ class _Source:
 
 def document(routes: Sequence[Route], settings: Settings) -> dict[str, Json]:
     """Return the OpenAPI document of a server with these settings, as JSON."""
-    schemas, components = _schemas(routes)
+    schemas, components = schemas_of(routes)
     source = _Source(routes, schemas, settings)
     paths: dict[str, dict[str, Json]] = {}
     for route in routes:
@@ -96,52 +94,6 @@ def summary_of(view: View) -> tuple[str, str]:
     return " ".join(summary.split()), " ".join(description.split())
 
 
-def _schemas(routes: Sequence[Route]) -> tuple[dict[str, Json], dict[str, Json]]:
-    """Return the schema of each type that routes name (by the type's text), and the components that they refer to."""
-    kinds = [
-        kind
-        for route in routes
-        for kind in (*route.answers.values(), route.body, route.other_body, *route.media_bodies.values())
-        if kind is not None
-    ]
-    unique = {str(kind): kind for kind in (*kinds, responses.Error)}
-    schemas, components = msgspec.json.schema_components(
-        tuple(unique.values()), ref_template=f"{_COMPONENTS}/schemas/{{name}}"
-    )
-    for component in components.values():
-        if "description" in component:
-            component["description"] = " ".join(component["description"].split())
-    for name, rule in _RULES.items():
-        components[name].update(rule)
-    components["Detail"]["properties"]["code"]["enum"] = [*CODES]
-    return dict(zip(unique, schemas, strict=True)), components
-
-
-_FINAL_OR_NOT: Final[dict[str, Json]] = {
-    "anyOf": [
-        {"properties": {"done": {"enum": [False, None]}, "error": {"type": "null"}}},
-        {"required": ["ackState"], "properties": {"ackState": {"type": "string", "minLength": 1}}},
-    ],
-    "not": {
-        "required": ["done", "error"],
-        "properties": {"done": {"const": False}, "error": {"type": "object"}},
-    },
-}
-
-
-_RULES: Final[dict[str, dict[str, Json]]] = {
-    "AnswerBody": _FINAL_OR_NOT,
-    "TokenAnswerBody": _FINAL_OR_NOT,
-    "EchoerEventBody": {
-        "anyOf": [
-            {"properties": {"metadata": {"required": ["name"], "properties": {"name": {"minLength": 1}}}}},
-            {"required": ["message"], "properties": {"message": {"minLength": 1, "maxLength": MAX_NAME_CHARACTERS}}},
-        ]
-    },
-}
-"""Rules that Python types cannot express: a final answer requires a state, an error a final answer, an event a name."""
-
-
 # ── one call ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -153,7 +105,7 @@ def _operation(route: Route, source: _Source) -> dict[str, Json]:
     operation: dict[str, Json] = {
         "tags": [route.group],
         "summary": summary,
-        "description": " ".join(filter(None, (description, role))),
+        "description": " ".join(filter(None, (description, _other_body_text(route), role))),
         "operationId": route.operation_id,
         "parameters": [*_in_path(route, shown), *_in_query(route, shown), *([_NAMESPACE] if route.role else [])],
         "responses": _responses(route, source, shown),
@@ -164,6 +116,11 @@ def _operation(route: Route, source: _Source) -> dict[str, Json]:
     if route.body is not None or route.media_bodies:
         operation["requestBody"] = _body(route, source, shown)
     return operation
+
+
+def _other_body_text(route: Route) -> str:
+    """Return which other form the body may have. A schema with both would give clients a type for neither."""
+    return f"The body may have the form `{route.other_body.__name__}` instead." if route.other_body else ""
 
 
 def _role_text(route: Route) -> str:
@@ -183,7 +140,7 @@ def _in_path(route: Route, shown: Sequence[Exchange]) -> Iterator[Json]:
 def _in_query(route: Route, shown: Sequence[Exchange]) -> Iterator[Json]:
     for found in route.query:
         values = [one.query[found.name] for one in shown if found.name in one.query]
-        parameter = {"name": found.name, "in": "query", "description": found.description, "schema": found.schema}
+        parameter = {"name": found.name, "in": "query", "description": found.description, "schema": plain(found.schema)}
         if found.required:
             yield {**parameter, "required": True, **_examples(values)}
         else:
@@ -199,18 +156,25 @@ def _examples(values: Sequence[Json]) -> dict[str, Json]:
 def _body(route: Route, source: _Source, shown: Sequence[Exchange]) -> Json:
     given = [one for one in shown if one.body is not None]
     texts = {one.title: {"value": one.body} for one in given if isinstance(one.body, str)}
-    values = {one.title: {"value": one.body} for one in given if not isinstance(one.body, str)}
-    schemas = [source.schemas[str(kind)] for kind in (route.body, route.other_body) if kind is not None]
     content: dict[str, Json] = {}
-    if schemas:
-        schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
-        content[JSON] = {"schema": schema, **({"examples": values} if values else {})}
+    if route.body is not None:
+        values = {one.title: {"value": one.body} for one in given if _is_of(route.body, one.body)}
+        content[JSON] = {"schema": source.schemas[str(route.body)], **({"examples": values} if values else {})}
     content |= {media: {"schema": source.schemas[str(kind)]} for media, kind in route.media_bodies.items()}
     if route.text_body is not None:
         content["text/plain"] = {"schema": route.text_body, "examples": texts}
     kinds = (route.body,) if route.body is not None else route.media_bodies.values()
     fields = [field for kind in kinds for field in msgspec.structs.fields(kind)]
     return {"content": content, "required": any(field.required for field in fields)}
+
+
+def _is_of(kind: Any, value: Json) -> bool:
+    """Return whether the value has the form of the type. Some calls accept a second form (`other_body`)."""
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 # ── responses ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -278,7 +242,7 @@ def _links(resource: str, routes: Sequence[Route]) -> Iterator[tuple[str, Json]]
 
 
 def _header_references(names: Sequence[str]) -> Json:
-    return {name: {"$ref": f"{_COMPONENTS}/headers/{name}"} for name in names}
+    return {name: {"$ref": f"{COMPONENTS}/headers/{name}"} for name in names}
 
 
 _SUCCESS: Final = {

@@ -3,15 +3,22 @@
 from chalicelib.entrypoints.http.presenters.batches import batch, batch_result
 from chalicelib.entrypoints.http.presenters.common import Resource, metadata, moment
 from chalicelib.entrypoints.http.presenters.definitions import breaker, definition, pause
-from chalicelib.entrypoints.http.presenters.events import published, signal
+from chalicelib.entrypoints.http.presenters.events import MAX_WOKEN_NAMES, published, signal
 from chalicelib.entrypoints.http.presenters.history import entry, hook_delivery, task
-from chalicelib.entrypoints.http.presenters.run_steps import changed_steps, started_steps, step, steps, waiting_steps
+from chalicelib.entrypoints.http.presenters.run_steps import (
+    changed_steps,
+    started_steps,
+    steps,
+    waiting_steps,
+    without_values,
+)
 from chalicelib.entrypoints.http.presenters.runs import history_states, run, state_of
 from chalicelib.entrypoints.http.presenters.summaries import summary
 from chalicelib.entrypoints.http.presenters.templates import action_of
 from chalicelib.entrypoints.http.presenters.values import ShortValues, Values
 
 __all__ = [
+    "MAX_WOKEN_NAMES",
     "Resource",
     "ShortValues",
     "Values",
@@ -32,9 +39,9 @@ __all__ = [
     "signal",
     "started_steps",
     "state_of",
-    "step",
     "steps",
     "summary",
     "task",
     "waiting_steps",
+    "without_values",
 ]

@@ -10,7 +10,7 @@ import msgspec
 
 from chalicelib.model.json_values import Json
 from chalicelib.service.runs.large_values import Large
-from chalicelib.service.runs.references import key_in, value_name
+from chalicelib.service.runs.references import MAX_SHOWN_BYTES, key_in, key_of, preview_of, value_name
 from chalicelib.service.runs.value_windows import type_of
 
 MAX_SHORT_BYTES: Final = 1_024
@@ -53,3 +53,14 @@ class ShortValues(Values):
             return {"$cut": {"type": _TYPES.get(large.preview[:1], "str"), "bytes": large.bytes}}
         size = len(msgspec.json.encode(value))
         return value if size <= MAX_SHORT_BYTES else {"$cut": {"type": type_of(value), "bytes": size}}
+
+
+def cut(run: str, value: Json) -> Json:
+    """Return the value of the run, or a reference in its place if it is large."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    encoded = msgspec.json.encode(value)
+    if len(encoded) <= MAX_SHOWN_BYTES:
+        return value
+    path = f"/flowrun/{quote(run, safe='')}/value/{value_name(key_of(encoded))}"
+    return {"$ref": path, "bytes": len(encoded), "preview": preview_of(encoded)}

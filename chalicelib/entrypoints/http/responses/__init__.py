@@ -4,7 +4,7 @@ Fields are never left out: an absent value is null, empty or 0, unless the field
 may add fields; clients must ignore fields that they do not know.
 """
 
-from chalicelib.entrypoints.http.responses.access import AccessToken, Limits, Me, NewAccessToken, Secret
+from chalicelib.entrypoints.http.responses.access import AccessToken, CreatedAccessToken, Limits, Me, Secret
 from chalicelib.entrypoints.http.responses.authoring import (
     Analysis,
     ExplainedSetting,
@@ -59,6 +59,7 @@ from chalicelib.entrypoints.http.responses.definitions import (
 from chalicelib.entrypoints.http.responses.graphs import Edge, Graph, Node, Scope
 from chalicelib.entrypoints.http.responses.runs import (
     ActionRun,
+    AnswerLinks,
     AwaitedRun,
     CutValue,
     Entry,
@@ -80,7 +81,6 @@ from chalicelib.entrypoints.http.responses.runs import (
     Step,
     StepSpec,
     Task,
-    TaskLinks,
     Token,
     Value,
     ValueWindow,
@@ -105,6 +105,7 @@ __all__ = [
     "ActionSpec",
     "ActionStatus",
     "Analysis",
+    "AnswerLinks",
     "AwaitedRun",
     "Backfill",
     "Batch",
@@ -114,6 +115,7 @@ __all__ = [
     "Config",
     "ConfigSpec",
     "Count",
+    "CreatedAccessToken",
     "CutValue",
     "Detail",
     "Diagnostic",
@@ -148,7 +150,6 @@ __all__ = [
     "Metadata",
     "Migration",
     "Moment",
-    "NewAccessToken",
     "Node",
     "Number",
     "Offer",
@@ -189,7 +190,6 @@ __all__ = [
     "StepSpec",
     "Submission",
     "Task",
-    "TaskLinks",
     "Token",
     "Value",
     "ValueWindow",

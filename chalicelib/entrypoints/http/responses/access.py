@@ -28,7 +28,7 @@ class AccessToken(TypedDict):
     revoked_at: Moment | None
 
 
-class NewAccessToken(AccessToken):
+class CreatedAccessToken(AccessToken):
     """A new access token. `token` is its text; it is returned only once."""
 
     token: str

@@ -33,7 +33,7 @@ class ActivationReport(TypedDict):
     vars: dict[str, Json]
 
 
-class AnswerError(TypedDict):
+class ActivationError(TypedDict):
     """Why a step returned its state."""
 
     name: str
@@ -49,7 +49,7 @@ class ActivationAnswer(TypedDict):
     by: str
     state: str
     data: Json
-    error: AnswerError | None
+    error: ActivationError | None
     vars: dict[str, Json]
     to: str
 

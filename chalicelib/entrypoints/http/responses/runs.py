@@ -5,14 +5,20 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 from msgspec import Meta
 
 from chalicelib.entrypoints.http.responses.common import Count, Metadata, Moment, Number, TokenFit
+from chalicelib.entrypoints.http.responses.run_details import Child, Cost, Progress
+from chalicelib.entrypoints.http.responses.waits import Waiting
 from chalicelib.model.json_values import Json
 from chalicelib.model.status import Status
 
 
 class ScopeVars(TypedDict, total=False):
-    """The variables of the token's branch or item, and of the fork that it waits at; left out if there are none."""
+    """The variables of the token's branch or item, and of the fork that it waits at; left out if there are none.
+
+    `waits_for` is there if one run was asked for: what the token waits for; null if for nothing.
+    """
 
     vars: dict[str, Json]
+    waits_for: Waiting | None
 
 
 class Token(ScopeVars):
@@ -39,7 +45,7 @@ class ActionRun(TypedDict):
     done: bool
 
 
-class Response(TypedDict):
+class ReturnedState(TypedDict):
     """The state that a step returned; empty until it returns one."""
 
     state: str
@@ -53,7 +59,7 @@ class StepSpec(TypedDict):
     flow_id: str
     flow_run_uuid: str
     action_run: ActionRun
-    response: Response
+    response: ReturnedState
     data: str
     result: Json
     retry_count: Count
@@ -145,7 +151,9 @@ class ListedSpec(TypedDict):
     """The state of a run, in brief or whole. In brief (`view=summary`), `tokens` is their number (null if it is not
     known), `last_err` and the cause of `error` are cut at 300 characters, and `next_deadline` is when its next wait
     ends. `cut` is true if its whole shape was requested and is too large: read it in parts, from the calls on the run.
-    The whole shape is that of `Run`.
+    The whole shape is that of `Run`. One run in its whole shape also has its parent, what its tokens wait for, how far
+    its eaches are (`each`), its cost, and its `children`: at most 100, those that run first, then the last ones that
+    have ended, as far as the newest 1,000 entries of the history have them.
     """
 
     flow: str
@@ -174,6 +182,9 @@ class ListedSpec(TypedDict):
     output: NotRequired[Json]
     failed_undos: NotRequired[list[FailedUndo]]
     start_at: NotRequired[Moment | None]
+    children: NotRequired[list[Child]]
+    each: NotRequired[list[Progress]]
+    cost: NotRequired[Cost]
 
 
 class ListedRun(TypedDict):
@@ -219,6 +230,14 @@ class AwaitedRun(ListedRun):
     ended: bool
 
 
+class SentDelivery(TypedDict):
+    """The delivery that an entry records. `address` is empty if it is the first one of its action."""
+
+    address: str
+    status: int | None
+    duration_ms: Count
+
+
 Entry = TypedDict(
     "Entry",
     {
@@ -239,14 +258,20 @@ Entry = TypedDict(
         "rule": Number | None,
         "vars": dict[str, Json],
         "removed": list[str],
+        "branch": str,
+        "item": Count | None,
+        "undo": bool,
+        "sent": SentDelivery | None,
         "cut": NotRequired[bool],
     },
 )
 Entry.__doc__ = """An entry of a run's history. `seq` counts from 1 without gaps. `cut` is true if its values are too
-large for a response and are left out. `late`: it is an answer that moved nothing, because its activation had ended."""
+large for a response and are left out. `branch` and `item` are the innermost branch and item of its token; `undo` is
+true if it is about undoing work. `sent` is the delivery that it records. `late`: it is an answer that moved nothing,
+because its activation had ended."""
 
 
-class TaskLinks(TypedDict):
+class AnswerLinks(TypedDict):
     """Two links that answer a task with one state: `page` asks a person for confirmation, `answer` takes its form."""
 
     page: str
@@ -286,7 +311,7 @@ class Task(TypedDict):
     flow: str
     labels: dict[str, Json]
     routes: dict[str, str]
-    links: dict[str, TaskLinks]
+    links: dict[str, AnswerLinks]
 
 
 class Outcome(TypedDict):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from chalicelib.entrypoints.http.request import encoded
 from chalicelib.entrypoints.http.terminal.text_table import table
 from chalicelib.model.json_values import Json
+
+MAX_ERROR_CHARACTERS: Final = 120
+"""Characters of an error in a list."""
 
 
 def resources(kind: str, found: Sequence[Json]) -> str:
@@ -16,6 +20,9 @@ def resources(kind: str, found: Sequence[Json]) -> str:
     if kind == "flowrun":
         header.append("state")
         rows = [[*row, one["spec"]["current_state"]] for row, one in zip(rows, found, strict=True)]
+        if any(one["spec"]["last_err"] for one in found):
+            header.append("error")
+            rows = [[*row, _short(one["spec"]["last_err"])] for row, one in zip(rows, found, strict=True)]
     if kind == "step":
         header.append("run")
         rows = [[*row, one["spec"]["flow_id"]] for row, one in zip(rows, found, strict=True)]
@@ -56,6 +63,39 @@ def step(found: Json) -> str:
 def history(entries: Sequence[Json]) -> str:
     columns = ["seq", "at", "event", "step", "from", "to", "state", "by", "error"]
     return table(columns, [[str(entry[column]) for column in columns] for entry in entries])
+
+
+def tasks(found: Sequence[Json]) -> str:
+    columns = ["task", "action", "states", "since", "deadline", "args", "uuid"]
+    rows = [
+        [
+            f"{one['flowId']}.{one['stepName']}",
+            one["action"],
+            "\n".join(one["ackStates"]),
+            one["since"],
+            one["deadline"],
+            _json(one["args"]),
+            one["uuid"],
+        ]
+        for one in found
+    ]
+    return table(columns, rows)
+
+
+def fields(columns: Sequence[str], found: Sequence[Json]) -> str:
+    """Return a table of these fields of each value."""
+    return table(columns, [[_json(one[column]) for column in columns] for one in found])
+
+
+def pairs(values: Mapping[str, Json]) -> str:
+    """Return a table of names and values."""
+    return table(["name", "value"], [[name, _json(value)] for name, value in values.items()])
+
+
+def _short(text: str) -> str:
+    """Return the beginning of an error, in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_ERROR_CHARACTERS else f"{line[: MAX_ERROR_CHARACTERS - 3]}..."
 
 
 def _json(value: Json) -> str:

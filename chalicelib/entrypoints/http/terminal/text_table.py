@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
+from chalicelib.model.visible_text import visible
+
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return the rows under the header, in columns. A cell may have several lines."""
@@ -16,8 +18,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _printable(cell: str) -> list[str]:
-    """Return the cell's lines without control characters, which could move the cursor of a terminal."""
-    return ["".join(c if c.isprintable() else " " for c in line) for line in cell.splitlines()] or [""]
+    """Return the cell's lines, without characters that could move the cursor of a terminal."""
+    return [visible(line) for line in cell.split("\n")]
 
 
 def _lines(row: Sequence[Sequence[str]], widths: Sequence[int]) -> list[str]:

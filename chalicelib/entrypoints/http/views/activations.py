@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import quote
-
-import msgspec
 
 from chalicelib.entrypoints.http import presenters
 from chalicelib.entrypoints.http.parameters import Parameter, integer
+from chalicelib.entrypoints.http.presenters.values import cut
 from chalicelib.entrypoints.http.presenters.waits import waiting
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.responses import activations as shapes
@@ -16,7 +14,6 @@ from chalicelib.entrypoints.http.route import Route
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.service.details.activations import ShownActivation
-from chalicelib.service.runs.references import MAX_SHOWN_BYTES, key_of, preview_of, value_name
 from chalicelib.service.security.roles import Role
 
 MAX_SEQ: Final = 10**15
@@ -44,7 +41,7 @@ def _activation(found: ShownActivation) -> shapes.Activation:
         "state": found.state,
         "since": presenters.moment(found.since),
         "waits_for": waiting(found.wait),
-        "args": {key: _cut(found.run, value) for key, value in found.args.items()},
+        "args": {key: cut(found.run, value) for key, value in found.args.items()},
         "args_from": found.args_origin,
         "unknown_args": list(found.unknown),
         "headers": found.headers,
@@ -74,8 +71,8 @@ def _report(run: str, entry: Entry) -> shapes.ActivationReport:
         "at": presenters.moment(entry.at),
         "by": entry.by,
         "state": entry.state,
-        "data": _cut(run, entry.data),
-        "vars": {key: _cut(run, value) for key, value in entry.vars.items()},
+        "data": cut(run, entry.data),
+        "vars": {key: cut(run, value) for key, value in entry.vars.items()},
     }
 
 
@@ -86,22 +83,11 @@ def _answer(run: str, entry: Entry) -> shapes.ActivationAnswer:
         "event": entry.event,
         "by": entry.by,
         "state": entry.state,
-        "data": _cut(run, entry.data),
+        "data": cut(run, entry.data),
         "error": {"name": entry.error_name, "cause": entry.error} if entry.error or entry.error_name else None,
-        "vars": {key: _cut(run, value) for key, value in entry.vars.items()},
+        "vars": {key: cut(run, value) for key, value in entry.vars.items()},
         "to": entry.target,
     }
-
-
-def _cut(run: str, value: Json) -> Json:
-    """Return the value, or a reference in its place if it is large."""
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    encoded = msgspec.json.encode(value)
-    if len(encoded) <= MAX_SHOWN_BYTES:
-        return value
-    path = f"/flowrun/{quote(run, safe='')}/value/{value_name(key_of(encoded))}"
-    return {"$ref": path, "bytes": len(encoded), "preview": preview_of(encoded)}
 
 
 ROUTES: Final = (

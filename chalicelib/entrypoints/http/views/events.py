@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
+import msgspec
+
+from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, responses
 from chalicelib.entrypoints.http.bodies import EchoerEventBody, RunSignalBody, SignalBody
 from chalicelib.entrypoints.http.cloud_events import STRUCTURED, CloudEvent, cloud_event_in
+from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.request import Request
+from chalicelib.entrypoints.http.responses.events import EventReply
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.model.json_values import Json
+from chalicelib.service.ports.cursors import cursor_at, position_at
+from chalicelib.service.ports.events import Signal
 from chalicelib.service.security.roles import Role
 
 
@@ -20,8 +26,15 @@ def publish(request: Request) -> Json:
     declares the event (`event NAME ... event_end`), its data must fit. A body with `metadata` and without `name` is an
     event in the form of the original echoer. CloudEvents 1.0 are accepted in binary mode (headers `ce-type`, `ce-id`,
     `ce-source`, `ce-specversion` and `ce-subject`) and in structured mode: `type` is the name, `subject` the key.
+
+    With `dry_run=true` nothing is published: the response counts the runs that the event would wake, and names the
+    first 100.
     """
     body = cloud_event_in(request.headers, request.body) or bodies.event_of(request.body)
+    if request.query.flag("dry_run"):
+        body.lifetime_ms()  # refuses what would be refused
+        runs = request.services.signaler.waiting_runs(request.namespace, body.name, key=body.key_text(), data=body.data)
+        return {"would_wake": len(runs), "runs": list(runs[: presenters.MAX_WOKEN_NAMES])}
     published = request.services.signaler.publish(
         request.namespace, body.name, key=body.key_text(), data=body.data, ttl=body.lifetime_ms(), event_id=body.id
     )
@@ -37,10 +50,23 @@ def signal_run(request: Request, name: str) -> Json:
 
 
 def list_signals(request: Request) -> Json:
-    """List the events that have not expired, newest first."""
-    name = request.query.text("metadata.name")
-    found = request.services.reader.signals(request.namespace, request.query.limit())
-    return [presenters.signal(request.namespace, signal) for signal in found if name in (None, signal.name)]
+    """List the events that have not expired, newest first.
+
+    A page ends before the response is too large. An event that is too large by itself has no data.
+    """
+    name, cursor = request.query.text("metadata.name"), request.query.text("cursor")
+    before = position_at(request.namespace, cursor) if cursor else None
+    found, after = request.services.reader.signal_page(request.namespace, request.query.limit(), before)
+    items = (_item(request.namespace, signal) for signal in found if name in (None, signal.name))
+    return pages.response(items, cursor_at(request.namespace, after) if after else None)
+
+
+def _item(namespace: str, signal: Signal) -> pages.Item:
+    cursor = cursor_at(namespace, (signal.at, signal.id))
+    shown = pages.item(presenters.signal(namespace, signal), cursor)
+    if shown.size > pages.MAX_PAGE_BYTES:
+        shown = pages.item(presenters.signal(namespace, msgspec.structs.replace(signal, data=None)), cursor)
+    return shown
 
 
 ROUTES: Final = (
@@ -63,7 +89,14 @@ ROUTES: Final = (
         body=SignalBody,
         other_body=EchoerEventBody,
         media_bodies={STRUCTURED: CloudEvent},
-        answers={200: responses.PublishedEvent},
+        query=(
+            Parameter(
+                "dry_run",
+                "Show which runs the event would wake, without publishing it.",
+                {"type": "boolean", "default": False},
+            ),
+        ),
+        answers={200: EventReply},
         errors=(409, 413, 422),
     ),
     Route(
@@ -72,7 +105,8 @@ ROUTES: Final = (
         view=list_signals,
         group="events",
         role=Role.VIEWER,
-        query=(parameters.NAME, parameters.LIMIT),
+        query=(parameters.NAME, parameters.LIMIT, parameters.CURSOR),
         answers={200: list[responses.Event]},
+        paged=True,
     ),
 )

@@ -121,7 +121,8 @@ def get(request: Request, name: str) -> Json:
     reader, wait_ms = request.services.reader, _wait_ms(request, 0)
     if wait_ms:
         reader.ended(request.namespace, name, wait_ms)
-    return _with_end(shown_runs.named(reader, request.namespace, name, _shape(request)))
+    details = request.services.run_details
+    return _with_end(shown_runs.named(reader, request.namespace, name, _shape(request), details))
 
 
 def _shape(request: Request) -> str | None:
@@ -267,7 +268,7 @@ def _deleted(request: Request, name: str, uuid: str | None) -> Json:
 
 def _presented(request: Request, run: Run) -> Json:
     """Return the run after a command; its older history is read only if its tail does not have all of it."""
-    return shown_runs.changed(request.services.reader, run)
+    return shown_runs.changed(request.services.reader, run, request.services.run_details)
 
 
 def _wait_ms(request: Request, default_s: int) -> int:

@@ -42,11 +42,11 @@ class TaskForm(msgspec.Struct, frozen=True, kw_only=True):
     note: Annotated[str, msgspec.Meta(max_length=task_page.MAX_NOTE_CHARACTERS)] = ""
 
 
-def links_of(request: Request, task: OpenTask) -> dict[str, responses.TaskLinks]:
+def links_of(request: Request, task: OpenTask) -> dict[str, responses.AnswerLinks]:
     """Return two links for each state of the task, if the caller may answer it."""
     if request.identity is None or not request.identity.role.covers(Role.CLERK):
         return {}
-    links: dict[str, responses.TaskLinks] = {}
+    links: dict[str, responses.AnswerLinks] = {}
     for state in task.states:
         link = TaskLink(request.namespace, task.run, task.step, task.uuid, state, task.deadline)
         url = f"{request.base_url}/task/{request.services.task_links.sign(link)}"

@@ -81,7 +81,7 @@ ROUTES: Final = (
         group="tokens",
         role=Role.ADMIN,
         body=TokenBody,
-        answers={201: responses.NewAccessToken},
+        answers={201: responses.CreatedAccessToken},
         errors=(413, 422),
     ),
     Route(

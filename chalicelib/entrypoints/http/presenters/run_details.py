@@ -1,0 +1,72 @@
+"""What a run is shown with beside its state, as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.entrypoints.http import responses
+from chalicelib.entrypoints.http.presenters.waits import waiting
+from chalicelib.entrypoints.http.responses import run_details as shapes
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Run
+from chalicelib.service.details.cost import Cost
+from chalicelib.service.details.items import Progress
+from chalicelib.service.details.run_details import Child, RunDetails
+from chalicelib.service.runs.brief import parent_of
+
+
+def with_details(shown: responses.Run, head: Run, found: RunDetails) -> Json:
+    """Return the run with its details."""
+    spec: dict[str, Any] = dict(shown["spec"])
+    spec["tokens"] = [
+        {**token, "waits_for": waiting(found.waits.get(token["id"]))} for token in shown["spec"]["tokens"]
+    ]
+    spec["parent"] = _parent(head)
+    spec["children"] = [_child(one) for one in found.children]
+    spec["each"] = [progress(one) for one in found.eaches]
+    spec["cost"] = cost(found.cost)
+    return {**shown, "spec": spec}
+
+
+def cost(found: Cost) -> shapes.Cost:
+    """Return what a run has cost."""
+    return {
+        "writes": found.writes,
+        "reads": found.reads,
+        "messages": found.messages,
+        "pages": found.pages,
+        "steps": found.steps,
+        "bytes": found.bytes,
+        "usd": found.usd,
+        "step_functions_usd": found.step_functions_usd,
+        "prices": found.prices,
+    }
+
+
+def progress(found: Progress) -> shapes.Progress:
+    """Return how far an each is."""
+    return {
+        "step": found.step,
+        "token": found.token,
+        "total": found.total,
+        "done": found.done,
+        "failed": found.failed,
+        "running": found.running,
+        "left": found.left,
+    }
+
+
+def _parent(head: Run) -> responses.ParentRun | None:
+    run, step = parent_of(head)
+    return {"run": run, "step": step} if run else None
+
+
+def _child(found: Child) -> shapes.Child:
+    return {
+        "run": found.run,
+        "step": found.step,
+        "token": found.token,
+        "uuid": found.uuid,
+        "state": found.state,
+        "stopping": found.is_stopping,
+    }

@@ -1,0 +1,72 @@
+"""What a run is shown with beside its state: children, items of eaches, cost."""
+
+from typing import TypedDict
+
+from chalicelib.entrypoints.http.responses.common import Count, Moment
+from chalicelib.model.json_values import Json
+from chalicelib.service.details.items import ItemStatus
+
+
+class Cost(TypedDict):
+    """The requests of a run so far: writes of its head, pages of its history, messages, and reads (at most so many).
+
+    `usd` is what DynamoDB and SQS ask for them at list prices, by the size that the head has now (`bytes`). Lambda, API
+    Gateway and what is stored beside the head are not in it. `step_functions_usd` is what a standard workflow of AWS
+    Step Functions asks for as many state transitions as the run entered steps. `prices` says of where and when the
+    prices are.
+    """
+
+    writes: Count
+    reads: Count
+    messages: Count
+    pages: Count
+    steps: Count
+    bytes: Count
+    usd: float
+    step_functions_usd: float
+    prices: str
+
+
+class Child(TypedDict):
+    """A run that a step started and waits for. `state` is what the step returned; empty while it waits. `stopping` is
+    true if the child was told to stop."""
+
+    run: str
+    step: str
+    token: str
+    uuid: str
+    state: str
+    stopping: bool
+
+
+class Progress(TypedDict):
+    """How far an each is. `left` counts items that have not started."""
+
+    step: str
+    token: str
+    total: Count
+    done: Count
+    failed: Count
+    running: Count
+    left: Count
+
+
+class Item(TypedDict):
+    """One item of an each. `token` is that of its steps. `step` is where it is, or where it failed. `output` is what it
+    returned. `since` is since when it waits, or when it ended; null if that is not known."""
+
+    index: Count
+    token: str
+    status: ItemStatus
+    step: str
+    error: str
+    error_name: str
+    output: Json
+    since: Moment | None
+
+
+class Items(Progress):
+    """A page of the items of an each. Of an each that has returned, the newest 20,000 entries of the history tell what
+    became of its items; `total` then counts those."""
+
+    items: list[Item]

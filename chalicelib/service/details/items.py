@@ -1,0 +1,323 @@
+"""The items of an each: how far each of them is.
+
+While the each waits, its wait in the head knows which items have finished, failed, or not started, and the tokens in
+the head are those that run. What finished items returned is in blobs, in the order in which they finished. The errors
+of failed ones are in the history. Of an each that has returned, only the history tells what its items did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from chalicelib.engine.scopes import child_id
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import DONE, STOPPED, EachStep
+from chalicelib.model.history import Entry
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Run, Token
+from chalicelib.model.status import LIVE
+from chalicelib.model.times import Instant
+from chalicelib.model.waits import EachWait
+from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.errors import Invalid, NotFound
+from chalicelib.service.ports.runs import RunStore
+from chalicelib.service.runs.entries import newest
+
+MAX_READ_CHUNKS: Final = 400
+"""How many chunks of results one request reads: those of about 20,000 items."""
+
+
+class ItemStatus(StrEnum):
+    """How far an item is."""
+
+    WAITING = "waiting"
+    """It has not started."""
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far an each is. `left` are items that have not started."""
+
+    step: str
+    token: str
+    total: int
+    done: int
+    failed: int
+    running: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One item of an each; a batch, if it works on several together."""
+
+    index: int
+    token: str
+    status: ItemStatus
+    step: str = ""
+    """Where it is, or where it failed."""
+    error: str = ""
+    error_name: str = ""
+    output: Json = None
+    since: Instant | None = None
+    """Since when it waits at its step, or when it ended, if that is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemPage:
+    """A page of the items of an each, and from which index the next one goes on (None: it is the last)."""
+
+    progress: Progress
+    items: tuple[Item, ...]
+    after: int | None
+    first_read: int
+    """The first history entry that was read: errors and ends of items before it are not known."""
+
+
+def progress_of(run: Run) -> list[Progress]:
+    """Return how far each `each` is for which the run waits."""
+    if run.status not in LIVE:
+        return []
+    running: dict[str, int] = {}
+    for token in run.tokens:
+        if token.index is not None:
+            running[token.parent] = running.get(token.parent, 0) + 1
+    return [
+        _progress(token, wait, running.get(token.id, 0))
+        for token in run.tokens
+        if (wait := _wait_of(token)) is not None
+    ]
+
+
+def _progress(token: Token, wait: EachWait, running: int) -> Progress:
+    left = max(wait.count - wait.finished - len(wait.failed) - running, 0)
+    return Progress(
+        step=token.step,
+        token=token.id,
+        total=wait.count,
+        done=wait.finished,
+        failed=len(wait.failed),
+        running=running,
+        left=left,
+    )
+
+
+def _wait_of(token: Token) -> EachWait | None:
+    wait = token.activation.wait if token.activation else None
+    return wait if isinstance(wait, EachWait) else None
+
+
+class Items:
+    """Reads the items of eaches."""
+
+    def __init__(self, runs: RunStore, definition_cache: DefinitionCache) -> None:
+        self._runs = runs
+        self._definition_cache = definition_cache
+
+    def page(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        step: str | None = None,
+        token: str | None = None,
+        status: ItemStatus | None = None,
+        after: int = -1,
+        limit: int = 50,
+    ) -> ItemPage:
+        """Return the items with an index above `after`, at most `limit`, with that status.
+
+        `step` is an each, which need not be named if the flow has one; `token` the token at it, if there are several.
+        Raises NotFound, Invalid.
+        """
+        run = self._runs.load(namespace, name)
+        if run is None:
+            raise NotFound("flow_run", name)
+        definition = self._definition_cache.of(run)
+        step = _each_named(definition, run, step)
+        waiting = [one for one in run.tokens if one.step == step and _wait_of(one) and token in (None, one.id)]
+        if waiting:
+            return self._of_wait(run, waiting[0], status, after, limit)
+        return self._of_history(run, definition, step, token, status, after, limit)
+
+    # ── while it waits ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _of_wait(self, run: Run, token: Token, status: ItemStatus | None, after: int, limit: int) -> ItemPage:
+        wait = _wait_of(token)
+        if wait is None:
+            raise LookupError(f"token {token.id} waits for no items")
+        running = {one.index: one for one in run.tokens if one.parent == token.id and one.index is not None}
+        known = _Known(token, wait, running)
+        found = list(islice(known.indexes(status, after), limit + 1))
+        shown, is_more = found[:limit], len(found) > limit
+        outputs = self._outputs(run, wait) if any(known.status(n) is ItemStatus.DONE for n in shown) else {}
+        first, ends = 1, dict[str, Entry]()
+        if any(known.status(n) is ItemStatus.FAILED for n in shown):
+            window = newest(self._runs, run)
+            first, ends = window.first, _ends(window.entries)
+        return ItemPage(
+            progress=_progress(token, wait, len(running)),
+            items=tuple(known.item(n, outputs, ends) for n in shown),
+            after=shown[-1] if is_more else None,
+            first_read=first,
+        )
+
+    def _outputs(self, run: Run, wait: EachWait) -> dict[int, Json]:
+        """Return what finished items returned, by their indexes."""
+        found = dict(wait.results)
+        chunks = range(max(0, wait.stored_chunks - MAX_READ_CHUNKS), wait.stored_chunks)
+        for body in self._runs.blobs(run, [wait.results_key(chunk) for chunk in chunks]).values():
+            found.update((index, output) for index, output in msgspec.json.decode(body))
+        return found
+
+    # ── when it has returned ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _of_history(
+        self,
+        run: Run,
+        definition: Definition,
+        step: str,
+        token: str | None,
+        status: ItemStatus | None,
+        after: int,
+        limit: int,
+    ) -> ItemPage:
+        window = newest(self._runs, run)
+        parent = token or _last_parent(definition, window.entries, step)
+        depth = parent.count(".") + 1
+        latest: dict[int, Entry] = {}
+        for entry in window.entries:
+            if entry.token == parent and entry.target == step:
+                latest.clear()  # it was entered again
+            elif entry.token.startswith(f"{parent}.") and entry.step:
+                index = entry.token.split(".")[depth]
+                if index.isdigit() and entry.token.count(".") == depth:
+                    latest[int(index)] = entry
+        found = [_past_item(parent, index, latest[index]) for index in sorted(latest)]
+        wanted = [one for one in found if status in (None, one.status)]
+        behind = [one for one in wanted if one.index > after]
+        count = {one: sum(item.status is one for item in found) for one in ItemStatus}
+        progress = Progress(
+            step=step,
+            token=parent,
+            total=len(found),
+            done=count[ItemStatus.DONE],
+            failed=count[ItemStatus.FAILED],
+            running=count[ItemStatus.RUNNING],
+            left=0,
+        )
+        shown = tuple(behind[:limit])
+        more = shown[-1].index if len(behind) > limit else None
+        return ItemPage(progress=progress, items=shown, after=more, first_read=window.first)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the head knows of the items of an each."""
+
+    token: Token
+    wait: EachWait
+    running: Mapping[int, Token]
+
+    def indexes(self, status: ItemStatus | None, after: int) -> Iterator[int]:
+        """Yield the indexes above `after` of items with that status, in order."""
+        if status is ItemStatus.FAILED:
+            yield from (n for n in sorted(self.wait.failed) if n > after)
+        elif status is ItemStatus.RUNNING:
+            yield from (n for n in sorted(self.running) if n > after)
+        else:
+            failed, again = frozenset(self.wait.failed), frozenset(self.wait.again)
+            for n in range(after + 1, self.wait.count):
+                if status is None or self._status(n, failed, again) is status:
+                    yield n
+
+    def status(self, index: int) -> ItemStatus:
+        return self._status(index, self.wait.failed, self.wait.again)
+
+    def _status(
+        self, index: int, failed: frozenset[int] | tuple[int, ...], again: frozenset[int] | tuple[int, ...]
+    ) -> ItemStatus:
+        if index in self.running:
+            return ItemStatus.RUNNING
+        if index in failed:
+            return ItemStatus.FAILED
+        return ItemStatus.WAITING if index >= self.wait.next or index in again else ItemStatus.DONE
+
+    def item(self, index: int, outputs: Mapping[int, Json], ends: Mapping[str, Entry]) -> Item:
+        token_id, status = child_id(self.token.id, index), self.status(index)
+        running, end = self.running.get(index), ends.get(token_id)
+        if running is not None:
+            since = running.activation.since if running.activation else None
+            return Item(index=index, token=token_id, status=status, step=running.step, since=since)
+        if status is ItemStatus.DONE:
+            return Item(index=index, token=token_id, status=status, output=outputs.get(index))
+        if status is ItemStatus.FAILED and end is not None:
+            return Item(
+                index=index,
+                token=token_id,
+                status=status,
+                step=end.step,
+                error=end.error,
+                error_name=end.error_name,
+                since=end.at,
+            )
+        return Item(index=index, token=token_id, status=status)
+
+
+def _each_named(definition: Definition, run: Run, step: str | None) -> str:
+    """Return the name of the each. Raises NotFound, Invalid."""
+    eaches = [name for name, compiled in definition.steps.items() if isinstance(compiled.step, EachStep)]
+    if step is not None:
+        if step not in eaches:
+            raise NotFound("each", step)
+        return step
+    if not eaches:
+        raise NotFound("each in the flow of flow_run", run.name)
+    live = list(dict.fromkeys(token.step for token in run.tokens if _wait_of(token)))
+    found = live if len(live) == 1 else eaches
+    if len(found) > 1:
+        raise Invalid(f"the flow has several eaches: `step` must be one of {', '.join(found)}")
+    return found[0]
+
+
+def _ends(entries: tuple[Entry, ...]) -> dict[str, Entry]:
+    """Return the last entry by which each token ended with an error."""
+    return {entry.token: entry for entry in entries if entry.target == STOPPED and entry.step}
+
+
+def _last_parent(definition: Definition, entries: tuple[Entry, ...], step: str) -> str:
+    """Return the token that was at the each last."""
+    entered = [entry for entry in entries if entry.target == step or entry.step == step]
+    if entered:
+        return entered[-1].token
+    inner = {name for name, compiled in definition.steps.items() if compiled.parent == step}
+    tokens = [entry.token for entry in entries if entry.step in inner]
+    return tokens[-1].rpartition(".")[0] if tokens else ""
+
+
+def _past_item(parent: str, index: int, last: Entry) -> Item:
+    status = ItemStatus.RUNNING
+    if last.target == DONE:
+        status = ItemStatus.DONE
+    elif last.target == STOPPED:
+        status = ItemStatus.FAILED
+    is_done = status is ItemStatus.DONE
+    return Item(
+        index=index,
+        token=child_id(parent, index),
+        status=status,
+        step="" if is_done else last.step,
+        error=last.error,
+        error_name=last.error_name,
+        output=last.data if is_done else None,
+        since=last.at,
+    )

@@ -1,0 +1,70 @@
+"""List prices of AWS, for the cost of runs: one table, of one region and month. Discounts and free tiers are left out.
+
+Sources: the pricing pages of DynamoDB (on-demand mode, standard table class), SQS (standard queues), Lambda (x86), API
+Gateway (REST and HTTP APIs) and Step Functions (standard workflows), each for US East (N. Virginia).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+_MILLION: Final = 1_000_000
+
+
+class Prices(NamedTuple):
+    """Prices in USD."""
+
+    region: str
+    month: str
+    """The month in which the table was made, as YYYY-MM."""
+    write_unit: float
+    """A write request unit of DynamoDB: a write of at most 1 KB."""
+    read_unit: float
+    """A read request unit: a consistent read of at most 4 KB."""
+    queue_request: float
+    """A request to SQS with at most 64 KB."""
+    invocation: float
+    """An invocation of a Lambda function."""
+    gb_second: float
+    """A second of a Lambda function with 1 GB of memory."""
+    rest_request: float
+    """A request through a REST API of API Gateway."""
+    http_request: float
+    """A request through an HTTP API of API Gateway."""
+    state_transition: float
+    """A state transition of a standard workflow of Step Functions."""
+
+    @property
+    def name(self) -> str:
+        """The region and the month."""
+        return f"{self.region} {self.month}"
+
+
+LIST_PRICES: Final = Prices(
+    region="us-east-1",
+    month="2026-11",
+    write_unit=0.625 / _MILLION,
+    read_unit=0.125 / _MILLION,
+    queue_request=0.40 / _MILLION,
+    invocation=0.20 / _MILLION,
+    gb_second=0.0000166667,
+    rest_request=3.50 / _MILLION,
+    http_request=1.00 / _MILLION,
+    state_transition=25.0 / _MILLION,
+)
+
+WRITE_UNIT_BYTES: Final = 1_024
+READ_UNIT_BYTES: Final = 4_096
+
+REQUESTS_PER_MESSAGE: Final = 3
+"""Requests to SQS for a message: send, receive, delete. Batches need fewer."""
+
+
+def write_units(size: int) -> int:
+    """Return the write request units of an item of so many bytes."""
+    return max(1, -(-size // WRITE_UNIT_BYTES))
+
+
+def read_units(size: int) -> int:
+    """Return the read request units of a consistent read of an item of so many bytes."""
+    return max(1, -(-size // READ_UNIT_BYTES))
