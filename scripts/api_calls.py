@@ -15,7 +15,6 @@ from chalicelib.entrypoints.http.routes import ROUTES
 
 FILE: Final = Path(__file__).parents[1] / "fsl" / "api_calls.py"
 MAX_LINE_CHARACTERS: Final = 120
-_INDENT: Final = " " * 4
 
 _HEADER: Final = '''"""The HTTP calls of the API, for the client. Generated from the routes; do not edit.
 
@@ -55,18 +54,19 @@ def content() -> str:
 
 
 def _constant(route: Route) -> str:
-    """Return the constant of a call, in the layout of `ruff format`."""
-    texts = [f'"{parameter.name}"' for parameter in route.query]
-    names = f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
-    arguments = [f'"{route.method}"', f'"{route.path}"', *([names] if texts else [])]
-    begin, joined = f"{route.operation_id.upper()}: Final = Call(", ", ".join(arguments)
-    if len(f"{begin}{joined})") <= MAX_LINE_CHARACTERS:
-        return f"{begin}{joined})"
-    if len(f"{_INDENT}{joined}") <= MAX_LINE_CHARACTERS:
-        return f"{begin}\n{_INDENT}{joined}\n)"
-    if len(f"{_INDENT}{names},") > MAX_LINE_CHARACTERS:
-        arguments[-1] = "\n".join(["(", *(f"{_INDENT * 2}{text}," for text in texts), f"{_INDENT})"])
-    return "\n".join([begin, *(f"{_INDENT}{argument}," for argument in arguments), ")"])
+    names = ", ".join(f'"{parameter.name}"' for parameter in route.query)
+    comma = "," if len(route.query) == 1 else ""
+    arguments = f'"{route.method}", "{route.path}"' + (f", ({names}{comma})" if names else "")
+    line = f"{route.operation_id.upper()}: Final = Call({arguments})"
+    if len(line) <= MAX_LINE_CHARACTERS:
+        return line
+    inner = f"    {arguments}"
+    if len(inner) > MAX_LINE_CHARACTERS:
+        query = "".join(f'        "{parameter.name}",\n' for parameter in route.query)
+        given = f"    ({names}{comma}),"
+        query = given if len(given) <= MAX_LINE_CHARACTERS else f"    (\n{query}    ),"
+        inner = f'    "{route.method}",\n    "{route.path}",\n{query}'
+    return line.replace(f"({arguments})", f"(\n{inner}\n)", 1)
 
 
 if __name__ == "__main__":
