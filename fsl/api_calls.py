@@ -35,7 +35,7 @@ GET_DOCS: Final = Call("GET", "/docs")
 POST_COMMAND: Final = Call("POST", "/command")
 GET_DOCTOR: Final = Call("GET", "/doctor", ("silent", "limit"))
 POST_DOCTOR_REPAIR: Final = Call("POST", "/doctor/repair", ("silent", "limit"))
-POST_FSL: Final = Call("POST", "/fsl", ("dry_run",))
+POST_FSL: Final = Call("POST", "/fsl", ("dry_run", "expect"))
 POST_ACTION: Final = Call("POST", "/action")
 GET_ACTION: Final = Call("GET", "/action", ("metadata.name", "limit", "cursor"))
 GET_ACTION_NAME: Final = Call("GET", "/action/{name}", ("version",))
@@ -77,10 +77,45 @@ POST_ANALYZE: Final = Call("POST", "/analyze")
 POST_PLAY: Final = Call("POST", "/play")
 POST_FLOW_NAME_RUNS: Final = Call("POST", "/flow/{name}/runs", ("wait",))
 GET_FLOWRUN: Final = Call(
-    "GET", "/flowrun", ("metadata.name", "status", "flow", "version", "label", "since", "until", "error", "parent", "name_prefix", "undo", "waiting_for", "due_before", "limit", "cursor", "view")
+    "GET",
+    "/flowrun",
+    (
+        "metadata.name",
+        "status",
+        "flow",
+        "version",
+        "label",
+        "since",
+        "until",
+        "error",
+        "parent",
+        "name_prefix",
+        "undo",
+        "waiting_for",
+        "due_before",
+        "limit",
+        "cursor",
+        "view",
+    ),
 )
 GET_FLOWRUN_COUNT: Final = Call(
-    "GET", "/flowrun/count", ("status", "flow", "version", "label", "since", "until", "error", "parent", "name_prefix", "undo", "waiting_for", "due_before", "group")
+    "GET",
+    "/flowrun/count",
+    (
+        "status",
+        "flow",
+        "version",
+        "label",
+        "since",
+        "until",
+        "error",
+        "parent",
+        "name_prefix",
+        "undo",
+        "waiting_for",
+        "due_before",
+        "group",
+    ),
 )
 GET_FLOWRUN_NAME: Final = Call("GET", "/flowrun/{name}", ("wait", "view"))
 GET_FLOWRUN_NAME_HISTORY: Final = Call(
@@ -114,13 +149,31 @@ GET_TASK: Final = Call(
 POST_STEP: Final = Call("POST", "/step", ("namespace",))
 POST_STEP_NAME: Final = Call("POST", "/step/{name}")
 GET_STEP: Final = Call(
-    "GET", "/step", ("metadata.name", "status", "flow", "version", "label", "since", "until", "error", "parent", "name_prefix", "undo", "waiting_for", "due_before", "limit", "cursor")
+    "GET",
+    "/step",
+    (
+        "metadata.name",
+        "status",
+        "flow",
+        "version",
+        "label",
+        "since",
+        "until",
+        "error",
+        "parent",
+        "name_prefix",
+        "undo",
+        "waiting_for",
+        "due_before",
+        "limit",
+        "cursor",
+    ),
 )
 GET_STEP_NAME: Final = Call("GET", "/step/{name}")
 GET_TASK_LINK: Final = Call("GET", "/task/{link}")
 POST_TASK_LINK_ANSWER: Final = Call("POST", "/task/{link}/answer")
 POST_FLOWRUN_NAME_SIGNAL: Final = Call("POST", "/flowrun/{name}/signal")
-POST_EVENT: Final = Call("POST", "/event")
+POST_EVENT: Final = Call("POST", "/event", ("dry_run",))
 GET_EVENT: Final = Call("GET", "/event", ("metadata.name", "limit"))
 POST_SCHEDULE: Final = Call("POST", "/schedule")
 GET_SCHEDULE: Final = Call("GET", "/schedule", ("metadata.name", "limit", "cursor"))

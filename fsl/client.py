@@ -43,6 +43,8 @@ _LISTS: Final = {
     "flowrun": api_calls.GET_FLOWRUN,
     "step": api_calls.GET_STEP,
     "event": api_calls.GET_EVENT,
+    "task": api_calls.GET_TASK,
+    "timer": api_calls.GET_TIMER,
 }
 _RESOURCES: Final = {
     "action": api_calls.GET_ACTION_NAME,
@@ -163,6 +165,15 @@ class Client:
             if cursor is None:
                 return
 
+    def up_to(self, kind: str, limit: int, **filters: QueryValue) -> tuple[list[Resource], bool]:
+        """Return at most `limit` resources of a kind, and whether there are more. A page may be shorter than asked."""
+        page = self.page(kind, **{**filters, "limit": str(limit)})
+        found = list(page.items)
+        while page.cursor is not None and len(found) < limit:
+            page = self.page(kind, **{**filters, "limit": str(limit - len(found)), "cursor": page.cursor})
+            found += page.items
+        return found[:limit], page.cursor is not None or len(found) > limit
+
     def get(self, kind: str, name: str) -> Resource:
         return self._object(self.call(_RESOURCES[kind], name))
 
@@ -204,6 +215,13 @@ class Client:
         query = {"after": str(after), "limit": str(limit)}
         return list(self.call(api_calls.GET_FLOWRUN_NAME_HISTORY, run, query=query).json())
 
+    def whole_history(self, run: str) -> Iterator[Resource]:
+        """Yield all history entries, oldest first."""
+        after = 0
+        while entries := self.history(run, after):
+            yield from entries
+            after = entries[-1]["seq"]
+
     def watch(self, run: str, after: int = 0, seconds: float = math.inf) -> Iterator[Resource]:
         """Yield each history entry after `after` as it happens, until the run ends or the time is over."""
         until = time.monotonic() + seconds
@@ -231,6 +249,14 @@ class Client:
             if self.call(api_calls.GET_FLOWRUN_NAME, run, query=query).json()["spec"]["ended_at"] is not None:
                 break
         return self.get("flowrun", run)
+
+    def output(self, run: Resource) -> Json:
+        """Return the output of a run as `get` returned it; a large one, of which that has only a part, is read."""
+        output = run["spec"].get("output")
+        if "cut" not in run["spec"] and '"$ref"' not in json_text.dumps(output):
+            return output
+        query = {"of": "output", "raw": "true"}
+        return self.call(api_calls.GET_FLOWRUN_NAME_VALUE, run["metadata"]["name"], query=query).json()
 
     def diagram(self, name: str, form: str) -> str:
         """Return the state diagram of the flow with this name or, if there is none, of the run."""

@@ -6,20 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.model.history import Entry
+from chalicelib.model.ids import ROOT
 
 
 def transition(entry: Mapping[str, Any]) -> str:
     """Describe a history entry of the API (docs/http-api.md).
 
-    The result is like `A -> D by StepAcked SUCCESS`, or `A: DeliveryFailed (refused)`.
+    The result is like `A -> D by StepAcked SUCCESS`, or `A: DeliveryFailed (refused)`. Branches, items and undos are
+    named before it: `[0.north] B -> done by StepAcked OK`.
     """
     fields = {name: str(entry.get(name) or "") for name in ("from", "to", "step", "event", "state", "error")}
     cause = " ".join(word for word in (fields["event"], fields["state"]) if word)
     error = f" ({fields['error']})" if fields["error"] else ""
+    token = str(entry.get("token") or ROOT)
+    where = "" if token == ROOT else f"[{token}] "
     if fields["from"] and fields["to"]:
-        return f"{fields['from']} -> {fields['to']} by {cause}{error}"
+        return f"{where}{fields['from']} -> {fields['to']} by {cause}{error}"
     step = fields["to"] or fields["step"]
-    return (f"{step}: " if step else "") + cause + error
+    return where + (f"{step}: " if step else "") + cause + error
 
 
 def fields_of(entry: Entry) -> Mapping[str, str]:
@@ -31,4 +35,5 @@ def fields_of(entry: Entry) -> Mapping[str, str]:
         "event": entry.event,
         "state": entry.state,
         "error": entry.error,
+        "token": entry.token,
     }

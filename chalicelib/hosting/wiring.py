@@ -210,7 +210,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     run_checks = RunChecks(runs, definition_cache, clock)
     stuck_watch = StuckWatch(store, runs, run_checks, hook_book, announcer, queue, clock)
     trial = TrialAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, check_room)
-    collector = Collector(store.runs, store.batches, clock)
+    reader = Reader(store, runs, definition_cache, changes, clock)
+    collector = Collector(reader.listing, store.batches, clock)
     run_commands = RunCommands(runs, operator, Operator(runs, definition_cache, trial, announcer), signaler)
     audit = BatchAudit(is_open=settings.auth is Access.OPEN)
     batch_worker = BatchWorker(store.batches, collector, run_commands, audit, queue, clock, ids)
@@ -270,7 +271,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
             hook_log,
             clock,
         ),
-        reader=Reader(store, runs, definition_cache, changes, clock),
+        reader=reader,
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, definition_cache, clock),
         tokens=Tokens(store.versioned_values, clock, ids, settings.namespace, settings.admin_token_sha256),

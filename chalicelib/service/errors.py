@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from chalicelib.model.errors import EchoerError
+from chalicelib.model.times import Instant
 
 
 class ServiceError(EchoerError):
@@ -65,6 +69,28 @@ class KeyTaken(ServiceError):
 
     def __init__(self, key: str) -> None:
         super().__init__(f"key {key!r} was used for another request within the last 24 hours")
+
+
+@dataclass(frozen=True, slots=True)
+class FoundVersion:
+    """The newest version of a definition; version 0 if it is not defined."""
+
+    kind: str
+    name: str
+    version: int
+    by: str = ""
+    at: Instant | None = None
+
+
+class Changed(ServiceError):
+    """Definitions do not have the versions that the request expects. Nothing was changed."""
+
+    code = "changed"
+
+    def __init__(self, found: Sequence[FoundVersion]) -> None:
+        listed = ", ".join(f"{one.kind} {one.name!r} has version {one.version}" for one in found)
+        super().__init__(f"definitions have changed: {listed}")
+        self.found = tuple(found)
 
 
 class Malformed(ServiceError):

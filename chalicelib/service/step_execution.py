@@ -74,7 +74,9 @@ class StepExecutor:
         if token is None or activation is None or run.status in status.ENDED:
             return
         if run.status is Status.PAUSED:
-            self._advance(run, lambda at, nonce: [DeliveryHeld(at=at, nonce=nonce, uuid=uuid)])
+            now = self._advance(run, lambda at, nonce: [DeliveryHeld(at=at, nonce=nonce, uuid=uuid)])
+            if now is not None and now.status is not Status.PAUSED:
+                self.execute(now, uuid)  # it was continued in the meantime, and nothing was held
             return
         data: Json = None
         error: StepError | None = None
@@ -152,8 +154,10 @@ class StepExecutor:
             return False
         return same(decrypt(found.input, cipher), decrypt(completed, cipher_of_input))
 
-    def _advance(self, run: Run, make_events: EventFactory) -> None:
+    def _advance(self, run: Run, make_events: EventFactory) -> Run | None:
+        """Return the run after the events; None if it is gone."""
         try:
-            self._advancer.advance(run.namespace, run.name, make_events)
+            return self._advancer.advance(run.namespace, run.name, make_events).run
         except NotFound:
             LOG.info("the run of a step is gone", extra={"run": run.name})
+            return None

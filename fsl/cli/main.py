@@ -44,6 +44,10 @@ SECTIONS: Final = {
         LazyCommand("watch", f"{_RUNS}.follow:watch", "Follow a run, the runs of a flow, or all runs."),
         LazyCommand("history", f"{_RUNS}.follow:history", "Show all transitions of a run."),
         LazyCommand("list", f"{_RUNS}.listing:list_", "List runs, definitions, waiting steps or events."),
+        LazyCommand("sent", f"{_RUNS}.details:sent", "Show what an activation was sent, and what came back."),
+        LazyCommand("items", f"{_RUNS}.details:items", "List the items of an each of a run."),
+        LazyCommand("cost", f"{_RUNS}.details:cost", "Show what a run costs so far on AWS."),
+        LazyCommand("diff", f"{_RUNS}.versions:diff", "Show what changed between two versions of a flow."),
         LazyCommand("get", f"{_RUNS}.resources:get", "Show one definition, run, step or event."),
     ),
     "Control runs": (
@@ -108,7 +112,8 @@ class _Terminal(LazyGroup):
     sections=SECTIONS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Commands that need a server use the one at ECHOER_URL, or http://127.0.0.1:8080. "
-    "`fsl COMMAND --help` describes a command.",
+    "`fsl COMMAND --help` describes a command. Exit codes: 0 success; 1 failure, or a run that failed; 2 wrong "
+    "arguments; 3 no server answers; 4 the time to wait is over; 130 interrupted.",
 )
 def main() -> None:
     """Define business processes in FSL, test them, and run them.

@@ -3,7 +3,7 @@
 - At `connections` the connection that has been idle for longest is closed for a new one, so idle connections lock
   nobody out. Waitress would accept no more.
 - A request must arrive within `arrival_s`. Waitress resets its timeout with every byte.
-- Ambiguous framing is refused (RFC 9112, 6.1 and 6.3), and so are endless lines within a chunked body.
+- Of requests with large bodies, some are processed at a time, since each takes several times its size of memory.
 - A client that does not read its responses occupies no thread.
 - The application learns whether its client has left, and can have a request answered from another thread.
 
@@ -17,18 +17,18 @@ import select
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from waitress.channel import ClientDisconnected, HTTPChannel
-from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask, WSGITask
-from waitress.utilities import BadRequest, RequestEntityTooLarge
+from waitress.task import WSGITask
 
-from fsl.local.gateway import ARRIVED_AT, CLIENT_LEFT, GIVE_UP, MAX_BODY_BYTES, GatewayResponse, problem, reason_of
+from fsl.local.framing import MAX_HEADER_BYTES, RefusalTask, RequestParser, closing, timed_out
+from fsl.local.gateway import ARRIVED_AT, CLIENT_LEFT, GIVE_UP, MAX_BODY_BYTES, GatewayResponse
 
 REQUEST_THREADS: Final = 128
 """The number of requests that are processed in parallel."""
@@ -42,6 +42,10 @@ IDLE_TIMEOUT_S: Final = 120.0
 ARRIVAL_TIMEOUT_S: Final = 30.0
 """How long a request may take to arrive, from its first byte to its last."""
 
+LARGE_BODY_BYTES: Final = 1024 * 1024
+MAX_LARGE_REQUESTS: Final = 16
+"""How many requests with bodies above LARGE_BODY_BYTES are processed at the same time."""
+
 MAX_UNREAD_BYTES: Final = 256 * 1024
 """How much of the responses to a connection may be unread before the next request on it is processed."""
 
@@ -51,38 +55,8 @@ LINGER_S: Final = 2.0
 _TRIGGER_TIMEOUT_S: Final = 10.0
 """How long the thread of waitress is waited for when the server stops."""
 
-MAX_HEADER_BYTES: Final = 64 * 1024
-_MAX_CHUNK_LINE_BYTES: Final = 1_024
-_MAX_TRAILER_BYTES: Final = 16 * 1024
 _LEFT: Final = getattr(select, "POLLRDHUP", 0)
 """Reported by poll when the client has closed its side of the connection. Linux has it."""
-
-_CODES: Final = {400: "bad-request-error", 408: "request-timeout", 413: "too-large", 431: "too-large"}
-
-
-class _Parser(HTTPRequestParser):  # type: ignore[misc] # waitress has no type hints
-    completed: bool
-
-    def parse_header(self, header_plus: bytes) -> None:
-        try:
-            super().parse_header(header_plus)
-        except ValueError as exc:  # a length with thousands of digits
-            raise ParsingError("Content-Length is too long") from exc
-        if self.version not in ("1.0", "1.1"):
-            raise ParsingError("the version must be HTTP/1.1 or HTTP/1.0")
-        if "TRANSFER_ENCODING" in self.headers or (self.chunked and "CONTENT_LENGTH" in self.headers):
-            raise ParsingError("a request has either Content-Length or, in HTTP/1.1, Transfer-Encoding")
-
-    def received(self, data: bytes) -> int:
-        consumed: int = super().received(data)
-        body = self.body_rcv
-        if self.chunked and body is not None and not self.completed:
-            if len(body.control_line) > _MAX_CHUNK_LINE_BYTES or len(body.trailer) > _MAX_TRAILER_BYTES:
-                self.error = BadRequest("a line or the trailer of the chunked body is too long")
-            elif body.chunk_remainder > self.adj.max_request_body_size:
-                self.error = RequestEntityTooLarge(f"exceeds max_body of {self.adj.max_request_body_size}")
-            self.completed = self.error is not None
-        return consumed
 
 
 class _Task(WSGITask):  # type: ignore[misc]
@@ -94,25 +68,10 @@ class _Task(WSGITask):  # type: ignore[misc]
         return environment
 
 
-class _ErrorTask(ErrorTask):  # type: ignore[misc]
-    """Gives the errors of waitress the form of the API's errors."""
-
-    def execute(self) -> None:
-        error = self.request.error
-        code = _CODES.get(error.code, error.reason.lower().replace(" ", "-"))
-        answer = problem(error.code, code, f"{error.reason}: {error.body}")
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers.extend(answer.headers)
-        self.set_close_on_finish()
-        self.content_length = len(answer.body)
-        self.channel.lingers = True
-        self.write(answer.body)
-
-
 class _Connection(HTTPChannel):  # type: ignore[misc]
-    parser_class = _Parser
+    parser_class = RequestParser
     task_class = _Task
-    error_task_class = _ErrorTask
+    error_task_class = RefusalTask
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -126,6 +85,18 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
         """The request that is arriving, and the time at which it was seen first."""
 
     # ── in the threads of requests ───────────────────────────────────────────────────────────────────────────────────
+
+    def is_large(self) -> bool:
+        """Return whether the request that is next has a large body."""
+        return bool(self.requests[0].body_bytes_received > LARGE_BODY_BYTES)
+
+    def service(self) -> None:
+        is_large = self.is_large()
+        try:
+            super().service()
+        finally:
+            if is_large:
+                self.server.end_large()
 
     def has_left(self) -> bool:
         """Return whether the client has closed the connection, or its side of it."""
@@ -144,7 +115,7 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
         """Send this response in the place of the one of the request that is running, and close the connection."""
         self._given_up = True
         try:
-            super().write_soon(_closing(answer, with_body=self.requests[0].command != "HEAD"))
+            super().write_soon(closing(answer, with_body=self.requests[0].command != "HEAD"))
         except (ClientDisconnected, IndexError):
             return
         self.lingers = self.close_when_flushed = True
@@ -204,8 +175,7 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
         elif self.request is None or self.request is not self._arriving[0]:
             self._arriving = (self.request, now)
         elif now - self._arriving[1] > limits.arrival_s and not self.close_when_flushed:
-            message = f"the request has not arrived completely within {limits.arrival_s:g} s"
-            answer = _closing(problem(408, _CODES[408], message))
+            answer = closing(timed_out(limits.arrival_s))
             with self.outbuf_lock:
                 self.outbufs[-1].append(answer)
                 self.total_outbufs_len += len(answer)
@@ -236,6 +206,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
     ) -> None:
         self.limits = limits
         self._max_connections = min(limits.connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 3)
+        self._large_lock, self._large, self._large_waiting = threading.Lock(), 0, deque[_Connection]()
         self._thread = threading.Thread(target=self.run, name="http", daemon=True)
         super().__init__(
             application,
@@ -293,8 +264,23 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
         return not finished.wait(_TRIGGER_TIMEOUT_S) or results[0]
 
     def add_task(self, task: _Connection) -> None:
+        """Have the next request of the connection processed, once there is room for it."""
         task.arrived_at = time.monotonic()
+        if task.is_large():
+            with self._large_lock:
+                if self._large >= MAX_LARGE_REQUESTS:
+                    self._large_waiting.append(task)
+                    return
+                self._large += 1
         super().add_task(task)
+
+    def end_large(self) -> None:
+        """End a request with a large body: the next one takes its place."""
+        with self._large_lock:
+            if self._large_waiting:
+                super().add_task(self._large_waiting.popleft())
+            else:
+                self._large -= 1
 
     def handle_accept(self) -> None:
         super().handle_accept()
@@ -308,10 +294,3 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
     def maintenance(self, now: float) -> None:
         for connection in list(self.active_channels.values()):
             connection.check(now)
-
-
-def _closing(answer: GatewayResponse, *, with_body: bool = True) -> bytes:
-    """Return the response as it is sent, with the announcement that the connection is closed."""
-    headers = [*answer.headers, ("Content-Length", str(len(answer.body))), ("Connection", "close")]
-    lines = [f"HTTP/1.1 {answer.status} {reason_of(answer.status)}", *(": ".join(header) for header in headers), "", ""]
-    return "\r\n".join(lines).encode("latin-1") + (answer.body if with_body else b"")

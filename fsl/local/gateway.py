@@ -214,6 +214,10 @@ class Gateway:
     def _without_view(self, request: HttpRequest, methods: list[str]) -> GatewayResponse:
         allow = ", ".join(sorted({*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}))
         if request.method != "OPTIONS":
+            found = self._routes.find(request.path)
+            if found and found[0].endswith("/{uuid}"):  # /flowrun/NAME/UUID: what is no uuid there is no such call
+                message = f"there is no call {request.method:.20} {request.path:.200}; GET /docs lists all calls"
+                return problem(404, "not-found", message)
             message = f"{request.path:.200} does not support {request.method:.20}; it supports {allow}"
             return problem(405, "method-not-allowed", message, Allow=allow)
         found = self._routes.find(request.path)

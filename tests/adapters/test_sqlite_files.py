@@ -17,6 +17,7 @@ import pytest
 
 from chalicelib.adapters.encryption import key_in_file
 from chalicelib.adapters.sqlite.database import MEMORY, Database
+from chalicelib.adapters.sqlite.errors import ErrorTranslator
 from chalicelib.adapters.sqlite.files import ALWAYS_CHECKED_BYTES, log_of
 from chalicelib.adapters.sqlite.migrations import MIGRATIONS
 from chalicelib.adapters.sqlite.store import SqliteStore
@@ -175,11 +176,17 @@ def test_what_is_no_file_is_refused(tmp_path: Path, make: Callable[[Path], None]
         Database.open(tmp_path / "echoer.db")
 
 
+def test_a_place_where_no_file_can_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ServiceError, match=rf"cannot open {tmp_path}/file/echoer.db: {tmp_path}/file: File exists"):
+        Database.open(tmp_path / "file" / "echoer.db")
+
+
 # ── damage ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
-    ("begin", "end"), [(0, 0.01), (0.3, 0.5), (0.6, 1)], ids=["the beginning", "the middle", "the end"]
+    ("begin", "end"), [(0, 0.3), (0.3, 0.6), (0.6, 1)], ids=["the beginning", "the middle", "the end"]
 )
 @pytest.mark.parametrize("crash", [False, True], ids=["closed", "killed"])
 def test_a_damaged_file_is_found_at_the_start(tmp_path: Path, begin: float, end: float, crash: bool) -> None:
@@ -281,6 +288,21 @@ def test_a_disk_that_takes_nothing_is_noticed_and_recovered_from(
     database = Database.open(tmp_path / "echoer.db")
     assert SqliteStore(database).runs.load("ns", "r1") == after(a_run())
     database.close()
+
+
+def test_failures_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A full disk has every message fail again and again. The number of those that are not logged is."""
+    now = [0.0]
+    errors = ErrorTranslator(lambda: now[0])
+    for second in (0, 1, 2, 10, 11):
+        now[0] = float(second)
+        with pytest.raises(Busy, match=r"^the store is unavailable; try again later$"), errors.translated():
+            raise sqlite3.OperationalError("database or disk is full")
+    assert [record.getMessage() for record in caplog.records] == [
+        "SQLite failed: the store fails",
+        "SQLite failed: the store fails; 2 more failures since the last one that was logged",
+    ]
+    assert caplog.text.count("OperationalError: database or disk is full") == 2
 
 
 def test_a_file_that_was_moved_away_is_noticed(tmp_path: Path) -> None:

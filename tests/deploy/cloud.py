@@ -45,6 +45,14 @@ REGION = "eu-central-1"
 ARN = f"arn:aws:SERVICE:{REGION}:{DEFAULT_ACCOUNT_ID}"
 
 
+THROTTLED: tuple[int, dict[str, str], str] = (
+    400,
+    {},
+    json.dumps({"__type": "ThrottlingException", "message": "too many requests"}),
+)
+"""A response of DynamoDB: status, headers, body."""
+
+
 class Need(NamedTuple):
     """A request that IAM authorizes."""
 
@@ -53,16 +61,21 @@ class Need(NamedTuple):
 
 
 class Cloud:
-    """A context manager in which the stage is deployed in the region REGION."""
+    """A context manager in which the stage is deployed in the region REGION.
 
-    def __init__(self, stage: Stage, folder: Path) -> None:
+    `wakes_die`: every message for `wake` has been retried too often, and `dead_letter` handles it.
+    """
+
+    def __init__(self, stage: Stage, folder: Path, *, wakes_die: bool = False) -> None:
         self.stage = stage
+        self.wakes_die = wakes_die
         self.said: list[str] = []
         self.clock = FakeClock()
         self.actions = ScriptedCaller(answer_at_once)
         self.needs: dict[str, set[Need]] = {name: set() for name in stage.functions}
         self._folder = folder
         self._acting: str | None = None
+        self._throttled = False
         self._environment = pytest.MonkeyPatch()
         self._services: dict[str, Services] = {}
 
@@ -161,8 +174,26 @@ class Cloud:
 
     def work(self, queue: QueueName = QueueName.DELIVERIES) -> bool:
         """Hand one batch of the queue to its function. Return whether there was one."""
-        handed = [self._hand_over(*source) for source in self.sources() if source[1] is queue]
-        return any(handed)
+        (source,) = (source for source in self.sources() if source[1] is queue)
+        return self._hand_over(*source)
+
+    def bury(self, queue: QueueName) -> bool:
+        """Move the due messages of the queue to the dead letters, as SQS does. Return whether there were any."""
+        source, moved = self._services_of(API).adapters.queue, False
+        while messages := list(source.receive(queue, 10, 0)):
+            source.send(QueueName.DEAD, [message.body for message in messages])
+            source.delete(queue, [message.receipt for message in messages])
+            moved = True
+        return moved
+
+    @contextmanager
+    def throttled(self) -> Iterator[None]:
+        """A context manager in which DynamoDB refuses all requests of functions, because there are too many."""
+        self._throttled = True
+        try:
+            yield
+        finally:
+            self._throttled = False
 
     def settle(self) -> None:
         """Hand messages to their functions until none is due."""
@@ -186,6 +217,8 @@ class Cloud:
                 message.sent_timestamp -= milliseconds
 
     def _hand_over(self, function: str, queue: QueueName, batch: int) -> bool:
+        if queue is QueueName.WAKES and self.wakes_die:
+            return self.bury(queue)
         source = self._services_of(function).adapters.queue
         messages: list[Received] = list(source.receive(queue, batch, 0))
         if messages:
@@ -222,6 +255,8 @@ class Cloud:
     def _record(self, handle: Callable[[Any], Any], request: Any) -> Any:
         if self._acting is not None:
             self.needs[self._acting].update(_needs(request))
+            if self._throttled and request.headers.get("X-Amz-Target", b"").startswith(b"DynamoDB"):
+                return THROTTLED
         return handle(request)
 
 

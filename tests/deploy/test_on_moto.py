@@ -11,10 +11,11 @@ import pytest
 from chalicelib.adapters import secret_references, sqs
 from chalicelib.adapters.dynamodb import tables
 from chalicelib.config import DEVELOPMENT_KEY
+from chalicelib.entrypoints.http.openapi.examples import exchanges
 from chalicelib.service.ports.queues import QueueName
 from deploy.release import release
-from deploy.stages import AUTHORIZE, FUNCTIONS, QUEUE_OF
-from tests.deploy.cloud import Cloud, Need, allows, grants
+from deploy.stages import QUEUE_OF
+from tests.deploy.cloud import Cloud
 from tests.deploy.life import Life, live
 from tests.deploy.sam import for_moto
 
@@ -135,6 +136,12 @@ def test_a_hook_is_notified(life: Life) -> None:
     assert life.notified == [("echoer.run.succeeded", "told"), ("echoer.run.stuck", "stuck")]
 
 
+def test_every_call_answers_as_its_example(life: Life) -> None:
+    """With a token, an audit log, and DynamoDB. The examples themselves are made without them."""
+    found = [(one.title, *one.call, one.status) for one in life.told]
+    assert found == [(one.title, *one.call, one.status) for one in exchanges()]
+
+
 def test_every_view_may_read_what_it_shows(life: Life) -> None:
     assert set(life.views.values()) == {200}, life.views
     assert all(status < 300 for status in life.deleted), life.deleted
@@ -143,42 +150,3 @@ def test_every_view_may_read_what_it_shows(life: Life) -> None:
 def test_only_tokens_are_authorized(life: Life) -> None:
     """The authorizer allows all calls of the API or none, since its response is cached for all of them."""
     assert life.authorized == {"admin": "Allow", "made": "Allow", "made up": "Deny", "revoked": "Deny"}
-
-
-# ── what it may do ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-BY_LAMBDA = {
-    "sqs:ReceiveMessage": "the event source receives",
-    "sqs:DeleteMessage": "the event source deletes",
-    "sqs:GetQueueAttributes": "the event source looks how much there is",
-    "logs:CreateLogStream": "Lambda writes the logs",
-    "logs:PutLogEvents": "Lambda writes the logs",
-    "sqs:ChangeMessageVisibility": "a message that comes too early, or whose run cannot be moved, is put off",
-}
-"""Permissions that a role needs although no test in this file uses them."""
-
-MOVERS = frozenset(FUNCTIONS) - {"sweep"}
-"""All these functions advance runs with the same code, so each needs every permission that one of them uses."""
-
-
-@pytest.mark.usefixtures("life")
-@pytest.mark.parametrize("function", [*FUNCTIONS, AUTHORIZE])
-def test_each_function_may_do_what_it_does(cloud: Cloud, function: str) -> None:
-    statements = cloud.policy(function)
-    assert cloud.needs[function]
-    assert {need for need in cloud.needs[function] if not allows(statements, need)} == set()
-
-
-@pytest.mark.usefixtures("life")
-@pytest.mark.parametrize("function", [*FUNCTIONS, AUTHORIZE])
-def test_no_function_may_do_what_it_never_does(cloud: Cloud, function: str) -> None:
-    used = cloud.needs[function].union(*(cloud.needs[name] for name in MOVERS if function in MOVERS))
-    idle = grants(cloud.policy(function)) - used
-    assert {need for need in idle if need.action not in BY_LAMBDA} == set()
-
-
-def test_a_missing_permission_is_noticed(cloud: Cloud) -> None:
-    table = "arn:aws:dynamodb:eu-central-1:123456789012:table/"
-    assert allows(cloud.policy("deliver"), Need("dynamodb:PutItem", f"{table}echoer-dev"))
-    assert not allows(cloud.policy("deliver"), Need("dynamodb:PutItem", f"{table}echoer-prod"))
-    assert not allows(cloud.policy("sweep"), Need("dynamodb:PutItem", f"{table}echoer-dev"))

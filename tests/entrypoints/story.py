@@ -132,6 +132,8 @@ def _definitions(say: Teller) -> None:
     say("a document with a mistake", "POST", "/fsl", mistaken, dry_run=True)
     say("what would change", "POST", "/fsl", {"data": ORDER}, dry_run=True)
     say("a document", "POST", "/fsl", ORDER)
+    say("if nothing has changed", "POST", "/fsl", ORDER, expect=["flow:order@1"])
+    say("it has changed", "POST", "/fsl", ORDER, expect=["flow:order@2"])
     say("an action", "POST", "/action", {"data": ACTION})
     say("a flow", "POST", "/flow", {"data": FLOW})
     say("the declaration of an event", "POST", "/eventtype", {"data": EVENT})
@@ -239,6 +241,7 @@ def _events(say: Teller) -> None:
     say("for one run", "POST", "/flowrun/{name}/signal", {"name": "paid", "data": {"by": "card"}}, name="o-1")
     say("for all runs", "POST", "/event", {"name": "paid", "key": "o-2", "data": {"by": "card"}, "ttl": "2h"})
     identified = {"name": "payment.received", "data": {"order": "o-2", "amount": 9.5}, "id": "receipt-4711"}
+    say("whom it would wake", "POST", "/event", {"name": "paid", "key": "o-2"}, dry_run=True)
     say("a declared event, once", "POST", "/event", identified)
     say("data that does not fit", "POST", "/event", {"name": "payment.received", "data": {"order": 7}})
     resource = {"metadata": {"name": "paid", "kind": "event"}, "event_type": 0, "message": "card", "object": {"n": 1}}

@@ -208,6 +208,20 @@ def test_a_run_is_mended(host: Host) -> None:
     assert "+    step C" in said("diff two 1 2")[1]
 
 
+def test_what_a_run_sent_its_items_and_its_cost(host: Host) -> None:
+    each = """flow many each E => (DONE -> done) {
+        items = [1, 2]; step One => (OK, FAIL -> done) { action = work; args = (order = "o", times = ${ $item }); };
+    }; flow_end"""
+    defined(WORK, each)
+    call("POST", "/flow/many/runs", {"name": "r"})
+    host.settle()
+    assert "| 0     | 0.0   | running | One  |" in said("items r E")[1]
+    assert said("items r --status failed") == ("NIL", "")
+    uuid = next(one["uuid"] for one in call("GET", "/flowrun/r").json["spec"]["tokens"] if one["step"] == "One")
+    assert '| args | {"order":"o","times":1} |' in " ".join(said(f"sent r {uuid}")[1].split())
+    assert "| writes" in said("cost r")[1]
+
+
 def test_actions_and_flows_are_paused(host: Host) -> None:
     started()
     assert {

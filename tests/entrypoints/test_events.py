@@ -203,3 +203,22 @@ def test_a_batch_of_events_is_refused(host: Host) -> None:
     reply = call("POST", "/event", json.dumps([EVENT]), headers=headers)
     assert (reply.status, reply.code) == (400, "malformed")
     assert "application/cloudevents+json" in reply.json["message"]
+
+
+def test_a_dry_run_names_the_runs_that_an_event_would_wake(host: Host) -> None:
+    host.submit(
+        "event paid args = (int n); event_end\n/\n"
+        'flow f wait W => (PAID -> done) { events = (PAID = "paid"); key = "k"; timeout = 1d; }; flow_end'
+    )
+    for name in ("a", "b"):
+        host.start("f", name)
+    host.settle()
+    found = call("POST", "/event?dry_run=true", {"name": "paid", "key": "k", "data": {"n": 1}})
+    assert found.json == {"would_wake": 2, "runs": ["a", "b"]}
+    other = {"name": "paid", "key": "other", "data": {"n": 1}}
+    assert call("POST", "/event?dry_run=true", other).json == {"would_wake": 0, "runs": []}
+    assert call("POST", "/event?dry_run=true", {"name": "paid", "data": {"n": "x"}}).status == 422
+    assert call("POST", "/event?dry_run=true", {"name": "paid", "ttl": "soon"}).status == 400
+    host.settle()
+    assert call("GET", "/event").json == []
+    assert host.run("a").status == "running"

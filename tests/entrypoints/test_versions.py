@@ -95,3 +95,36 @@ def test_a_flow_has_schemas_of_its_input_events_and_actions(host: Host) -> None:
     assert found["actions"]["other"]["answers"]["properties"]["ackState"] == {"enum": ["OK", "FAIL", "ERROR"]}
     assert found["actions"]["ask"]["states"] == ["YES", "NO"]
     assert call("GET", "/flow/none/schema").status == 404
+
+
+# ── expect ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_document_is_submitted_if_versions_are_as_expected(host: Host) -> None:
+    defined(WORK, TWO)
+    other = WORK.replace("work.test", "other.test")
+    stale = call("POST", "/fsl?expect=action:work@2&expect=flow:two@1", other)
+    assert (stale.status, stale.code) == (409, "changed")
+    assert [(one["kind"], one["name"], one["version"]) for one in stale.json["error"]["found"]] == [
+        ("action", "work", 1)
+    ]
+    assert stale.json["error"]["found"][0]["at"] is not None
+    assert call("POST", "/fsl?expect=action:work@2&dry_run=true", other).status == 409
+    assert call("GET", "/action/work").json["metadata"]["version"] == 1
+    assert call("POST", "/fsl?expect=action:work@1&expect=flow:two@1&expect=flow:new@0", other).status == 200
+    assert call("POST", "/fsl?expect=action:work@1", other).status == 409
+    assert call("POST", "/fsl?expect=flow:new@1", other).json["error"]["found"][0] == {
+        "kind": "flow", "name": "new", "version": 0, "by": "", "at": None,
+    }  # fmt: skip
+
+
+def test_a_deleted_definition_has_version_0(host: Host) -> None:
+    defined(WORK)
+    assert call("DELETE", "/action/work").status == 200
+    assert call("POST", "/fsl?expect=action:work@1", WORK).status == 409
+    assert call("POST", "/fsl?expect=action:work@0", WORK).status == 200
+
+
+def test_a_wrong_expectation_is_malformed(host: Host) -> None:
+    for wrong in ("work@1", "action:work", "action:@1", "thing:work@1", "action:work@x"):
+        assert call("POST", f"/fsl?expect={wrong}", WORK).code == "malformed", wrong

@@ -128,7 +128,7 @@ class TestCommands:
         )
         host.clock.advance(1)
         host.answer("One", "BAD", "a-late-one")
-        found = Collector(host.store.runs, host.store.batches, host.clock).collect(NS, batch, 1 << 50)
+        found = Collector(host.services.reader.listing, host.store.batches, host.clock).collect(NS, batch, 1 << 50)
         assert found.matched == 5
 
     def test_what_is_refused_says_why(self) -> None:
@@ -296,7 +296,7 @@ class Watched(RunCommands):
 def work_with(host: Host, before: Before) -> None:
     """Handle the next message of a batch with a worker that calls the function before each run."""
     services, store = host.services, host.store
-    collector = Collector(store.runs, store.batches, host.clock)
+    collector = Collector(services.reader.listing, store.batches, host.clock)
     worker = BatchWorker(
         store.batches,
         collector,

@@ -86,6 +86,11 @@ class Messages:
         if found is not None:
             self._drop(found)
 
+    @property
+    def known(self) -> tuple[QueuedMessage, ...]:
+        """Every message in a queue, or with a consumer that may give it back."""
+        return (*self.live.values(), *self._in_hand)
+
     def waits(self, kind: type[Message], namespace: str, run: str, **fields: str) -> bool:
         """Whether such a message is in a queue, or with a consumer that may give it back."""
         return any(

@@ -16,6 +16,7 @@ from chalicelib.service.runs.start import StartOrder
 from tests.simulation.catalog import ACTIONS, SECRET
 from tests.simulation.fates import ORDERS
 from tests.simulation.flows import CHILD, EVENTS, MAIN, FlowMaker, undoer
+from tests.simulation.operators import Operators
 from tests.simulation.timetable import Timetable
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class People:
         for _ in range(rng.choice((0, 2, 4, 8))):
             latest = rng.choice((1_000, 100_000, 3_000_000))
             stage.loop.at(stage.loop.now + stage.fates.span("order-at", 5, latest), self._order)
+        self._operators = Operators(stage, self._namespaces)
 
     def _plan_start(self, number: int) -> None:
         stage, rng = self._stage, self._stage.fates.rng
@@ -70,7 +72,7 @@ class People:
         paused = [where for where, run in self._stage.laws.heads.items() if run.status is Status.PAUSED]
         for where in paused:
             self._command("continue", *where)
-        return bool(paused)
+        return self._operators.release_all() or bool(paused)
 
     def _order(self) -> None:
         """Give a random command, if the seed asks for one."""

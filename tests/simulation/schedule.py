@@ -106,6 +106,8 @@ def _look_back(stage: Stage) -> None:
             laws.breaks("history", f"the history of {name!r} reads otherwise than it was committed")
     for wrong in laws.slots.rest():
         laws.breaks("slots", wrong)
+    for wrong in laws.holds.rest():
+        laws.breaks("batch", wrong)
     for run in laws.heads.values():
         if run.notices:
             laws.breaks("notices", f"run {run.name!r} still has notices: {run.notices}")

@@ -26,8 +26,9 @@ from time import monotonic
 from typing import Any, Final, TypeAlias
 
 from chalicelib.adapters.sqlite import files
+from chalicelib.adapters.sqlite.errors import ErrorTranslator, reason_of
 from chalicelib.adapters.sqlite.migrations import MIGRATIONS, Migration, migrate
-from chalicelib.service.errors import Busy, ServiceError, TooLarge
+from chalicelib.service.errors import Busy, ServiceError
 
 LOG = logging.getLogger("echoer.sqlite")
 
@@ -56,6 +57,7 @@ class Database:
         self._full_sync = full_sync
         self._lock_file = lock_file
         self._lock = RLock()
+        self._errors = ErrorTranslator()
         self._checked_at = float("-inf")
         self._connections: list[sqlite3.Connection] = []
         self._postponed: list[tuple[str, Sequence[object]]] = []
@@ -95,7 +97,7 @@ class Database:
         """Close all connections, and let another server open the file."""
         if self._connections:
             self.flush()
-        with self._lock, _translated():
+        with self._lock, self._errors.translated():
             for connection in self._connections:
                 connection.close()
             self._connections.clear()
@@ -105,7 +107,7 @@ class Database:
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """Return the rows that a query finds in the last committed state."""
-        with _translated():
+        with self._errors.translated():
             if self._path == MEMORY:
                 with self._lock:
                     return self._writer.execute(sql, values).fetchall()
@@ -117,7 +119,7 @@ class Database:
 
     def change(self, sql: str, values: Sequence[object] = ()) -> int:
         """Execute and commit a statement. Return the number of rows that it changed."""
-        with _translated(), self._lock:
+        with self._errors.translated(), self._lock:
             return self._writer.execute(sql, values).rowcount
 
     def change_later(self, sql: str, values: Sequence[object] = ()) -> None:
@@ -144,7 +146,7 @@ class Database:
 
     def change_rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """Execute and commit a statement. Return the rows of its RETURNING clause."""
-        with _translated(), self._lock:
+        with self._errors.translated(), self._lock:
             return self._writer.execute(sql, values).fetchall()
 
     @contextmanager
@@ -153,7 +155,7 @@ class Database:
 
         Postponed statements are executed first.
         """
-        with _translated(), self._lock:
+        with self._errors.translated(), self._lock:
             self._writer.execute("BEGIN IMMEDIATE")
             postponed = tuple(self._postponed)
             try:
@@ -183,7 +185,7 @@ class Database:
             self._checked_at = monotonic()
         except sqlite3.Error as exc:
             LOG.error("SQLite cannot write: %s", exc)
-            raise Busy(f"nothing can be stored: {_REASONS.get(_code_of(exc), 'the store fails')}") from exc
+            raise Busy(f"nothing can be stored: {reason_of(exc)}") from exc
         finally:
             self._lock.release()
 
@@ -207,42 +209,3 @@ class Database:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if self._full_sync else 'NORMAL'}")
         return connection
-
-
-_BUSY_CODES: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-"""Errors that pass: another thread or process holds the file for longer than the busy timeout."""
-
-_REASONS: Final = {
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_READONLY: "the file or its disk is read-only",
-    sqlite3.SQLITE_IOERR: "the disk reports an error, or a limit on the size of files is reached",
-    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged",
-    sqlite3.SQLITE_NOTADB: "the file is damaged",
-    sqlite3.SQLITE_BUSY: "another process holds the file",
-    sqlite3.SQLITE_LOCKED: "another process holds the file",
-}
-
-
-def _code_of(error: sqlite3.Error) -> int:
-    """Return the error's code without the details of its second byte; 0 for an error of the Python module."""
-    code: int = getattr(error, "sqlite_errorcode", 0)
-    return code & 0xFF
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn sqlite3's errors into the service's. Their texts go to the log: they can quote what is stored."""
-    try:
-        yield
-    except sqlite3.DataError as exc:
-        LOG.warning("SQLite refused a value: %s", exc)
-        raise TooLarge("the value is larger than the store takes") from exc
-    except sqlite3.Error as exc:
-        if "closed database" in str(exc):
-            LOG.debug("the database is closed: the server is stopping")
-        elif _code_of(exc) in _BUSY_CODES:
-            LOG.warning("SQLite is busy: %s", exc)
-        else:
-            LOG.exception("SQLite failed: %s", _REASONS.get(_code_of(exc), "see below"))
-        raise Busy("the store is unavailable; try again later") from exc

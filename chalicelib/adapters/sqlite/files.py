@@ -6,6 +6,7 @@ there after a crash, and FILE without it lacks commits or is damaged (SQLite, "H
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -43,8 +44,11 @@ def prepare(path: Path) -> int:
     Return a file descriptor that holds the lock until it is closed or the process ends. Raises Busy if another server
     has the file open, and ServiceError if it cannot be used; then nothing was changed.
     """
-    private_files.make_directory(path.parent)
-    lock_file = _take_lock(path)
+    try:
+        private_files.make_directory(path.parent)
+        lock_file = _take_lock(path)
+    except OSError as exc:
+        raise ServiceError(f"cannot open {path}: {exc.filename}: {exc.strerror}") from exc
     try:
         if path.exists():
             _refuse_other_names(path)
@@ -68,6 +72,8 @@ def _take_lock(path: Path) -> int:
         fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as exc:
         os.close(lock_file)
+        if exc.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise ServiceError(f"cannot lock {path}.lock: {exc.strerror}") from exc
         raise Busy(f"another server uses {path}") from exc
     return lock_file
 

@@ -28,7 +28,7 @@ from typing import Final
 
 from chalicelib.config import Access
 from chalicelib.engine.errors import NotPermitted
-from chalicelib.entrypoints.http import errors
+from chalicelib.entrypoints.http import errors, strict
 from chalicelib.entrypoints.http.audit import record
 from chalicelib.entrypoints.http.own_site import OwnSite
 from chalicelib.entrypoints.http.request import Request, Response
@@ -68,6 +68,7 @@ def _authorized(route: Route) -> View:
             audited = replace(request, caller=caller.by, bound=caller.bound, namespace=namespace, identity=caller)
             work_context.note(namespace=namespace)
             _check_role_and_rates(audited, caller, route)
+            strict.check(route, audited)
             result = _called(route, audited, caller, names)
             status = result.status if isinstance(result, Response) else 200
             return result

@@ -1,7 +1,7 @@
 """Request bodies: their types, and the functions that read them. A body that does not match its type raises
 `Malformed`, which names the field and the expected type.
 
-Unknown fields are ignored: Echoer's clients, and newer clients, may send more than is needed.
+Fields that a call does not know are refused before (`strict`), but for the calls of the original echoer.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ of the server: it is logged, and the client gets a 500 with the id of the reques
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Final, NamedTuple, TypeAlias
 
@@ -17,6 +18,8 @@ from chalice.app import Response
 from chalicelib.engine.errors import DoesNotFit, Fit, Unsigned
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.json_values import Json
+from chalicelib.model.times import rfc3339
+from chalicelib.service.errors import Changed
 from chalicelib.service.events.event_types import EventRefused
 from chalicelib.service.security.rate_limits import TooManyRequests
 
@@ -45,6 +48,7 @@ CODES: Final[dict[str, ErrorCode]] = {
     ),
     "method-not-allowed": ErrorCode(405, "The path does not support this method."),
     "conflict": ErrorCode(409, "Another request changed the resource at the same time. Send the request again."),
+    "changed": ErrorCode(409, "Definitions do not have the versions in `expect`; `found` lists their newest ones."),
     "limit-reached": ErrorCode(409, "The flow has as many runs as its limit allows, and others do not start."),
     "run-exists": ErrorCode(409, "A run with this name exists already."),
     "still-referred": ErrorCode(409, "The resource cannot be deleted because another one refers to it."),
@@ -116,6 +120,8 @@ def response_to(error: Exception, request_id: str) -> Response:
         more["problems"] = list(error.problems)
     if isinstance(error, EventRefused):
         more["fields"] = [{"path": path, "problem": problem} for path, problem in error.invalid_fields.items()]
+    if isinstance(error, Changed):
+        more["found"] = [{**asdict(one), "at": None if one.at is None else rfc3339(one.at)} for one in error.found]
     return _response(status, str(error), _code_of(error), _headers(error, status), **more)
 
 

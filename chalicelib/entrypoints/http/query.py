@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from chalicelib.entrypoints.http.bodies import MAX_TEXT_CHARACTERS
@@ -19,10 +19,14 @@ MAX_LIMIT: Final = 1_000
 
 
 class Query:
-    """The parameters after the `?`. A parameter may be given once; unknown parameters are ignored."""
+    """The parameters after the `?`. A parameter may be given once. `strict` refuses unknown ones."""
 
     def __init__(self, parameters: Mapping[str, Sequence[str]]) -> None:
         self._parameters = parameters
+
+    def names(self) -> Collection[str]:
+        """Return the names of all parameters."""
+        return self._parameters.keys()
 
     def all(self, name: str) -> Sequence[str]:
         """Return every value of a parameter that may be repeated."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace as with_fields
 from typing import Final
 
@@ -11,17 +12,17 @@ from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.batches import CHUNK_ITEMS, Batch, BatchStatus, BatchStore, Chunk, Target
 from chalicelib.service.ports.clock import Clock
-from chalicelib.service.ports.runs import RunStore
+from chalicelib.service.ports.runs import Listing, RunQuery
 
 MAX_PAGES: Final = 20
 """How many pages of the list one slice reads."""
 
 
 class Collector:
-    """Stores the runs of batches in chunks. `runs` may return heads without their large values."""
+    """Stores the runs of batches in chunks. `listing(namespace, query)` returns runs as they are stored."""
 
-    def __init__(self, runs: RunStore, batches: BatchStore, clock: Clock) -> None:
-        self._runs = runs
+    def __init__(self, listing: Callable[[str, RunQuery], Listing], batches: BatchStore, clock: Clock) -> None:
+        self._listing = listing
         self._batches = batches
         self._clock = clock
 
@@ -29,12 +30,14 @@ class Collector:
         """Find and store the next runs until `end_at`. Return the batch as it is then."""
         if batch.query is None:
             return replace(batch, status=BatchStatus.RUNNING)
+        until = batch.created_at if batch.query.until is None else min(batch.query.until, batch.created_at)
+        query = with_fields(batch.query, until=until)
         number, offset = divmod(batch.matched, CHUNK_ITEMS)
         kept = list(self._batches.targets(namespace, batch.id, number)[:offset]) if offset else []
         cursor = batch.cursor
         for _ in range(MAX_PAGES):
-            listing = self._runs.list(namespace, with_fields(batch.query, limit=CHUNK_ITEMS, cursor=cursor))
-            kept += [Target(run.name, run.id, run.seq) for run in listing.runs if _matched(batch, run)]
+            listing = self._listing(namespace, with_fields(query, limit=CHUNK_ITEMS, cursor=cursor))
+            kept += [Target(run.name, run.id, run.seq) for run in listing.runs if _matched(batch, query, run)]
             cursor = listing.cursor
             while len(kept) >= CHUNK_ITEMS:
                 self._batches.put_chunk(namespace, batch, number, Chunk(targets=tuple(kept[:CHUNK_ITEMS])))
@@ -58,7 +61,7 @@ class Collector:
         return replace(batch, matched=len(targets), status=BatchStatus.RUNNING if targets else BatchStatus.DONE)
 
 
-def _matched(batch: Batch, run: Run) -> bool:
+def _matched(batch: Batch, query: RunQuery, run: Run) -> bool:
     """Return whether the run existed when the batch was created, with the status that the filters ask for."""
-    has_changed = batch.query is not None and batch.query.statuses is not None and run.status_at > batch.created_at
-    return run.created_at <= batch.created_at and not has_changed
+    by_status = query.statuses is not None or query.error is not None or query.undo_failed
+    return run.created_at <= batch.created_at and not (by_status and run.status_at > batch.created_at)

@@ -237,7 +237,7 @@ class Deliverer:
             return None if token.activation.held else 0  # the run was continued in the meantime: look again now
         if isinstance(check, ActionPaused):
             pause = self._hold_gate.stored_pause_of(run.namespace, HeldKind.ACTION, check.action)
-            return 0 if pause is None else None
+            return None if pause == check.pause else 0  # it was continued in the meantime, or paused once more
         has_failed = isinstance(check, Deliverable) and token.activation.attempt > check.activation.attempt
         retry_at = token.activation.retry_at
         if retry_at is None or not (has_failed or token.activation.location):
@@ -270,7 +270,7 @@ def _result_of(check: DeliveryCheck, reply: Taken | DirectAnswer | None) -> Even
     if isinstance(check, WhilePaused):
         return lambda uuid, at, nonce: DeliveryHeld(at=at, nonce=nonce, by="delivery", uuid=uuid)
     if isinstance(check, ActionPaused):
-        since = check.since
+        since = check.pause.at
         return lambda uuid, at, nonce: ActionHeld(at=at, nonce=nonce, by="delivery", uuid=uuid, since=since)
     if isinstance(check, ActionContinued):
         return lambda uuid, at, nonce: ActionResumed(at=at, nonce=nonce, by="delivery", uuid=uuid)

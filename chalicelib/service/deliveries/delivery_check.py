@@ -28,6 +28,7 @@ from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import NoticeWait
 from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.holds.book import Pause
 from chalicelib.service.holds.gate import HoldGate
 from chalicelib.service.limits.breakers import breaker_name
 from chalicelib.service.limits.limiter import Admitted, Limiter, Queued
@@ -58,10 +59,10 @@ class WhilePaused:
 
 @dataclass(frozen=True, slots=True)
 class ActionPaused:
-    """The activation's action is paused, since that moment. Its run is parked until the action is continued."""
+    """The activation's action is paused. Its run is parked until the action is continued."""
 
     action: str
-    since: Instant
+    pause: Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ class DeliveryChecker:
             return again
         is_notice = isinstance(activation.wait, NoticeWait)
         self._hold_gate.park(HeldKind.ACTION, action, run, activation.uuid if is_notice else "")
-        return ActionPaused(action, pause.at)
+        return ActionPaused(action, pause)
 
     def _hold(self, message: Deliver) -> Redelivery:
         """Hold what a limiter granted: a breaker tries another one, a permit stays with the activation."""

@@ -18,6 +18,7 @@ from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import Config, EventType
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.doctor.stuck import StuckWatch
+from chalicelib.service.documents.expected import NOTHING_EXPECTED, Expected, check_expected
 from chalicelib.service.documents.results import (
     Change,
     FslMalformed,
@@ -139,23 +140,34 @@ class Submitter:
         self._operations = operations
 
     def submit(
-        self, namespace: str, text: str, *, by: str = "", dry_run: bool = False, only: str = "", trace: str = ""
+        self,
+        namespace: str,
+        text: str,
+        *,
+        by: str = "",
+        dry_run: bool = False,
+        only: str = "",
+        trace: str = "",
+        expected: Expected = NOTHING_EXPECTED,
     ) -> Submission:
         """Store the definitions of `text` and start its flow_runs. A dry run changes nothing.
 
         `only` is the kind of statements that are accepted (`action`, `flow_run`, ...); empty for every kind. `trace`
-        is the `traceparent` of the request. Raises FslMalformed, FslRefused, WrongStatement, RunExists, SecretsOff,
-        TooLarge; then nothing was changed.
+        is the `traceparent` of the request. `expected` are versions that definitions must have before, whether the
+        text defines them or not; 0: none. Raises Changed, FslMalformed, FslRefused, WrongStatement, RunExists,
+        SecretsOff, TooLarge; then nothing was changed.
         """
         for _ in range(MAX_ATTEMPTS):
             try:
-                return self._submit(namespace, text, by, trace, dry_run=dry_run, only=only)
+                return self._submit(namespace, text, by, trace, dry_run=dry_run, only=only, expected=expected)
             except Conflict:
                 continue
         raise Conflict("the same definitions are being changed by other requests; try again")
 
-    def _submit(self, namespace: str, text: str, by: str, trace: str, *, dry_run: bool, only: str) -> Submission:
-        stored, checked = self._check(namespace, text, only)
+    def _submit(
+        self, namespace: str, text: str, by: str, trace: str, *, dry_run: bool, only: str, expected: Expected
+    ) -> Submission:
+        stored, checked = self._check(namespace, text, only, expected)
         results = versions(stored, checked.statements, self._clock.now(), self._ids, by)
         changed = [definition for definition, change in results if change is not Change.UNCHANGED]
         current = {kind: dict(stored[kind]) for kind in Kind}
@@ -204,11 +216,11 @@ class Submitter:
         found = {kind: {one.name: one for one in names.values() if not one.deleted} for kind, names in stored.items()}
         return Inspected(document, in_order((*syntax, *checked.diagnostics)), checked.statements, tuple(results), found)
 
-    def _check(self, namespace: str, text: str, only: str) -> tuple[Definitions, Checked]:
+    def _check(self, namespace: str, text: str, only: str, expected: Expected) -> tuple[Definitions, Checked]:
         """Return the stored definitions that the document defines or uses, and the checked document."""
         document, syntax = language.parse(text)
         _refuse_other_kinds(document, only)
-        stored, checked = self._read(namespace, document)
+        stored, checked = self._read(namespace, document, expected)
         diagnostics = in_order((*syntax, *checked.diagnostics))
         if any(found.severity == "error" for found in syntax):
             raise FslMalformed(diagnostics)
@@ -220,10 +232,16 @@ class Submitter:
                 self._secrets.check(declared)
         return stored, Checked(checked.statements, diagnostics)
 
-    def _read(self, namespace: str, document: Document) -> tuple[Definitions, Checked]:
-        """Return the stored definitions that the document defines or uses, and what the checker finds in it."""
-        names = _names(document)
+    def _read(
+        self, namespace: str, document: Document, expected: Expected = NOTHING_EXPECTED
+    ) -> tuple[Definitions, Checked]:
+        """Return the stored definitions that the document defines or uses, and what the checker finds in it.
+
+        Raises Changed if those that are expected have other versions.
+        """
+        names = {kind: found | expected.get(kind, {}).keys() for kind, found in _names(document).items()}
         stored = {kind: self._store.definitions.latest(namespace, kind, names[kind], deleted=True) for kind in Kind}
+        check_expected(stored, expected)
         catalog = _Catalog(self._store, namespace, stored, self._operations(namespace))
         with expressions.together():
             checked = language.check_document(

@@ -127,6 +127,14 @@ class Signaler:
             self._queue.send(QueueName.WAKES, [self._message(namespace, one) for one in waiting])
         return Published(signal, tuple(dict.fromkeys(one.run for one in waiting)))
 
+    def waiting_runs(self, namespace: str, name: str, *, key: str = "", data: Json = None) -> tuple[str, ...]:
+        """Return the runs that such an event would wake now. Nothing is published. Raises EventRefused, TooLarge."""
+        refuse_unsafe("the name of an event", name)
+        size_limits.admit("the event's data", self._event_types.admitted(namespace, name, data))
+        now = self._clock.now()
+        waiting = (one for one in self._signals.subscriptions(namespace, name, key) if one.until > now)
+        return tuple(dict.fromkeys(one.run for one in waiting))
+
     def _claim(self, namespace: str, signal: Signal, event_id: str, ttl: int) -> Signal:
         """Return the event to which the id belongs: this one, or an equal one that was published before."""
         content = msgspec.json.encode([signal.name, signal.key, signal.data, ttl], order="deterministic")

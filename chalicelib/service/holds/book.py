@@ -28,6 +28,8 @@ class Pause(msgspec.Struct, frozen=True, omit_defaults=True):
 
     at: Instant
     by: str = ""
+    number: int = 0
+    """Distinguishes it from earlier pauses of the same name: the version of the value with which it began."""
 
 
 class Holds(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -33,12 +33,12 @@ class HoldOperator:
         """Pause it: nothing of the action is sent, no run of the flow starts. Raises NotFound, TooLarge."""
         if not self._definitions.latest(namespace, Kind(kind), [name]):
             raise NotFound(kind, name)
-        found = Pause(self._clock.now(), by)
+        at = self._clock.now()
 
-        def paused(holds: Holds, _: int) -> Holds:
+        def paused(holds: Holds, version: int) -> Holds:
             if name not in holds.of(kind) and len(holds.actions) + len(holds.flows) >= MAX_PAUSED:
                 raise TooLarge(f"{MAX_PAUSED} actions and flows are paused; that is the limit")
-            return holds if name in holds.of(kind) else holds.changed(kind, name, found)
+            return holds if name in holds.of(kind) else holds.changed(kind, name, Pause(at, by, version + 1))
 
         return self._change(namespace, paused).of(kind)[name]
 

@@ -10,7 +10,7 @@ A suspended run also looks by itself from time to time (`engine.suspensions`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Final
 
@@ -18,7 +18,6 @@ from chalicelib.engine.suspensions import action_of, suspended
 from chalicelib.model.holds import HeldKind
 from chalicelib.model.run import Run, Token
 from chalicelib.model.status import MOVING
-from chalicelib.model.times import Instant
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.holds.book import HoldBook, Pause
 from chalicelib.service.messages import Begin, Deliver, Message, ReleaseHeld, Wake, encode
@@ -68,29 +67,31 @@ class HoldGate:
         waiter = Waiter(at=self._clock.now(), place=next(self._places), uuid=uuid or run.id, run=run.name, id=run.id)
         self._waiters.put(run.namespace, queue_of(kind, name), waiter)
 
-    def paused_actions(self, run: Run) -> dict[str, Instant]:
-        """Return the paused actions that tokens of the run wait for, and since when they are paused.
-
-        The run is parked in the queue of each.
-        """
+    def park_paused(self, run: Run) -> dict[str, Pause]:
+        """Park the run in the queue of each paused action that a token of it waits for. Return the pauses by action."""
         holds = self._book.of(run.namespace)
         if not holds.actions:
             return {}
         names = {self._action_of(run, token) for token in run.tokens}
-        found = {name: holds.actions[name].at for name in sorted(names & holds.actions.keys())}
+        found = {name: holds.actions[name] for name in sorted(names & holds.actions.keys())}
         for name in found:
             self.park(HeldKind.ACTION, name, run)
         return found
 
-    def resumable(self, run: Run) -> list[str]:
-        """Return the uuids of suspended activations whose actions are not paused any more."""
+    def resumable(self, run: Run, parked: Mapping[str, Pause] | None = None) -> list[str]:
+        """Return the uuids of suspended activations whose actions are not paused any more.
+
+        `parked` are the pauses for which the run is in queues: it is parked again for later ones.
+        """
         tokens = suspended(run) if run.status in MOVING else []
         if not tokens:
             return []
         paused = self._book.read(run.namespace)[0].actions
-        return [
-            token.activation.uuid for token in tokens if token.activation and self._action_of(run, token) not in paused
-        ]
+        names = {token.activation.uuid: self._action_of(run, token) for token in tokens if token.activation}
+        for name in sorted(set(names.values()) & paused.keys()):
+            if parked is not None and parked.get(name) != paused[name]:
+                self.park(HeldKind.ACTION, name, run)
+        return [uuid for uuid, name in names.items() if name not in paused]
 
     def _action_of(self, run: Run, token: Token) -> str:
         return action_of(self._definition_cache.of(run), run, token)

@@ -82,7 +82,7 @@ class Admissions:
         flow = self._definition_cache.of(run).flow
         if run.status is not Status.PENDING or (run.start_at or 0) > self._clock.now():
             return None  # `continue` asks again for a run that is paused, and the timer for one that is delayed
-        if run.gated and self._is_held(run):
+        if self._is_held(run):
             return self._limiter.take_back(message)
         if flow.limit is None:
             self._advance(run, lambda at, nonce: [RunAdmitted(at=at, nonce=nonce, by="start")])

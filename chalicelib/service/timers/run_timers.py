@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -15,6 +15,7 @@ from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service import messages
 from chalicelib.service.errors import Conflict, NotFound
+from chalicelib.service.holds.book import Pause
 from chalicelib.service.holds.gate import HoldGate
 from chalicelib.service.messages import Tick, Wake
 from chalicelib.service.ports.clock import Clock
@@ -86,18 +87,19 @@ class RunTimers:
         if run.status in status.ENDED:
             return self._delete(run)
 
-        paused = self._hold_gate.paused_actions(run)
+        parked = self._hold_gate.park_paused(run)
+        paused = {name: pause.at for name, pause in parked.items()}
 
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
             return [TimerFired(at=at, nonce=nonce, by="timer", paused=paused)]
 
         after = self._advancer.advance(run.namespace, run.name, make_events, seen=run).run
-        self._resumed(after)  # an action may have been continued before its suspension was written
+        self._resumed(after, parked)  # an action may have been continued before its suspension was written
         return None
 
-    def _resumed(self, run: Run) -> Run:
+    def _resumed(self, run: Run, parked: Mapping[str, Pause] | None = None) -> Run:
         """Let suspended activations go on whose actions are not paused any more. Return the run as it is then."""
-        uuids = self._hold_gate.resumable(run)
+        uuids = self._hold_gate.resumable(run, parked)
         if not uuids:
             return run
 

@@ -9,7 +9,8 @@ import click
 from fsl import api_calls
 from fsl.cli.common import Json, put, say, short_time, table, write
 from fsl.cli.remote import remote
-from fsl.client import Client, Resource, step_of
+from fsl.cli.runs.filters import labels_of, query_of
+from fsl.client import Client, QueryValue, Resource, step_of
 
 MAX_ARGS_CHARACTERS = 60
 """Characters of the args of a task in the list; `fsl task RUN.STEP` shows all of them."""
@@ -17,9 +18,17 @@ MAX_ARGS_CHARACTERS = 60
 
 @click.command()
 @click.argument("name", metavar="[RUN|RUN.STEP]", required=False)
+@click.option("--flow", metavar="NAME", help="Only tasks of runs of this flow.")
+@click.option("--action", metavar="NAME", help="Only tasks of this action.")
+@click.option(
+    "--label", metavar="KEY=VALUE", multiple=True, callback=labels_of, help="Only tasks of runs with this label."
+)
+@click.option("--urgent", is_flag=True, help="List the tasks that expire soonest first.")
 @click.option("--limit", type=click.IntRange(1, 1_000), default=50, show_default=True, help="The most tasks to list.")
 @remote
-def task(*, name: str | None, limit: int, client: Client, as_json: bool) -> None:
+def task(
+    *, name: str | None, limit: int, urgent: bool, client: Client, as_json: bool, **filters: QueryValue
+) -> None:  # fmt: skip
     """List the tasks that wait for a person, or show one.
 
     The tasks of all runs are listed, or those of one RUN, the longest-waiting first. Approvals are tasks, too. With
@@ -27,10 +36,12 @@ def task(*, name: str | None, limit: int, client: Client, as_json: bool) -> None
 
     \b
     fsl task
+    fsl task --flow order --label team=payments --urgent
     fsl task my_flow_run.Review
     fsl task --json | jq -r '.[] | [.flowId, .stepName, .deadline] | @tsv'
     """
-    found = _tasks(client, name, limit)
+    query = {**query_of(filters), "flowId": name, "order": "deadline" if urgent else None}
+    found, more = client.up_to("task", limit, **query)
     if not found and name is not None:
         found = [task_of(client, name)]
         if as_json:
@@ -44,8 +55,8 @@ def task(*, name: str | None, limit: int, client: Client, as_json: bool) -> None
     repeated = len({_target(one) for one in found}) < len(found)
     columns = ("task", "action", "states", "since", "until", "args", *(["uuid"] if repeated else []))
     table(columns, [(*_row(one), *([str(one["uuid"])] if repeated else [])) for one in found])
-    if len(found) == limit:
-        say(f"there may be more than {limit} tasks; use --limit", "dim", err=True)
+    if more:
+        say(f"there are more than {len(found)} tasks; use --limit", "dim", err=True)
 
 
 def task_of(client: Client, target: str) -> Resource:
@@ -55,11 +66,6 @@ def task_of(client: Client, target: str) -> Resource:
     if not step or not found:
         raise click.ClickException(f"there is no task {target!r}; `fsl task` lists the tasks that wait")
     return found[0]
-
-
-def _tasks(client: Client, run: str | None, limit: int) -> list[Resource]:
-    found: list[Resource] = client.call(api_calls.GET_TASK, query={"flowId": run, "limit": str(limit)}).json()
-    return found
 
 
 def _target(found: Resource) -> str:

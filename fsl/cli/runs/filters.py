@@ -52,6 +52,13 @@ _OPTIONS: Final = (
         callback=moment_of,
         help="Only runs that started since then: 30m, 24h, 7d, or an RFC 3339 time.",
     ),
+    click.option("--until", metavar="WHEN", callback=moment_of, help="Only runs that started before then."),
+    click.option("--version", metavar="N", help="Only runs of this version of their flow."),
+    click.option("--error", metavar="NAME", help="Only runs that ended with this error, such as Undeliverable."),
+    click.option("--parent", metavar="RUN", help="Only runs that this run called."),
+    click.option("--name-prefix", metavar="TEXT", help="Only runs whose names begin like this."),
+    click.option("--undo", type=click.Choice(("failed",)), help="Only runs with undos that failed."),
+    click.option("--waiting-for", metavar="EVENT", help="Only runs that wait for this event."),
 )
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from typing import Final
+
 import click
 
-from fsl.cli.common import exact_time, put, put_line, say, table, time_of_day
+from chalicelib.model.ids import ROOT
+from fsl.cli.common import Cell, Styled, exact_time, put, put_line, say, table, time_of_day
 from fsl.cli.remote import remote
 from fsl.client import Client, Resource
 from fsl.transition_text import transition
+
+MAX_DATA_CHARACTERS: Final = 80
+"""Characters of the data of an entry in a table; `--json` shows all of it."""
 
 
 @click.command(no_args_is_help=True)
@@ -16,30 +23,37 @@ from fsl.transition_text import transition
 def history(*, name: str, client: Client, as_json: bool) -> None:
     """Show all transitions of a run.
 
+    Each has the step that it left, the step that it led to, the state, who caused it, and the error or the data that
+    came with it. Tokens of branches, items and undos are named.
+
     \b
     fsl history my_flow_run
     """
-    entries = client.history(name)
+    entries = list(client.whole_history(name))
     if as_json:
         put(entries)
         return
-    rows = [
-        (
-            str(one["seq"]),
-            exact_time(one["at"]),
-            one["from"] or one["step"],
-            one["to"],
-            one["event"],
-            one["state"],
-            _by(one),
-        )
-        for one in entries
-    ]
-    table(("seq", "at", "from", "to", "event", "state", "by"), rows)
+    with_tokens = any(one["token"] not in ("", ROOT) for one in entries)
+    columns = ("seq", "at", *(["token"] if with_tokens else []), "from", "to", "event", "state", "by", "error or data")
+    table(columns, [_row(one, with_token=with_tokens) for one in entries])
 
 
-def _by(entry: Resource) -> str:
-    return f"{entry['by']}: {entry['error']}" if entry.get("error") else str(entry["by"])
+def _row(entry: Resource, *, with_token: bool) -> tuple[Cell, ...]:
+    """Return an entry as a row: the beginning of its data, or its error."""
+    data = "" if entry["data"] is None else entry["data"]
+    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+    shown = text if len(text) <= MAX_DATA_CHARACTERS else f"{text[: MAX_DATA_CHARACTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return (
+        str(entry["seq"]),
+        exact_time(entry["at"]),
+        *([str(entry["token"])] if with_token else []),
+        entry["from"] or entry["step"],
+        entry["to"],
+        entry["event"],
+        entry["state"],
+        entry["by"],
+        Styled(entry["error"], "red") if entry["error"] else shown,
+    )
 
 
 @click.command()

@@ -56,7 +56,10 @@ def list_(
     fsl list flowrun --status failed --since 24h
     fsl list --label team=payments --label urgent=true --all --json
     """
-    query = {**query_of(filters), "limit": str(limit)}
+    query = query_of(filters)
+    if query and kind not in ("flowrun", "step"):
+        option = next(iter(query)).replace("_", "-")
+        raise click.UsageError(f"--{option} selects runs and steps; a list of type {kind} has no filters")
     if kind == "step" and "status" not in query:
         query["status"] = ",".join(sorted(LIVE))
     if kind == "flowrun":
@@ -64,8 +67,7 @@ def list_(
     if everything:
         found, more = list(client.every(kind, **{**query, "limit": str(MAX_PAGE_ENTRIES)})), False
     else:
-        page = client.page(kind, **query)
-        found, more = page.items, page.cursor is not None
+        found, more = client.up_to(kind, limit, **query)
     if kind == "step" and not filters.get("status"):
         found = [one for one in found if not one["spec"]["action_run"]["done"]]
     if as_json:

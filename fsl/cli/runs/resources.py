@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -47,33 +47,65 @@ def get(*, kind: str, name: str, client: Client, as_json: bool) -> None:
 
 
 def show_run(found: Resource) -> None:
-    """Print a run: its status, data and steps."""
+    """Print a run: its status, data, steps, and what it waits for."""
     spec = found["spec"]
-    names = (
-        "status",
-        "current_state",
-        "flow",
-        "last_err",
-        "input",
-        "global_variable",
-        "output",
-        "created_at",
-        "ended_at",
-    )
-    fields = {"name": found["metadata"]["name"], **{name: spec[name] for name in names}}
-    fields["labels"] = found["metadata"]["labels"]
+    fields = {"name": found["metadata"]["name"], **{name: spec.get(name) for name in _SHOWN_FIELDS}}
+    fields |= {name: short_time(fields[name]) for name in ("created_at", "ended_at")}
+    fields |= {"parent": _parent(spec), "labels": found["metadata"]["labels"]}
     table(("field", "value"), _fields(fields))
-    write()
-    rows = [
-        (
-            step["metadata"]["name"],
-            step["spec"]["action_run"]["action_name"],
-            step["spec"]["response"]["state"] or ("" if step["spec"]["action_run"]["done"] else _waiting(step, spec)),
-            str(step["spec"]["retry_count"]),
-        )
-        for step in spec["steps"]
-    ]
-    table(("step", "action", "answered", "failed tries"), rows)
+    if "steps" in spec:
+        write()
+        table(("step", "action", "answered", "failed tries"), [_step(step, spec) for step in spec["steps"]])
+    waits = [(token, token["waits_for"]) for token in spec.get("tokens", ()) if isinstance(token, dict)]
+    rows = [_wait(token, wait) for token, wait in waits if wait]
+    if rows and spec["ended_at"] is None:
+        write()
+        table(("token at", "waits for", "until"), rows)
+    for one in spec.get("each", ()):
+        counts = ", ".join(f"{one[name]:,} {name}" for name in ("done", "failed", "running", "left"))
+        say(f"{one['step']}: {one['total']:,} items: {counts}")
+    if spec.get("children"):
+        write()
+        table(("called run", "by", "state"), [(one["run"], one["step"], one["state"]) for one in spec["children"]])
+
+
+_SHOWN_FIELDS: Final = (
+    "status",
+    "current_state",
+    "flow",
+    "flow_version",
+    "last_err",
+    "input",
+    "global_variable",
+    "output",
+    "created_at",
+    "ended_at",
+)
+
+
+def _parent(spec: Resource) -> str:
+    parent = spec.get("parent")
+    return f"{parent['run']} at {parent['step']}" if parent else ""
+
+
+def _step(step: Resource, spec: Resource) -> tuple[str, ...]:
+    answered = step["spec"]["response"]["state"]
+    return (
+        step["metadata"]["name"],
+        step["spec"]["action_run"]["action_name"],
+        answered or ("" if step["spec"]["action_run"]["done"] else _waiting(step, spec)),
+        str(step["spec"]["retry_count"]),
+    )
+
+
+def _wait(token: Resource, wait: Resource) -> tuple[str, str, str]:
+    """Return where a token is, what it waits for, and until when."""
+    what = ", ".join(wait["events"]) or wait["child"] or wait["action"]
+    key = f" with key {wait['key']}" if wait["key"] else ""
+    left = f"{wait['left']:,} left" if wait["left"] else ""
+    words = " ".join(word for word in (str(wait["kind"]), f"{what}{key}", left) if word)
+    again = f", next try {short_time(wait['retry_at'])}" if wait["retry_at"] else ""
+    return str(token["step"]), words + again, short_time(wait["until"])
 
 
 def _waiting(step: Resource, spec: Resource) -> str:

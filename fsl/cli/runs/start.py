@@ -57,7 +57,7 @@ def run(
     started = client.start(flow, request)
     run_name = started["metadata"]["name"]
     if wait:
-        ctx.exit(_result(client.ended(run_name, seconds), as_json=as_json))
+        ctx.exit(_result(client, client.ended(run_name, seconds), as_json=as_json))
     if follow:
         if not as_json:
             say(f"run {run_name}")
@@ -80,13 +80,13 @@ def _seconds(timeout: str | None, *, wait: bool) -> float:
     return milliseconds / 1000
 
 
-def _result(run: Resource, *, as_json: bool) -> int:
+def _result(client: Client, run: Resource, *, as_json: bool) -> int:
     """Print the output of a run that has ended, or why there is none, and return the exit code."""
     name, spec = run["metadata"]["name"], run["spec"]
     if as_json:
         put(run)
     elif spec["status"] == "succeeded":
-        put_output(spec["output"])
+        put_output(client.output(run))
     if spec["ended_at"] is None:
         say(f"{name} has not ended: it is {spec['status']} at {spec['current_state']}", "yellow", err=True)
         return EXIT_NOT_ENDED

@@ -9,6 +9,7 @@ import click
 
 from fsl.cli.common import put_line, say, write
 from fsl.cli.remote import remote
+from fsl.cli.server.completion import Names, ShellCompleter
 from fsl.cli.server.terminal import BANNER, EXIT, PipedReader, Reader, StatementBuffer, TerminalReader
 from fsl.client import Client, ClientError, Resource, Unreachable
 
@@ -19,18 +20,19 @@ from fsl.client import Client, ClientError, Resource, Unreachable
 def shell(ctx: click.Context, *, client: Client, as_json: bool) -> None:
     """Send statements to a server interactively.
 
-    A statement is FSL, or a command such as list, get, del or help. It ends with a line that ends in `/`. `exit` ends
-    the session. If the input is a pipe, the exit code is 1 if a statement failed. With --json, the result of each
-    statement is a JSON object on a line of its own.
+    A statement is FSL, or a command such as list, task, answer, retry or help. It ends with a line that ends in `/`.
+    TAB completes commands and names. `exit` ends the session. If the input is a pipe, the exit code is 1 if a statement
+    failed. With --json, the result of each statement is a JSON object on a line of its own.
 
     \b
     fsl shell
     fsl shell < release.fsl
     echo 'list flowrun /' | fsl shell
     """
-    reader = TerminalReader() if sys.stdin.isatty() and not as_json else PipedReader(sys.stdin)
+    interactive = sys.stdin.isatty() and not as_json
+    reader: Reader = TerminalReader(ShellCompleter(Names(client))) if interactive else PipedReader(sys.stdin)
     if reader.interactive:
-        say(BANNER, "magenta")
+        say(BANNER, "magenta", lines=True)
     code = _Session(client, interactive=reader.interactive, as_json=as_json).run(reader)
     ctx.exit(0 if reader.interactive else code)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol, TextIO
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import Completer
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
@@ -25,7 +26,7 @@ BANNER: Final = r"""
      / \
 
  A statement ends with a line that ends in /
- Try: list flowrun /   get flowrun NAME /   help /   exit
+ Try: list flowrun /   task /   help /   exit       TAB completes commands and names
 """
 
 _STRING_OR_COMMENT: Final = re.compile(r'"[^"]*"|`[^`]*`|#[^\n]*|/\*.*?\*/|(?P<open>"|`|/\*)', re.DOTALL)
@@ -95,9 +96,15 @@ class TerminalReader:
 
     interactive = True
 
-    def __init__(self) -> None:
+    def __init__(self, completer: Completer) -> None:
         self._session: PromptSession[str] = PromptSession(
-            history=_history(), multiline=True, key_bindings=_keys(), prompt_continuation=""
+            history=_history(),
+            multiline=True,
+            key_bindings=_keys(),
+            prompt_continuation="",
+            completer=completer,
+            complete_while_typing=False,
+            complete_in_thread=True,
         )
 
     def lines(self) -> Iterator[str]:

@@ -11,8 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
 
+from fsl.cli.server.completion import Names, ShellCompleter, offers
 from fsl.cli.server.terminal import StatementBuffer, ended
+from fsl.client import Client, Refused
 from fsl.local.server import LocalServer
 from tests.fsl.conftest import ROOT, Cli, until
 
@@ -84,6 +88,67 @@ def test_json_answers(fsl: Cli) -> None:
     assert [json.loads(line)["reply"] for line in result.stdout.splitlines()] == ["NIL", "ERR"]
 
 
+NAMED = """
+action review method = human; args = (str id); return = (AGREE | REJECT); action_end
+/
+flow look input = (str id); step Review => (AGREE -> done | REJECT -> stopped) { action = review; }; flow_end
+/
+flow "look twice" step Again => (AGREE -> done | REJECT -> stopped) { action = review; args = (id = "1"); }; flow_end
+"""
+
+
+@pytest.fixture
+def names(client: Client) -> Names:
+    client.submit(NAMED)
+    with contextlib.suppress(Refused):
+        client.start("look", {"name": "tab-1", "input": {"id": "1"}})
+    until(lambda: client.page("task", flowId="tab-1").items)
+    return Names(client)
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("mig", ["migrate"]),
+        ("sched", ["schedule"]),
+        ("list sch", ["schedule"]),
+        ("get flow loo", ["look"]),
+        ("get flow `lo", ["`look twice`"]),
+        ("run look tw", []),
+        ("pause tab", ["tab-1"]),
+        ("pause sche", ["schedule"]),
+        ("pause flow loo", ["look"]),
+        ("retry tab-1 R", ["Review"]),
+        ("retry tab-1 --v", ["--var", "--version"]),
+        ("goto tab-1 ", ["Review"]),
+        ("answer tab", ["tab-1.Review"]),
+        ("answer tab-1.Review ", ["AGREE", "REJECT"]),
+        ("task tab-", ["tab-1"]),
+        ("help mig", ["migrate"]),
+        ("nothing x", []),
+    ],
+)
+def test_tab_completes_commands_and_names(names: Names, line: str, offered: list[str]) -> None:
+    found = ShellCompleter(names).get_completions(Document(line), CompleteEvent())
+    assert [one.text for one in found] == offered
+
+
+def test_names_are_kept_for_some_seconds(client: Client, names: Names) -> None:
+    now = [0.0]
+    kept = Names(client, lambda: now[0])
+    before = kept.of("flow")
+    client.submit(f'flow "{len(before)} more" set A => (); flow_end')
+    assert kept.of("flow") == before
+    now[0] = 6.0
+    assert len(kept.of("flow")) == len(before) + 1
+
+
+def test_a_server_that_does_not_answer_has_no_names() -> None:
+    names = Names(Client("http://127.0.0.1:9"))
+    assert offers(["get", "flow"], "", names) == []
+    assert offers([], "fl", names) == ["flow", "flow_run"]
+
+
 class Terminal:
     """A shell on a pseudo-terminal."""
 
@@ -116,10 +181,13 @@ class Terminal:
 def test_a_session_at_a_terminal(server: LocalServer, tmp_path: Path) -> None:
     """Banner, prompt, statements over many lines, several pasted at once, Ctrl-C, exit, and a history that is kept."""
     terminal = Terminal(server.url, tmp_path / "history")
-    assert terminal.shows("echoer")
+    assert terminal.shows("echoer\r\n")
     assert terminal.shows(">")
     terminal.type("list\r event /\r")
     assert terminal.shows("(nil)")
+    terminal.type("hist\t")
+    assert terminal.shows("ory")
+    terminal.type("\x03")
     terminal.type("garbage\x03")
     terminal.type("\x1b[200~list event /\nlist nothing /\n\x1b[201~\r")
     assert terminal.shows("(nil)")

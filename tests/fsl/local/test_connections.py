@@ -13,7 +13,13 @@ from typing import Any, Final
 import pytest
 from chalice.app import Chalice
 
-from fsl.local.connections import MAX_UNREAD_BYTES, ConnectionLimits, HttpServer
+from fsl.local.connections import (
+    LARGE_BODY_BYTES,
+    MAX_LARGE_REQUESTS,
+    MAX_UNREAD_BYTES,
+    ConnectionLimits,
+    HttpServer,
+)
 from fsl.local.gateway import Gateway
 from fsl.local.time_limit import TimeLimit
 from fsl.local.waits import Waits
@@ -54,7 +60,7 @@ class Server:
             request: Any = app.current_request
             return {"body": (request.raw_body or b"").decode()}
 
-        @app.route("/slow")
+        @app.route("/slow", methods=["GET", "POST"], content_types=["*/*"])
         def slow() -> str:
             self.entered.release()
             self.release.wait(20)
@@ -263,6 +269,23 @@ def test_a_client_that_left_is_not_waited_for(server: Server, half: bool) -> Non
     until(lambda: server.waits.waiting == 0)
 
 
+def test_few_requests_with_large_bodies_are_processed_at_a_time() -> None:
+    """Each takes several times its size of memory. Those that wait for their turn occupy no thread."""
+    body = b"x" * (LARGE_BODY_BYTES + 1)
+    with serving(ConnectionLimits(threads=MAX_LARGE_REQUESTS + 2)) as server, ExitStack() as stack:
+        clients = [stack.enter_context(server.connect()) for _ in range(MAX_LARGE_REQUESTS + 4)]
+        for client in clients:
+            client.sendall(b"POST /slow HTTP/1.1\r\nContent-Length: %d\r\n%b%b" % (len(body), CLOSE, body))
+        for _ in range(MAX_LARGE_REQUESTS):
+            assert server.entered.acquire(timeout=10)
+        assert server.is_well()
+        assert not server.entered.acquire(blocking=False)
+        server.release.set()
+        assert [answer_on(client) for client in clients] == [(200, "late")] * len(clients)
+        again = b"POST /ok HTTP/1.1\r\nContent-Length: %d\r\n%b%b" % (len(body), CLOSE, body)
+        assert server.ask(again)[0] == 200
+
+
 # ── odd requests ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -298,6 +321,9 @@ def test_a_client_that_left_is_not_waited_for(server: Server, half: bool) -> Non
         (b"POST /ok HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + CLOSE + b"f" * 17 + b"\r\na", 413),
         (b"POST /ok HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n" + CLOSE + b"0\r\n\r\n", 400),
         (b"POST /ok HTTP/1.0\r\nTransfer-Encoding: chunked\r\n" + CLOSE + b"0\r\n\r\n", 400),
+        (b"POST /ok HTTP/1.1\r\n" + b"Transfer-Encoding: chunked\r\n" * 2 + CLOSE + b"0\r\n\r\n", 400),
+        (b"POST /ok HTTP/1.1\r\nTransfer-Encoding: chunked, chunked\r\n" + CLOSE + b"0\r\n\r\n", 400),
+        (b"GET /ok HTTP/1.1\r\nTE: trailers, chunked\r\nX: chunked, chunked\r\n" + CLOSE, 200),
         (b"POST /ok HTTP/1.1\r\nTransfer-Encoding: gzip\r\n" + CLOSE + b"0\r\n\r\n", 501),
         (b"POST /ok HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + CLOSE + b"3;a=b\r\nabc\r\n0\r\n\r\n", 200),
         (b"POST /ok HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + CLOSE + b"x\r\nabc\r\n0\r\n\r\n", 400),

@@ -42,6 +42,10 @@ def echo() -> Gateway:
         request: Any = app.current_request
         return {"query": request.to_original_event()["multiValueQueryStringParameters"]}
 
+    @app.route("/thing/{name}/{uuid}", methods=["DELETE"])
+    def remove(name: str, uuid: str) -> dict[str, Any]:
+        return {"name": name, "uuid": uuid}
+
     return Gateway(app, threading.Event())
 
 
@@ -89,6 +93,14 @@ def test_other_methods_are_refused_with_the_allowed_ones(echo: Gateway) -> None:
     assert (refused.status, dict(refused.headers)["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
     asked = ask(echo, "OPTIONS", "/thing/a")
     assert (asked.status, dict(asked.headers)["Allow"], asked.body) == (200, "GET, HEAD, OPTIONS, POST", b"")
+
+
+def test_a_command_that_is_none_is_not_found(echo: Gateway) -> None:
+    """`POST /thing/a/retyr` is 404 and not 405, though `DELETE /thing/a/UUID` is a call."""
+    for method in ("POST", "GET", "PUT"):
+        refused = ask(echo, method, "/thing/a/retyr")
+        assert refused.status == 404
+        assert f"there is no call {method} /thing/a/retyr" in json.loads(refused.body)["message"]
 
 
 def test_a_stopping_server_turns_requests_away() -> None:

@@ -278,7 +278,7 @@ def test_a_damaged_file_is_refused(start: Start, tmp_path: Path) -> None:
     server.end(signal.SIGKILL)
     log = path.with_name("e.db-wal").read_bytes()
     damaged = bytearray(path.read_bytes())
-    damaged[len(damaged) // 2 :] = b"\xff" * (len(damaged) - len(damaged) // 2)
+    damaged[4_096:] = b"\xff" * (len(damaged) - 4_096)
     path.write_bytes(damaged)
     ended = local("--port", "0", "--db", str(path))
     assert (ended.returncode, ended.stdout) == (1, "")

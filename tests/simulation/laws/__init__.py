@@ -7,6 +7,7 @@ returns    errors and returns
 requests   the fifth: the deliveries of one activation are the same request
 tokens     the sixth: tokens fit one another
 limits     ... and limits and breakers hold
+holds      ... and paused actions and flows hold, and a batch commands a run once
 money      the eighth: work is undone when it must be
 slots      the ninth: each slot of a schedule starts its run
 outgoing   emit and start do what they do once

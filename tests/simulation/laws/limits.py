@@ -77,7 +77,7 @@ class Limits:
         """A waiter was put in a queue; yield why it need not wait."""
         self._queued_at.setdefault((namespace, queue, waiter.uuid), now)
         place = self._places.get(waiter.uuid)
-        is_permit = place is not None and waiter.per_second is None and not queue.startswith(breaker_name(""))
+        is_permit = waiter.per_second is None and not queue.startswith((breaker_name(""), "hold/"))
         if place is not None and is_permit and self._sharing[place] == {waiter.uuid}:
             yield f"{waiter.uuid} waits for a permit of {place[1]!r}, key {place[2]!r}, which no other ever needed"
 

@@ -23,6 +23,7 @@ from chalicelib.service.ports.waiters import Waiter
 from chalicelib.service.runs.answer import Answer
 from tests.simulation.catalog import SECRET, TRUSTED
 from tests.simulation.laws.history import History
+from tests.simulation.laws.holds import HoldLaws
 from tests.simulation.laws.limits import Limits
 from tests.simulation.laws.money import Ledger
 from tests.simulation.laws.notices import Notices, is_only_about, out_of_turn
@@ -79,7 +80,8 @@ class Laws:
         self.requests = Requests()
         self.notices: dict[str, Notices] = {}
         self.passes: dict[str, Passes] = {}
-        self.waking = Waking(messages, self.heads, store)
+        self.holds = HoldLaws(store, messages)
+        self.waking = Waking(messages, self.heads, store, self.holds)
         self._messages = messages
         self._definition_of = definition_of
         self._now = now
@@ -160,6 +162,8 @@ class Laws:
         if head is not None:
             if wrong := out_of_turn(head, uuid):
                 self.breaks("notices", wrong)
+            for wrong in self.holds.posted(head, uuid, self._definition_of(head), self._now()):
+                self.breaks("holds", wrong)
             for wrong in self.limits.posted(head, uuid, self._definition_of(head), self._now()):
                 self.breaks("limits", wrong)
 
@@ -231,6 +235,8 @@ class Laws:
                 self.owners[token.activation.uuid] = (after.namespace, after.name)
         definition = self._definition_of(after)
         self._keeps_its_books(before, after, added, definition)
+        for wrong in self.holds.commit(before, after, added, definition, self._now()):
+            self.breaks("holds", wrong)
         if SECRET.encode() in encode(after):
             self.breaks("sealed", f"the head of run {after.name!r} contains its secret")
         self._fits_its_history(after, added, definition)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.engine import admission
 from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of, limiter_name
 from chalicelib.engine.notices import is_due
 from chalicelib.engine.received_events import took
+from chalicelib.engine.suspensions import holds_back
 from chalicelib.model import status
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import CallStep, EmitStep, EventStep, StartStep
+from chalicelib.model.holds import HeldKind
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
@@ -21,14 +24,21 @@ from chalicelib.service.limits.breakers import breaker_name
 from chalicelib.service.limits.permits import decode
 from chalicelib.service.messages import Begin, Deliver, ExecuteStep, Listen, StartChild, StopChild, TellParent
 from chalicelib.service.ports.events import Signal
+from tests.simulation.catalog import ACTIONS
+from tests.simulation.laws.holds import HoldLaws
 from tests.simulation.messages import Messages
+
+ACTION_NAMES: Final = tuple(action.name for action in ACTIONS)
 
 
 class Waking:
     """What is known of timers, messages, tasks and signals, in addition to the heads."""
 
-    def __init__(self, messages: Messages, heads: Mapping[tuple[str, str], Run], store: MemoryStore) -> None:
+    def __init__(
+        self, messages: Messages, heads: Mapping[tuple[str, str], Run], store: MemoryStore, holds: HoldLaws
+    ) -> None:
         self._store = store
+        self._holds = holds
         self.taken: set[str] = set()
         """Activations that their action has accepted: it will call back, or not."""
         self.signals: list[tuple[str, Signal, Instant]] = []
@@ -43,16 +53,22 @@ class Waking:
         """What of the live run nothing will wake."""
         is_awaited = run.ending is None and not admission.waits(run)
         awaited = [token for token in run.tokens if is_awaited or token.id == UNDO]
-        dues = [token.activation.due for token in awaited if token.activation]
+        waits = [token.activation for token in awaited if token.activation]
+        dues = [activation.due for activation in waits if not holds_back(run, activation)]
         dues += [stopping.deadline for stopping in run.stopping]
-        dues += [run.deadline] if run.deadline is not None else []
+        dues += [run.deadline] if run.deadline is not None and run.suspended_at is None else []
+        if run.suspended_at is None and any(activation.suspended_at is not None for activation in waits):
+            yield "it is not suspended, and one of its tokens is"
         late = run.timer_at is None or run.timer_at > min(dues, default=run.timer_at)
         if run.status in status.MOVING and late:
             yield f"its alarm is at {run.timer_at}, and it waits until {min(dues, default=None)}"
         if not run.tokens:
             yield "it has no token"
         yield from self._of_undos(run)
-        if run.status is Status.PENDING and not self._messages.waits(Begin, run.namespace, run.name):
+        begins = self._messages.waits(Begin, run.namespace, run.name)
+        is_held = self._holds.is_parked(run.namespace, HeldKind.FLOW, run.definition.flow, run.id)
+        is_delayed = run.start_at is not None and run.timer_at is not None and run.timer_at <= run.start_at
+        if run.status is Status.PENDING and not begins and not is_held and not is_delayed:
             yield from self._of_waiter(run.namespace, (run.limiter,), run.id)
         for token in awaited:
             if token.activation is not None:
@@ -66,7 +82,11 @@ class Waking:
             activation = notice.activation
             if activation is None or not is_due(run, notice) or (activation.held and run.status is Status.PAUSED):
                 continue
-            if not self._messages.waits(Deliver, run.namespace, run.name, uuid=activation.uuid):
+            sent = self._messages.waits(Deliver, run.namespace, run.name, uuid=activation.uuid)
+            held = any(
+                self._holds.is_parked(run.namespace, HeldKind.ACTION, name, activation.uuid) for name in ACTION_NAMES
+            )
+            if not sent and not held:
                 yield f"nothing will deliver the notice {activation.uuid} of step {notice.step!r}"
 
     def _of_undos(self, run: Run) -> Iterator[str]:
@@ -90,9 +110,7 @@ class Waking:
             if (run.namespace, uuid) not in self.tasks:
                 yield f"no person will see the task of step {token.step!r} ({uuid})"
         elif invocation is not None:
-            sent = self._messages.waits(Deliver, run.namespace, run.name, uuid=uuid)
-            if not sent and not activation.held and uuid not in self.taken:
-                yield from self._of_waiter(run.namespace, _queues_of(invocation, activation), uuid)
+            yield from self._of_delivery(run, token, activation, invocation)
         elif isinstance(activation.wait, RepeatWait):
             return  # the timer wakes it
         elif isinstance(step, CallStep) or token.id == UNDO:
@@ -105,6 +123,18 @@ class Waking:
                 self._is_for(signal, at, run, activation, step) for signal, at in self._signals_of(run)
             ):
                 yield f"step {token.step!r} waits for an event that came, and it will not be notified"
+
+    def _of_delivery(self, run: Run, token: Token, activation: Activation, invocation: Invocation) -> Iterator[str]:
+        sent = self._messages.waits(Deliver, run.namespace, run.name, uuid=activation.uuid)
+        if sent or activation.held:
+            return
+        if activation.suspended_at is None:
+            if activation.uuid not in self.taken:
+                yield from self._of_waiter(run.namespace, _queues_of(invocation, activation), activation.uuid)
+        elif run.status is not Status.PAUSED:
+            is_parked = self._holds.is_parked(run.namespace, HeldKind.ACTION, invocation.action.name, run.id)
+            if not is_parked and not self._holds.will_look(run):
+                yield f"nothing will let step {token.step!r} go on, of which the action was paused ({activation.uuid})"
 
     def _of_execution(self, run: Run, token: Token, activation: Activation) -> Iterator[str]:
         asked = self._messages.waits(ExecuteStep, run.namespace, run.name, uuid=activation.uuid)

@@ -42,6 +42,7 @@ from chalicelib.service.security.webhooks import SignatureVerifier
 from chalicelib.service.timers.run_timers import RunTimers, Swept
 from tests.simulation.catalog import STATES
 from tests.simulation.planted.errors import ERROR_BUGS
+from tests.simulation.planted.holds import HOLD_BUGS
 from tests.simulation.planted.limits import LIMIT_BUGS
 from tests.simulation.planted.schedules import SCHEDULE_BUGS
 from tests.simulation.planted.steps import STEP_BUGS
@@ -404,5 +405,5 @@ BUGS: Final = (
     Bug("living run deleted", Operator, "delete_run", _deletes_the_living),
     Bug("namespace mixed up", messages, "encode", _wrong_namespace),
     Bug("only the last of several events", RunAdvancer, "_decide", _only_the_last_event),
-    *(Bug(*bug) for bug in (*ERROR_BUGS, *VALUE_BUGS, *STEP_BUGS, *LIMIT_BUGS, *SCHEDULE_BUGS)),
+    *(Bug(*bug) for bug in (*ERROR_BUGS, *VALUE_BUGS, *STEP_BUGS, *LIMIT_BUGS, *SCHEDULE_BUGS, *HOLD_BUGS)),
 )

@@ -3,7 +3,7 @@
 from chalicelib.entrypoints.http.presenters.batches import batch, batch_result
 from chalicelib.entrypoints.http.presenters.common import Resource, metadata, moment
 from chalicelib.entrypoints.http.presenters.definitions import breaker, definition, pause
-from chalicelib.entrypoints.http.presenters.events import published, signal
+from chalicelib.entrypoints.http.presenters.events import MAX_WOKEN_NAMES, published, signal
 from chalicelib.entrypoints.http.presenters.history import entry, hook_delivery, task
 from chalicelib.entrypoints.http.presenters.run_steps import changed_steps, started_steps, step, steps, waiting_steps
 from chalicelib.entrypoints.http.presenters.runs import history_states, run, state_of
@@ -12,6 +12,7 @@ from chalicelib.entrypoints.http.presenters.templates import action_of
 from chalicelib.entrypoints.http.presenters.values import ShortValues, Values
 
 __all__ = [
+    "MAX_WOKEN_NAMES",
     "Resource",
     "ShortValues",
     "Values",

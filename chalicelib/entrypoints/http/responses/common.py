@@ -68,16 +68,27 @@ class TokenFit(_TokenFit, total=False):
     why: str
 
 
+class FoundVersion(TypedDict):
+    """The newest version of a definition, and who submitted it when; version 0 and null if it is not defined."""
+
+    kind: str
+    name: str
+    version: Count
+    by: str
+    at: Moment | None
+
+
 class Detail(Problem, total=False):
     """What went wrong: `code` for programs, `detail` for people. For FSL texts, `diagnostics` lists every problem, for
-    the data of declared events `fields`, for a run that cannot move to a version `tokens` and other `problems`. For
-    unexpected errors, `request_id` identifies the entries in the server's
-    log."""
+    the data of declared events `fields`, for a run that cannot move to a version `tokens` and other `problems`, for
+    definitions that have changed (`expect`) `found`. For unexpected errors, `request_id` identifies the entries in the
+    server's log."""
 
     diagnostics: list[Diagnostic]
     fields: list[InvalidField]
     tokens: list[TokenFit]
     problems: list[str]
+    found: list[FoundVersion]
     request_id: str
 
 

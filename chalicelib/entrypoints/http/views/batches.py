@@ -25,11 +25,7 @@ MAX_NAMES: Final = 10_000
 
 NAMES: Final = "names"
 
-FILTERS: Final = tuple(
-    parameter.name
-    for parameter in parameters.RUNS
-    if parameter.name not in ("metadata.name", "limit", "cursor", "view", "wait")
-)
+FILTERS: Final = tuple(parameter.name for parameter in parameters.FILTERS)
 """The filters of `GET /flowrun` that select the runs of a batch."""
 
 

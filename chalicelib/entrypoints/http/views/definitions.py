@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from chalicelib.entrypoints.http import bodies, parameters, presenters, responses, shown_runs
@@ -12,9 +14,13 @@ from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.entrypoints.http.views import statuses
 from chalicelib.model.json_values import Json
-from chalicelib.service.errors import NotFound
+from chalicelib.service.documents.expected import Expected
+from chalicelib.service.errors import Malformed, NotFound
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.security.roles import Role
+
+MAX_EXPECTED: Final = 100
+"""How many versions one request can expect."""
 
 FLOW_RUN: Final = "flow_run"
 CHANGES: Final = ("created", "updated", "unchanged")
@@ -31,14 +37,34 @@ def submit(request: Request) -> Json:
     """Submit an FSL text: all of its statements take effect or, if one is invalid, none.
 
     A definition that did not change keeps its version. With `dry_run=true` nothing is stored, and the response shows
-    what would change.
+    what would change. `expect=flow:order@3` requires that flow `order` has version 3 until then: if another request has
+    changed it, the status is 409 and `found` lists the newest versions.
     """
     text, dry_run = bodies.fsl_of(request.body), request.query.flag("dry_run")
     submission = request.services.submitter.submit(
-        request.namespace, text, by=request.caller, dry_run=dry_run, trace=request.trace
+        request.namespace,
+        text,
+        by=request.caller,
+        dry_run=dry_run,
+        trace=request.trace,
+        expected=_expected(request.query.all("expect")),
     )
     by_change = {change: [one for one in submission.results if one.change == change] for change in CHANGES}
     return {"results": submission.results, **by_change, "diagnostics": submission.diagnostics}
+
+
+def _expected(texts: Sequence[str]) -> Expected:
+    """Return the versions in `KIND:NAME@VERSION`. Raises Malformed."""
+    found: dict[Kind, dict[str, int]] = {}
+    if len(texts) > MAX_EXPECTED:
+        raise Malformed(f"`expect` is given {len(texts)} times; {MAX_EXPECTED} are the limit")
+    for text in filter(None, texts):
+        kind, _, rest = text.partition(":")
+        name, _, version = rest.rpartition("@")
+        if kind not in list(Kind) or not name or not re.fullmatch(r"[0-9]{1,9}", version):
+            raise Malformed(f"`expect` must have the form KIND:NAME@VERSION, such as flow:order@3, not {text!r:.60}")
+        found.setdefault(Kind(kind), {})[name] = int(version)
+    return found
 
 
 def submit_only(kind: str) -> View:
@@ -208,6 +234,16 @@ ROUTES: Final = (
                 "dry_run",
                 "Check the text and report what would change, without storing anything.",
                 {"type": "boolean", "default": False},
+            ),
+            Parameter(
+                "expect",
+                "A definition and the version that it must have, as `KIND:NAME@VERSION`; version 0: it is not defined. "
+                "Repeat the parameter for several.",
+                {
+                    "type": "array",
+                    "maxItems": MAX_EXPECTED,
+                    "items": {"type": "string", "pattern": f"^(({'|'.join(Kind)}):.+@[0-9]{{1,9}})?$"},
+                },
             ),
         ),
         body=FslBody,

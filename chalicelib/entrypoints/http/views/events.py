@@ -7,7 +7,9 @@ from typing import Final
 from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
 from chalicelib.entrypoints.http.bodies import EchoerEventBody, RunSignalBody, SignalBody
 from chalicelib.entrypoints.http.cloud_events import STRUCTURED, CloudEvent, cloud_event_in
+from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.request import Request
+from chalicelib.entrypoints.http.responses.events import EventReply
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.model.json_values import Json
 from chalicelib.service.security.roles import Role
@@ -20,8 +22,15 @@ def publish(request: Request) -> Json:
     declares the event (`event NAME ... event_end`), its data must fit. A body with `metadata` and without `name` is an
     event in the form of the original echoer. CloudEvents 1.0 are accepted in binary mode (headers `ce-type`, `ce-id`,
     `ce-source`, `ce-specversion` and `ce-subject`) and in structured mode: `type` is the name, `subject` the key.
+
+    With `dry_run=true` nothing is published: the response counts the runs that the event would wake, and names the
+    first 100.
     """
     body = cloud_event_in(request.headers, request.body) or bodies.event_of(request.body)
+    if request.query.flag("dry_run"):
+        body.lifetime_ms()  # refuses what would be refused
+        runs = request.services.signaler.waiting_runs(request.namespace, body.name, key=body.key_text(), data=body.data)
+        return {"would_wake": len(runs), "runs": list(runs[: presenters.MAX_WOKEN_NAMES])}
     published = request.services.signaler.publish(
         request.namespace, body.name, key=body.key_text(), data=body.data, ttl=body.lifetime_ms(), event_id=body.id
     )
@@ -63,7 +72,14 @@ ROUTES: Final = (
         body=SignalBody,
         other_body=EchoerEventBody,
         media_bodies={STRUCTURED: CloudEvent},
-        answers={200: responses.PublishedEvent},
+        query=(
+            Parameter(
+                "dry_run",
+                "Show which runs the event would wake, without publishing it.",
+                {"type": "boolean", "default": False},
+            ),
+        ),
+        answers={200: EventReply},
         errors=(409, 413, 422),
     ),
     Route(

@@ -10,8 +10,9 @@ from chalicelib.entrypoints.http.step_lookup import find_step
 from chalicelib.entrypoints.http.terminal import tables
 from chalicelib.entrypoints.http.terminal.arguments import ResourceType, ask, type_of
 from chalicelib.entrypoints.http.terminal.output import NOTHING, Output, OutputKind, Usage, raw
+from chalicelib.entrypoints.http.views import activations, runs, steps, timers, versions
 from chalicelib.entrypoints.http.views import doctor as doctor_view
-from chalicelib.entrypoints.http.views import runs, steps, timers, versions
+from chalicelib.entrypoints.http.views import items as run_details
 from chalicelib.model.json_values import Json
 from chalicelib.model.status import LIVE
 from chalicelib.service.ports.definitions import Kind
@@ -31,25 +32,37 @@ def list_(
     flow: str = "",
     label: tuple[str, ...] = (),
     since: str = "",
+    until: str = "",
+    version: str = "",
+    error: str = "",
+    parent: str = "",
+    name_prefix: str = "",
     undo: str = "",
+    waiting_for: str = "",
 ) -> Output:
     """list TYPE
 
     List the newest resources of a type: action, flow, flowrun, step, event, eventtype, config, schedule, hook. Steps
-    are those of live runs. Runs and steps are selected by --status, --flow, --label NAME=VALUE, --since TIME and
-    --undo failed.
+    are those of live runs. Runs and steps are selected by --status, --flow, --version, --label NAME=VALUE, --since
+    TIME, --until TIME, --error NAME, --parent RUN, --name-prefix TEXT, --undo failed and --waiting-for EVENT.
     """
     reader, wanted = request.services.reader, type_of(kind)
-    query = {
+    query: dict[str, str | list[str]] = {
         "status": status or (",".join(sorted(LIVE)) if wanted is ResourceType.STEP else ""),
         "flow": flow,
         "label": [text.replace("=", ":", 1) for text in label],
         "since": since,
+        "until": until,
+        "version": version,
+        "error": error,
+        "parent": parent,
+        "name_prefix": name_prefix,
         "undo": undo,
-        "limit": str(MAX_ROWS),
+        "waiting_for": waiting_for,
     }
-    if wanted not in (ResourceType.FLOWRUN, ResourceType.STEP) and any((status, flow, label, since, undo)):
+    if wanted not in (ResourceType.FLOWRUN, ResourceType.STEP) and any(query.values()):
         raise Usage(f"a list of type {wanted} takes no filters; usage: list TYPE")
+    query["limit"] = str(MAX_ROWS)
     found: list[Json]
     match wanted:
         case ResourceType.FLOWRUN:
@@ -105,6 +118,33 @@ def task(request: Request, run: str = "") -> Output:
     """
     found = ask(request, steps.tasks, query={"flowId": run, "limit": str(MAX_ROWS)})
     return raw(tables.tasks(found)) if found else NOTHING
+
+
+def items(request: Request, run: str, step: str = "", *, status: str = "", token: str = "") -> Output:
+    """items RUN [STEP] [--status failed] [--token TOKEN]
+
+    List the items of an each.
+    """
+    query = {"step": step, "status": status, "token": token, "limit": str(MAX_ROWS)}
+    found = ask(request, run_details.items, name=run, query=query)["items"]
+    columns = ["index", "token", "status", "step", "since", "error", "output"]
+    return raw(tables.fields(columns, found)) if found else NOTHING
+
+
+def sent(request: Request, run: str, uuid: str) -> Output:
+    """sent RUN UUID
+
+    Show what an activation was sent, and what came back.
+    """
+    return raw(tables.pairs(ask(request, activations.activation, name=run, uuid=uuid)))
+
+
+def cost(request: Request, run: str) -> Output:
+    """cost RUN
+
+    Show what a run costs so far on AWS, at list prices.
+    """
+    return raw(tables.pairs(ask(request, run_details.cost, name=run)))
 
 
 def diff(request: Request, flow: str, before: str = "", after: str = "") -> Output:

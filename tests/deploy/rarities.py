@@ -1,0 +1,137 @@
+"""What happens rarely, so that each function makes the calls that only this needs."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chalicelib.service.ports.queues import QueueName
+from tests.deploy.cloud import Cloud
+from tests.hosts import answer_at_once
+
+DOCUMENT: Final = """
+action lost addr = "http://lost.test/"; return = (OK | FAIL); retry = (max = 50, delay = 1s); action_end
+/
+action quick addr = "http://quick.test/"; return = (OK | FAIL); action_end
+/
+action sealed addr = "http://work.test/"; args = (secret str key, any x = null); return = (OK); action_end
+/
+flow timed
+    wait First => (DONE -> Quick) { for = 1h; };
+    step Quick => (OK -> done | FAIL -> stopped) { action = quick; };
+flow_end
+/
+flow sealed_child
+    input = (secret str key);
+    step Sealed => (OK -> done) { action = sealed; args = (key = ${ $input.key }); };
+flow_end
+/
+flow sealed_parent
+    input = (secret str key);
+    call Child => (DONE -> done | STOPPED -> stopped) { flow = sealed_child; input = (key = ${ $input.key }); };
+flow_end
+"""
+
+
+RACE: Final = """
+flow race_ACTION
+    input = (any big = null);
+    fork First => (DONE -> Later | FAIL -> stopped) {
+        join = any;
+        branch left  { step Try => (OK -> done | ERROR -> done | FAIL -> stopped) { action = ACTION; }; };
+        branch right { wait Never => (CAME -> done) { events = (CAME = "never"); timeout = 3d; }; };
+    };
+    set Later  => (DONE -> Sealed) { save = (copy = ${ $append($input.big, ["more"]) }); };
+    step Sealed => (OK -> done) {
+        action = sealed; args = (key = secret "k", x = ${ $vars.copy }); timeout = 10m; undo = quick();
+    };
+flow_end
+/
+"""
+"""Of two branches one wins: an event is no longer waited for. Then large and secret values are stored."""
+
+_BIG: Final = ["x" * 100] * 3_500
+
+
+def happen(cloud: Cloud) -> None:
+    """Let it happen, one thing after the other."""
+    cloud.actions.script = answer_at_once
+    cloud.request("PUT", "/secret/k", {"value": "s3cret"})
+    races = [RACE.replace("ACTION", action) for action in ("quick", "lost")]
+    assert cloud.request("POST", "/fsl", "/\n".join([DOCUMENT, *races])).status == 200
+    _a_delivery_ends_a_wait(cloud)
+    _a_dead_delivery_ends_a_wait(cloud)
+    _a_timer_is_due(cloud)
+    _a_called_run_gets_a_secret(cloud)
+    _dead_letters_are_shown_and_sent_again(cloud)
+    _runs_are_found_for_a_batch(cloud)
+    _dynamodb_refuses(cloud)
+
+
+def _a_delivery_ends_a_wait(cloud: Cloud) -> None:
+    _start(cloud, "race_quick", "won", big=_BIG)
+    cloud.settle()
+    assert _status(cloud, "won") == "succeeded"
+
+
+def _a_dead_delivery_ends_a_wait(cloud: Cloud) -> None:
+    _start(cloud, "race_lost", "given_up", big=_BIG)
+    assert cloud.bury(QueueName.DELIVERIES)
+    cloud.settle()
+    assert _status(cloud, "given_up") == "succeeded"
+
+
+def _a_timer_is_due(cloud: Cloud) -> None:
+    _start(cloud, "timed", "timed")
+    cloud.settle()
+    cloud.pass_time(3_600_000)
+    cloud.sweep()
+    cloud.settle()
+    assert _status(cloud, "timed") == "succeeded"
+
+
+def _a_called_run_gets_a_secret(cloud: Cloud) -> None:
+    """It is decrypted and encrypted again, since a stored secret is bound to its run."""
+    _start(cloud, "sealed_parent", "sealed", key="s3cret")
+    cloud.settle()
+    assert _status(cloud, "sealed") == "succeeded"
+
+
+def _dead_letters_are_shown_and_sent_again(cloud: Cloud) -> None:
+    _start(cloud, "race_quick", "dead", big=_BIG)
+    assert cloud.bury(QueueName.DELIVERIES)
+    shown, repaired = cloud.request("GET", "/doctor"), cloud.request("POST", "/doctor/repair")
+    for reply in (shown, repaired):
+        assert "dead" in {found["run"] for found in reply.json["findings"]}, reply.text
+    cloud.settle()
+    assert _status(cloud, "dead") == "succeeded"
+
+
+def _runs_are_found_for_a_batch(cloud: Cloud) -> None:
+    """By each index that a list uses."""
+    for select in ({"flow": "timed"}, {"status": "running"}, {"label": "team:payments"}, {"undo": "failed"}):
+        reply = cloud.request("POST", "/batch", {"select": select, "do": "pause"})
+        assert reply.status < 300, reply.text
+        cloud.settle()
+
+
+def _dynamodb_refuses(cloud: Cloud) -> None:
+    """Messages of all queues are put off."""
+    for run in ("delivered", "dead_too"):
+        _start(cloud, "race_quick", run, big=_BIG)
+        if run == "dead_too":
+            cloud.bury(QueueName.DELIVERIES)
+        with cloud.throttled():
+            cloud.settle()
+    cloud.pass_time(15 * 60_000)
+    cloud.settle()
+    assert {_status(cloud, "delivered"), _status(cloud, "dead_too")} == {"succeeded"}
+
+
+def _start(cloud: Cloud, flow: str, name: str, **given: Any) -> None:
+    reply = cloud.request("POST", f"/flow/{flow}/runs", {"name": name, "input": given})
+    assert reply.status == 201, reply.text
+
+
+def _status(cloud: Cloud, name: str) -> str:
+    spec: dict[str, Any] = cloud.request("GET", f"/flowrun/{name}").json["spec"]
+    return f"{spec['status']}"
