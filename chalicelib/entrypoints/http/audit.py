@@ -79,7 +79,7 @@ def _names_in_result(result: Json) -> Iterator[str]:
         case {"id": str(token_id), "name": str(name)}:
             yield from (token_id, name)
         case {"results": [*results]}:
-            yield from (name for result in results if isinstance(name := getattr(result, "name", None), str))
+            yield from (text for result in results if isinstance(text := getattr(result, "name", None), str))
         case [*resources]:
             for resource in resources:
                 yield from _names_in_result(resource)

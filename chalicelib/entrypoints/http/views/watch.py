@@ -90,7 +90,7 @@ def _positions(request: Request, now: Instant) -> Mapping[str, Instant]:
     `?resource=action?version=N&resource=flow?version=M`.
     The last event id of an EventSource takes precedence over the URL, because the URL stays the same.
     """
-    version = request.query.text("version")
+    version, _ = request.query.text("version"), _shape(request)
     last_event_id = request.headers.get("last-event-id") or request.query.text("lastEventId")
     positions: dict[str, Instant] = {}
     for text in request.query.all("resource"):
@@ -102,6 +102,10 @@ def _positions(request: Request, now: Instant) -> Mapping[str, Instant]:
     if not positions:
         raise Malformed(f"`resource` is missing; give one or more of {', '.join(SOURCES)}")
     return positions
+
+
+def _shape(request: Request) -> str | None:
+    return request.query.choice("view", (SUMMARY, FULL))
 
 
 def _time(text: str) -> Instant:
@@ -127,7 +131,7 @@ def _changes(request: Request, positions: Mapping[str, Instant], now: Instant) -
 
 
 def _runs(request: Request, after: Instant) -> Iterator[Change]:
-    reader, shape = request.services.reader, request.query.choice("view", (SUMMARY, FULL))
+    reader, shape = request.services.reader, _shape(request)
     for run in reader.changes(request.namespace, after):
         if shape == SUMMARY:
             yield Change(run.updated_at, partial(presenters.summary, run))
