@@ -7,12 +7,15 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import click
 
 from chalicelib.model.visible_text import visible
 from fsl.cli import tables
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -123,13 +126,18 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
         click.echo(tables.plain(columns, [[cell[0] for cell in row] for row in shown]))
 
 
-def _on_terminal(columns: Sequence[str], rows: Sequence[Sequence[tuple[str, str]]]) -> str:
-    """Return a table that fits into the terminal: long cells are folded."""
+def console(*, err: bool = False) -> Console:
+    """Return rich's console of standard output or standard error, for what moves on a terminal."""
     from rich.console import Console
 
-    console = Console(highlight=False, no_color=not _has_colours())
-    with console.capture() as captured:
-        console.print(tables.folded(columns, rows))
+    return Console(file=sys.stderr if err else sys.stdout, highlight=False, no_color=not _has_colours())
+
+
+def _on_terminal(columns: Sequence[str], rows: Sequence[Sequence[tuple[str, str]]]) -> str:
+    """Return a table that fits into the terminal: long cells are folded."""
+    out = console()
+    with out.capture() as captured:
+        out.print(tables.folded(columns, rows))
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 

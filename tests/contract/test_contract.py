@@ -76,6 +76,7 @@ UNSAYABLE: Final[tuple[Callable[[Case[Any], Json], bool], ...]] = (
     lambda case, error: "`name` must have printable characters only" in error["detail"],  # Unicode defines them
     lambda case, error: "because `done` is true" in error["detail"],  # rules between fields would spoil clients
     lambda case, error: "`error` needs an `ackState`" in error["detail"],
+    lambda case, error: "unknown field" in error["detail"],  # of a type that another call takes with more fields
     lambda case, error: "belongs to `of=" in error["detail"],
     lambda case, error: "`select`" in error["detail"],  # its filters are those of a list, as parameters
     lambda case, error: "name different namespaces" in error["detail"],  # by one of two

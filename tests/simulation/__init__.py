@@ -11,6 +11,7 @@
     actions    the services that flows send actions to, and the people who answer
     direct     the services without callback
     people     those who start runs, order them about, and forge answers
+    repairs    those who mend runs, flows and actions
     timetable  those who define schedules, pause, continue and change them
     stage      the host of a schedule: containers, queues and sweeps
     eyes       the calls of ports that the laws see

@@ -22,6 +22,7 @@ from tests.simulation.catalog import STATES
 from tests.simulation.direct import DirectServices
 from tests.simulation.fates import CALLBACK_FAULTS, HTTP_FAULTS
 from tests.simulation.flows import DATA, is_signed
+from tests.simulation.laws.moves import action_at
 
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage
@@ -81,7 +82,8 @@ class Actions:
         fiber = stage.loop.current
         namespace = fiber.namespace if fiber else ""
         stage.laws.posted(namespace, body["flowId"], body["uuid"])
-        stage.laws.sent(call.addresses[0].removeprefix("http://").removesuffix(".test/"), body["uuid"], call.body)
+        stage.laws.called(namespace, call.addresses[0])
+        stage.laws.sent(action_at(call.addresses[0]), body["uuid"], call.body)
         answer = Answer(run=body["flowId"], step=body["stepName"], uuid=body["uuid"], done=True, data=DATA)
         fault = stage.fates.strikes("http", HTTP_FAULTS, 0.15)
         if fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -34,7 +35,8 @@ class DirectServices:
         laws.asked(call.uuid, location)
         if not location:
             name = address.removeprefix("http://").partition(".test/")[0]
-            laws.sent(name, call.uuid, call.body or address.encode())
+            laws.called(call.namespace, address)
+            laws.sent(name, call.uuid, call.body or re.sub(r"\.test/v\d+", ".test/", address).encode())
         fault = stage.fates.strikes("direct", DIRECT_FAULTS, 0.2)
         if fault:
             stage.note("  the service", fault)

@@ -78,12 +78,24 @@ ORDERS: Final = (
     "restart",
     "inbox",
 )
+REPAIRS: Final = (
+    "retry-mended",
+    "retry-mended",
+    "migrate",
+    "migrate",
+    "migrate",
+    "goto",
+    "goto",
+    "redefine-action",
+    "redefine-alike",
+    "redefine-alike",
+)
 TIMETABLE_ORDERS: Final = ("pause-schedule", "run-schedule", "redefine-schedule")
 SWEEP_FAULTS: Final = ("two-sweepers", "sweep-missing", "stale-index")
 NATURAL: Final = ("message-before-commit", "conflict", "handler-timed-out", "clock-skew", "second-consumer")
 """What happens by itself, without a decision that could be left out."""
 
-FAULTS: Final = tuple(
+_SWARM: Final = tuple(
     dict.fromkeys(
         (
             *READ_FAULTS,
@@ -102,6 +114,8 @@ FAULTS: Final = tuple(
         )
     )
 )
+
+FAULTS: Final = (*_SWARM, *dict.fromkeys(REPAIRS))
 """Every kind of fault."""
 
 _ALL: Final = (1 << 64) - 1
@@ -128,7 +142,7 @@ class Fates:
         self._made: dict[str, int] = {}
         self._bases: dict[str, int] = {}
         self._severity = self.rng.choice((0.0, 0.5, 1.0, 2.0, 4.0, 6.0))
-        self._missing = {kind for kind in FAULTS if self.rng.random() < 0.25}
+        self._missing = {kind for kind in _SWARM if self.rng.random() < 0.25}
 
     def number(self, place: str) -> int:
         """64 random bits."""

@@ -17,6 +17,7 @@ from tests.simulation.catalog import ACTIONS, SECRET
 from tests.simulation.fates import ORDERS
 from tests.simulation.flows import CHILD, EVENTS, MAIN, FlowMaker, undoer
 from tests.simulation.operators import Operators
+from tests.simulation.repairs import Repairs
 from tests.simulation.timetable import Timetable
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class People:
             flows = FlowMaker(rng, calls=True).flow(MAIN), FlowMaker(rng, calls=False).flow(CHILD), undoer()
             stage.store.definitions.submit(namespace, [stored(flow, 1) for flow in flows], [])
         self._timetable = Timetable(stage, self._namespaces[0])
+        self._repairs = Repairs(stage, self._namespaces[0])
         for number in range(rng.choice((1, 2, 2, 3))):
             self._plan_start(number)
         for _ in range(rng.choice((0, 2, 4, 8))):

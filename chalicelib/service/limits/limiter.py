@@ -65,6 +65,12 @@ MAX_SERVED: Final = 50
 AHEAD_MS: Final[Milliseconds] = 1_000
 """How far ahead slots are granted."""
 
+MAX_LATE_MS: Final[Milliseconds] = 60_000
+"""How long after its slot a delivery may come that holds no permit: later, as after a crash, it asks again.
+
+In the meantime the breaker of its action may have opened.
+"""
+
 MIN_LOOK_MS: Final[Milliseconds] = 60_000
 """The shortest time between two looks at the holders of a limiter that has waiters. It grows while nothing changes."""
 
@@ -110,7 +116,7 @@ class Limiter:
         An int is in how many milliseconds the message must come again.
         """
         is_granted = message.limiter == name and message.attempt == waiter.attempt
-        if is_granted and not message.granted_in:
+        if is_granted and not message.granted_in and message.slot > self._clock.now() - MAX_LATE_MS:
             return Admitted(message.slot)
         permits, version = self._read(namespace, name, message.granted_in if is_granted else 0)
         if is_granted and version < message.granted_in:

@@ -36,7 +36,7 @@ class Server:
         self.limits = limits
         self.stopping, self.release = threading.Event(), threading.Event()
         self.entered, self.ended = threading.Semaphore(0), list[str]()
-        self.waits = Waits(self.stopping, limit=4)
+        self.waits = Waits(self.stopping, max_waiting=4, max_looking=2)
         self._time_limit = TimeLimit(self.stopping, seconds, check_s=0.05)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -74,10 +74,15 @@ class Server:
         @app.route("/wait")
         def wait() -> str:
             self.entered.release()
-            while self.waits.pause(20) and not self.release.is_set():
-                pass
+            self.waits.until(lambda milliseconds: self.release.wait(min(milliseconds, 20) / 1_000), 20_000)
             self.ended.append("wait")
             return "waited"
+
+        @app.route("/look")
+        def look() -> str:
+            while self.waits.pause(20) and not self.release.is_set():
+                pass
+            return "looked"
 
         return app
 
@@ -253,6 +258,25 @@ def test_a_client_that_does_not_read_occupies_no_thread(server: Server) -> None:
         got = b"".join(iter(lambda: lazy[0].recv(1_000_000), b""))
     assert 1 <= got.count(b"HTTP/1.1 200 OK") < 50
     assert got.endswith(b"x")
+
+
+def test_few_of_those_that_wait_may_look_at_many_runs(server: Server) -> None:
+    """The third is answered at once, while there is room for one that waits for a single run."""
+    with ExitStack() as stack:
+        looking = [stack.enter_context(server.connect()) for _ in range(2)]
+        for connection in looking:
+            connection.sendall(b"GET /look HTTP/1.1\r\n" + CLOSE)
+        until(lambda: server.waits.waiting == 2)
+        assert server.ask(b"GET /look HTTP/1.1\r\n" + CLOSE) == (200, "looked")
+        waiting = stack.enter_context(server.connect())
+        waiting.sendall(b"GET /wait HTTP/1.1\r\n" + CLOSE)
+        until(lambda: server.waits.waiting == 3)
+        server.release.set()
+        assert [answer_on(connection) for connection in looking] == [(200, "looked")] * 2
+        assert answer_on(waiting) == (200, "waited")
+        server.release.clear()
+    until(lambda: server.waits.waiting == 0)
+    assert server.entered.acquire(timeout=10)
 
 
 @pytest.mark.parametrize("half", [False, True], ids=["closed", "half closed"])

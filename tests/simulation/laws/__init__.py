@@ -4,6 +4,7 @@ observer   checks them at every write and every message that is dropped
 waking     the first of them: every token will be woken
 history    the history replayed, and compared to the head
 returns    errors and returns
+moves      deliveries follow the newest versions of their actions
 requests   the fifth: the deliveries of one activation are the same request
 tokens     the sixth: tokens fit one another
 limits     ... and limits and breakers hold

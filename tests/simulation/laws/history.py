@@ -30,6 +30,7 @@ ENDINGS = frozenset(
         "EnterFailed",
         "StepJoined",
         "StepRejected",
+        "TokenMoved",
     }
 )
 """Events that end an activation. A failed delivery ends one if its step returned by it."""
@@ -99,6 +100,9 @@ class History:
             self.closed.add(entry.uuid)
             if entry.uuid in self.uuids and (before is None or before.token_of(entry.uuid) is None):
                 yield f"entry {entry.seq} ends activation {entry.uuid}, which was no longer current"
+        if entry.event == "VersionChanged":
+            renamed = (entry.data or {}).get("steps", {})
+            self._target = {token: (seq, renamed.get(at, at)) for token, (seq, at) in self._target.items()}
         if entry.event in ("RunPaused", "RunContinued", "RunStopped", "RunRetried"):
             self._paused = entry.event == "RunPaused"
         if entry.event in ("StepReported", "RunContinued") or not entry.target or entry.token == UNDO:

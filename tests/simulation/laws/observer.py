@@ -26,6 +26,7 @@ from tests.simulation.laws.history import History
 from tests.simulation.laws.holds import HoldLaws
 from tests.simulation.laws.limits import Limits
 from tests.simulation.laws.money import Ledger
+from tests.simulation.laws.moves import Moves
 from tests.simulation.laws.notices import Notices, is_only_about, out_of_turn
 from tests.simulation.laws.outgoing import Outgoing
 from tests.simulation.laws.requests import Requests
@@ -39,6 +40,9 @@ from tests.simulation.messages import Messages
 NOTICED = frozenset({"NoticeDelivered", "NoticeFailed", "DeliveryFailed"})
 """What may be added to the history of a run that has ended: what became of its notices."""
 
+
+MENDED = frozenset({"VersionChanged", "InputChanged", "VarsSet"})
+"""What `retry` changes before the run is retried."""
 
 MOST_SKEW_MS: Final = 4_000
 """How much the clocks of two containers may differ."""
@@ -78,6 +82,7 @@ class Laws:
         self.slots = Slots(self.heads, store)
         self.limits = Limits(self.heads, store)
         self.requests = Requests()
+        self.moves = Moves()
         self.notices: dict[str, Notices] = {}
         self.passes: dict[str, Passes] = {}
         self.holds = HoldLaws(store, messages)
@@ -166,6 +171,11 @@ class Laws:
                 self.breaks("holds", wrong)
             for wrong in self.limits.posted(head, uuid, self._definition_of(head), self._now()):
                 self.breaks("limits", wrong)
+
+    def called(self, namespace: str, address: str) -> None:
+        """An action was called at that address."""
+        for wrong in self.moves.sent(namespace, address, self._now()):
+            self.breaks("moves", wrong)
 
     def sent(self, action: str, uuid: str, body: bytes) -> None:
         """An action was sent that body, the same each time; the run's secret is only where the action may see it."""
@@ -295,7 +305,8 @@ class Laws:
         name, events = after.name, [entry.event for entry in added]
         if after.version <= before.version:
             self.breaks("version", f"version {after.version} follows version {before.version}")
-        is_retried = events[:1] in (["RunRetried"], ["UndosRetried"])
+        changes = [event for event in events if event not in MENDED]
+        is_retried = changes[:1] in (["RunRetried"], ["UndosRetried"])
         if is_retried:
             self.slots.retried.add((after.namespace, name))
         is_noticed = is_only_about(before, after) and NOTICED.issuperset(events)

@@ -37,7 +37,7 @@ class Passes:
 
     def commit(self, after: Run, added: list[Entry], definition: Definition) -> Iterator[str]:
         """Take in one write; yield which variables are not those of their scope."""
-        if not self._nesting:
+        if not self._nesting or any(entry.event == "VersionChanged" for entry in added):
             self._nesting = dict(_nested(definition.flow.steps, ()))
         for entry in added:
             self._take(entry, definition)
@@ -48,7 +48,7 @@ class Passes:
         yield from self._differences("the run", "", after.vars)
 
     def _take(self, entry: Entry, definition: Definition) -> None:
-        if entry.event == "RunRetried":
+        if entry.event in ("RunRetried", "VersionChanged", "TokenMoved"):
             self._is_known = False
         step = definition.step(entry.step)
         if entry.state and not entry.target and entry.event not in _NO_RETURNS:

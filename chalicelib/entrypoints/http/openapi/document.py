@@ -299,5 +299,5 @@ _INTRODUCTION: Final = (
     "Requests and responses are JSON in UTF-8. Times are RFC 3339 in UTC. Lists are JSON arrays; if there are more "
     "entries, the header `x-next-cursor` has the `cursor` of the next page. Every error has a `message` for people and "
     "an `error` with a `code` for programs; errors in FSL list every diagnostic. Unknown fields and parameters are "
-    "ignored."
+    "refused, except by the calls of the original echoer."
 )
