@@ -268,7 +268,7 @@ def _deleted(request: Request, name: str, uuid: str | None) -> Json:
 
 def _presented(request: Request, run: Run) -> Json:
     """Return the run after a command; its older history is read only if its tail does not have all of it."""
-    return shown_runs.changed(request.services.reader, run)
+    return shown_runs.changed(request.services.reader, run, request.services.run_details)
 
 
 def _wait_ms(request: Request, default_s: int) -> int:
