@@ -52,11 +52,7 @@ SECTIONS: Final = {
     ),
     "Control runs": (
         LazyCommand("pause", f"{_RUNS}.commands:pause", "Pause a run, many runs, an action or a flow."),
-        LazyCommand(
-            "continue",
-            f"{_RUNS}.commands:continue_",
-            "Continue a run, many runs, an action or a flow.",
-        ),
+        LazyCommand("continue", f"{_RUNS}.commands:continue_", "Continue a run, many runs, an action or a flow."),
         LazyCommand("stop", f"{_RUNS}.commands:stop", "Stop a run, or many runs."),
         LazyCommand("retry", f"{_RUNS}.repair:retry", "Retry a run that failed or was stopped, or many of them."),
         LazyCommand("migrate", f"{_RUNS}.repair:migrate", "Move runs to another version of their flow."),

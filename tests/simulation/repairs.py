@@ -68,7 +68,7 @@ class Repairs:
     # ── definitions ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _redefine_action(self) -> None:
-        """The service of an action moves; its new version takes one arg more, and returns its states in another order."""
+        """The service of an action moves; its new version has one more arg, and its states in another order."""
         fates, laws, namespace = self._stage.fates, self._stage.laws, self._namespace
         name = ACTIONS[fates.below("action", len(ACTIONS))].name
         attempts = fates.below("attempts", 3)

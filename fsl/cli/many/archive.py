@@ -94,19 +94,12 @@ def _save(client: Client, file: ArchiveFile, brief: Resource) -> int:
         run = client.call(api_calls.GET_FLOWRUN_NAME, name, query={"view": "full"}).json()
         if run["metadata"]["uuid"] != uuid:
             return 0
-        file.write(_whole(client, run), (_whole(client, entry) for entry in _entries(client, name)))
+        file.write(_whole(client, run), (_whole(client, entry) for entry in client.whole_history(name)))
     except Refused as refused:
         if refused.status == HTTPStatus.NOT_FOUND:
             return 0
         raise
     return 1
-
-
-def _entries(client: Client, name: str) -> Iterator[Resource]:
-    after = 0
-    while entries := client.history(name, after):
-        yield from entries
-        after = entries[-1]["seq"]
 
 
 def _whole(client: Client, value: Json) -> Json:

@@ -19,7 +19,7 @@ def batch() -> None:
     background, also when the command that made it was interrupted, and is kept for 30 days.
 
     \b
-    fsl batch list
+    fsl batch list --json
     fsl batch watch 20270115T080000000-3fa9c1
     fsl batch stop 20270115T080000000-3fa9c1
     """
