@@ -28,6 +28,7 @@ class Call(NamedTuple):
 
 
 GET: Final = Call("GET", "/")
+GET_CONSOLE_FILE: Final = Call("GET", "/console/{file}")
 GET_HEALTHZ: Final = Call("GET", "/healthz")
 GET_ME: Final = Call("GET", "/me")
 GET_OPENAPI_JSON: Final = Call("GET", "/openapi.json")
@@ -77,14 +78,51 @@ POST_ANALYZE: Final = Call("POST", "/analyze")
 POST_PLAY: Final = Call("POST", "/play")
 POST_FLOW_NAME_RUNS: Final = Call("POST", "/flow/{name}/runs", ("wait",))
 GET_FLOWRUN: Final = Call(
-    "GET", "/flowrun", ("metadata.name", "status", "flow", "version", "label", "since", "until", "error", "parent", "name_prefix", "undo", "waiting_for", "due_before", "limit", "cursor", "view")
+    "GET",
+    "/flowrun",
+    (
+        "metadata.name",
+        "status",
+        "flow",
+        "version",
+        "label",
+        "since",
+        "until",
+        "error",
+        "parent",
+        "name_prefix",
+        "undo",
+        "waiting_for",
+        "due_before",
+        "limit",
+        "cursor",
+        "view",
+    ),
 )
 GET_FLOWRUN_COUNT: Final = Call(
-    "GET", "/flowrun/count", ("status", "flow", "version", "label", "since", "until", "error", "parent", "name_prefix", "undo", "waiting_for", "due_before", "group")
+    "GET",
+    "/flowrun/count",
+    (
+        "status",
+        "flow",
+        "version",
+        "label",
+        "since",
+        "until",
+        "error",
+        "parent",
+        "name_prefix",
+        "undo",
+        "waiting_for",
+        "due_before",
+        "group",
+    ),
 )
 GET_FLOWRUN_NAME: Final = Call("GET", "/flowrun/{name}", ("wait", "view"))
 GET_FLOWRUN_NAME_HISTORY: Final = Call(
-    "GET", "/flowrun/{name}/history", ("after", "cursor", "limit", "order", "before", "step", "token", "event", "failed", "values")
+    "GET",
+    "/flowrun/{name}/history",
+    ("after", "cursor", "limit", "order", "before", "step", "token", "event", "failed", "values"),
 )
 GET_FLOWRUN_NAME_WATCH: Final = Call("GET", "/flowrun/{name}/watch", ("after", "cursor", "wait", "limit", "values"))
 POST_FLOWRUN_NAME_PAUSE: Final = Call("POST", "/flowrun/{name}/pause")
@@ -114,14 +152,32 @@ GET_TASK: Final = Call(
 POST_STEP: Final = Call("POST", "/step", ("namespace",))
 POST_STEP_NAME: Final = Call("POST", "/step/{name}")
 GET_STEP: Final = Call(
-    "GET", "/step", ("metadata.name", "status", "flow", "version", "label", "since", "until", "error", "parent", "name_prefix", "undo", "waiting_for", "due_before", "limit", "cursor")
+    "GET",
+    "/step",
+    (
+        "metadata.name",
+        "status",
+        "flow",
+        "version",
+        "label",
+        "since",
+        "until",
+        "error",
+        "parent",
+        "name_prefix",
+        "undo",
+        "waiting_for",
+        "due_before",
+        "limit",
+        "cursor",
+    ),
 )
 GET_STEP_NAME: Final = Call("GET", "/step/{name}")
 GET_TASK_LINK: Final = Call("GET", "/task/{link}")
 POST_TASK_LINK_ANSWER: Final = Call("POST", "/task/{link}/answer")
 POST_FLOWRUN_NAME_SIGNAL: Final = Call("POST", "/flowrun/{name}/signal")
 POST_EVENT: Final = Call("POST", "/event", ("dry_run",))
-GET_EVENT: Final = Call("GET", "/event", ("metadata.name", "limit"))
+GET_EVENT: Final = Call("GET", "/event", ("metadata.name", "limit", "cursor"))
 POST_SCHEDULE: Final = Call("POST", "/schedule")
 GET_SCHEDULE: Final = Call("GET", "/schedule", ("metadata.name", "limit", "cursor"))
 GET_SCHEDULE_NAME: Final = Call("GET", "/schedule/{name}")

@@ -5,7 +5,13 @@ from chalicelib.entrypoints.http.presenters.common import Resource, metadata, mo
 from chalicelib.entrypoints.http.presenters.definitions import activity, breaker, definition, last_hour, pause
 from chalicelib.entrypoints.http.presenters.events import MAX_WOKEN_NAMES, published, signal
 from chalicelib.entrypoints.http.presenters.history import entry, hook_delivery, task
-from chalicelib.entrypoints.http.presenters.run_steps import changed_steps, started_steps, step, steps, waiting_steps
+from chalicelib.entrypoints.http.presenters.run_steps import (
+    changed_steps,
+    started_steps,
+    steps,
+    waiting_steps,
+    without_values,
+)
 from chalicelib.entrypoints.http.presenters.runs import history_states, run, state_of
 from chalicelib.entrypoints.http.presenters.summaries import summary
 from chalicelib.entrypoints.http.presenters.templates import action_of
@@ -35,9 +41,9 @@ __all__ = [
     "signal",
     "started_steps",
     "state_of",
-    "step",
     "steps",
     "summary",
     "task",
     "waiting_steps",
+    "without_values",
 ]

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from chalicelib.entrypoints.http import bodies, parameters, presenters, responses, shown_runs
+from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, responses, shown_runs
 from chalicelib.entrypoints.http.bodies import FslBody
 from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.query import cursor_of, name_in
-from chalicelib.entrypoints.http.request import Request, Response
+from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.entrypoints.http.views import statuses
 from chalicelib.model.json_values import Json
@@ -93,9 +93,10 @@ def list_of(kind: Kind) -> View:
         if name is not None:
             return _list_one(request, kind, name)
         found = request.services.reader.definitions(request.namespace, kind, limit + 1, after)
-        page = statuses.shown(request, found[:limit])
-        more = len(found) > limit
-        return Response(page, headers={"x-next-cursor": cursor_of(found[limit - 1].name)} if more else {})
+        names = [one.name for one in found[:limit]]
+        shown = zip(statuses.shown(request, found[:limit]), names, strict=True)
+        items = (pages.item(one, cursor_of(its_name)) for one, its_name in shown)
+        return pages.response(items, cursor_of(names[-1]) if len(found) > limit else None)
 
     word = kind.resource
     view.__name__, view.__doc__ = f"list_{word}", f"List the newest version of every {word}, sorted by name."
