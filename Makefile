@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 CODE   := app.py chalicelib fsl tests deploy scripts
 
-.PHONY: help run demo serve test coverage simulate clients check static format types imports lint words docs package deploy remove cloud clean
+.PHONY: help run demo serve test coverage simulate clients console console-test check static format types imports lint words docs package deploy remove cloud clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,17 @@ simulate: $(READY) ## faults drawn from seeds: make simulate RUNS=20000 SEED=1
 
 clients: $(READY) ## make clients with three generators, and complete the example with each
 	$(BIN)/python -m tests.clients
+
+console/node_modules/.ready: console/package.json console/package-lock.json
+	cd console && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+console: $(READY) console/node_modules/.ready ## build the console from console/ into chalicelib/console (needs Node)
+	cd console && npm run --silent build
+	$(BIN)/python -m scripts.console
+
+console-test: $(READY) console/node_modules/.ready ## try the console in Chromium
+	$(BIN)/python -m tests.console
 
 check: static test ## what must be green before anything lands
 

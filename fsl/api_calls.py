@@ -28,6 +28,7 @@ class Call(NamedTuple):
 
 
 GET: Final = Call("GET", "/")
+GET_CONSOLE_FILE: Final = Call("GET", "/console/{file}")
 GET_HEALTHZ: Final = Call("GET", "/healthz")
 GET_ME: Final = Call("GET", "/me")
 GET_OPENAPI_JSON: Final = Call("GET", "/openapi.json")
@@ -176,7 +177,7 @@ GET_TASK_LINK: Final = Call("GET", "/task/{link}")
 POST_TASK_LINK_ANSWER: Final = Call("POST", "/task/{link}/answer")
 POST_FLOWRUN_NAME_SIGNAL: Final = Call("POST", "/flowrun/{name}/signal")
 POST_EVENT: Final = Call("POST", "/event", ("dry_run",))
-GET_EVENT: Final = Call("GET", "/event", ("metadata.name", "limit"))
+GET_EVENT: Final = Call("GET", "/event", ("metadata.name", "limit", "cursor"))
 POST_SCHEDULE: Final = Call("POST", "/schedule")
 GET_SCHEDULE: Final = Call("GET", "/schedule", ("metadata.name", "limit", "cursor"))
 GET_SCHEDULE_NAME: Final = Call("GET", "/schedule/{name}")

@@ -225,6 +225,7 @@ class Client:
     def watch(self, run: str, after: int = 0, seconds: float = math.inf) -> Iterator[Resource]:
         """Yield each history entry after `after` as it happens, until the run ends or the time is over."""
         until = time.monotonic() + seconds
+        may_have_ended = False
         while (left := until - time.monotonic()) > 0:
             wait = max(1, min(WATCH_TIMEOUT_S, math.ceil(left))) if math.isfinite(left) else WATCH_TIMEOUT_S
             query = {"after": str(after), "wait": str(wait)}
@@ -233,10 +234,11 @@ class Client:
             yield from entries
             if entries:
                 after = entries[-1]["seq"]
-            elif pause := response.headers.get("Retry-After"):  # too many requests wait
-                time.sleep(min(float(pause), left))
-            if not entries or entries[-1].get("to") in END_TARGETS:
-                spec = self.get("flowrun", run)["spec"]
+                may_have_ended |= any(entry.get("to") in END_TARGETS for entry in entries)
+            else:
+                _pause(response, left)
+            if may_have_ended or not entries:
+                spec = self.call(api_calls.GET_FLOWRUN_NAME, run, query={"view": "summary"}).json()["spec"]
                 if spec["status"] in END_STATUSES and spec["seq"] <= after:
                     return
 
@@ -246,8 +248,10 @@ class Client:
         while (left := until - time.monotonic()) > 0:
             wait = str(max(1, math.ceil(min(MAX_WAIT_S, left))))
             query = {"wait": wait, "view": "summary"}
-            if self.call(api_calls.GET_FLOWRUN_NAME, run, query=query).json()["spec"]["ended_at"] is not None:
+            response = self.call(api_calls.GET_FLOWRUN_NAME, run, query=query)
+            if response.json()["spec"]["ended_at"] is not None:
                 break
+            _pause(response, left)
         return self.get("flowrun", run)
 
     def output(self, run: Resource) -> Json:
@@ -318,6 +322,13 @@ def step_of(target: str) -> tuple[str, str]:
     """Return the run and the step of `RUN.STEP`; the step has no dot, the run may have some."""
     run, _, step = target.rpartition(".")
     return run, step
+
+
+def _pause(response: Response, seconds: float) -> None:
+    """Pause as long as a response asks for, at most `seconds`: one to a request that the server did not let wait."""
+    asked = response.headers.get("Retry-After", "")
+    if asked.isdecimal():
+        time.sleep(min(int(asked), seconds))
 
 
 def _object_in(response: Response) -> Resource:

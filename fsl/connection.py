@@ -77,7 +77,9 @@ class Connection:
                     body=body,
                     headers={**self._headers, **headers},
                     timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=response_timeout_s),
-                    retries=urllib3.Retry(MAX_REDIRECTS, connect=0, read=0, status=0, other=0),
+                    retries=urllib3.Retry(
+                        MAX_REDIRECTS, connect=0, read=0, status=0, other=0, respect_retry_after_header=False
+                    ),
                 )
             )
         except (HTTPError, UnicodeError) as exc:

@@ -130,11 +130,8 @@ MAX_MESSAGE_DELAY_MS: Final[Milliseconds] = 15 * 60 * 1000
 """The longest delay of a message (a limit of SQS). Of a timer that fires later, the sweep sends a message."""
 
 
-def sends_message(effect: Effect, at: Instant) -> bool:
-    """Return whether a message carries the effect out, if it is emitted at that moment."""
-    if isinstance(effect, SetTimer):
-        return effect.at - at <= MAX_MESSAGE_DELAY_MS
-    return not isinstance(effect, (StoreBlob, OpenTask))
+SILENT: Final = frozenset({StoreBlob, OpenTask})
+"""The effects that are carried out without a message."""
 
 
 class Outcome(StrEnum):

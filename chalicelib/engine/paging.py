@@ -27,7 +27,7 @@ def turn_page(before: Run | None, after: Run) -> tuple[Run, Page | None]:
     new = after.tail[len(before.tail) :] if before is not None and _full(before.tail) else ()
     if before is None or not new:
         return _without_tail(after), None
-    after = msgspec.structs.replace(after, tail=new, paged_steps=_paged_steps(before), pages=before.pages + 1)
+    after = msgspec.structs.replace(after, tail=new, paged_steps=_paged_steps(before))
     return _without_tail(after), Page(entries=before.tail)
 
 

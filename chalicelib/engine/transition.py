@@ -17,6 +17,8 @@ from msgspec.structs import replace
 
 from chalicelib.engine import ended_activations, late_answers, notices, suspensions
 from chalicelib.engine.effects import (
+    MAX_MESSAGE_DELAY_MS,
+    SILENT,
     Decision,
     DeliverAction,
     Effect,
@@ -28,7 +30,6 @@ from chalicelib.engine.effects import (
     SyncChild,
     TellParent,
     TellSchedule,
-    sends_message,
 )
 from chalicelib.engine.events import DeliveryFact, Fact, StepAcked
 from chalicelib.engine.invocation import UNDO
@@ -387,6 +388,12 @@ class Transition(TransitionVars):
         if len(self._before.tokens) > 1 or not isinstance(self.fact, StepAcked):
             late_answers.expect(self)
         changed = self.run.status is not self._before.status or not self._before.version
+        extra = self._before.extra_messages - 1
+        for effect in self.effects:
+            if isinstance(effect, SetTimer):
+                extra += effect.at - self.at <= MAX_MESSAGE_DELAY_MS
+            else:
+                extra += effect.__class__ not in SILENT
         after = replace(
             self.run,
             version=self._before.version + 1,
@@ -395,7 +402,7 @@ class Transition(TransitionVars):
             status_at=self.at if changed else self.run.status_at,
             tokens=tuple(self.tokens.values()),
             tail=(*self.run.tail, *self.entries),
-            messages=self._before.messages + sum(sends_message(effect, self.at) for effect in self.effects),
+            extra_messages=extra,
         )
         return Decision(after, outcome, tuple(self.effects))
 

@@ -240,10 +240,8 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """Whether it is pending until `start_at`, or until its flow, which is paused, is continued."""
     suspended_at: Instant | None = msgspec.field(name="ha", default=None)
     """Since when its deadline and those of its joins are suspended, because a token waits for a paused action."""
-    messages: int = msgspec.field(name="mc", default=0)
-    """How many messages its decisions have sent in all."""
-    pages: int = msgspec.field(name="pg", default=0)
-    """How many pages its history has."""
+    extra_messages: int = msgspec.field(name="mx", default=0)
+    """How many more messages its decisions have sent in all than there were writes: none in most runs."""
     limiter: str = msgspec.field(name="lm", default="")
     """The name of the limiter that gives the run its permit, if its flow has a limit."""
     parent: Parent | None = msgspec.field(name="pr", default=None)
@@ -297,6 +295,11 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     def seq(self) -> int:
         """The number of the newest history entry; 0 before the first."""
         return self.tail[-1].seq if self.tail else 0
+
+    @property
+    def messages(self) -> int:
+        """How many messages its decisions have sent in all."""
+        return self.version + self.extra_messages
 
     def token_of(self, uuid: str) -> Token | None:
         """Return the token with the activation that has this uuid, or None."""

@@ -2,7 +2,8 @@
 
 A request stops waiting, and is answered at once with what there is, if
 
-- MAX_WAITING other requests wait; its response then has `Retry-After`,
+- MAX_WAITING other requests wait, or MAX_LOOKING that look for changes of many runs; its response then has
+  `Retry-After`,
 - its client has closed the connection,
 - the server stops.
 """
@@ -22,6 +23,9 @@ from chalicelib.service.ports.changes import Changes, Watch
 MAX_WAITING: Final = 96
 """How many requests may wait for changes at the same time. The other threads serve the requests that do not wait."""
 
+MAX_LOOKING: Final = 16
+"""How many of them may look for changes of many runs, again and again. A look at 1,000 runs takes some 30 ms of CPU."""
+
 RETRY_AFTER_S: Final = 2
 """When a client may ask again that was not let wait."""
 
@@ -33,17 +37,22 @@ LOOK_MS: Final = 500
 class _Request:
     has_left: Callable[[], bool]
     waits: bool = False
+    looks: bool = False
     turned_away: bool = False
 
 
 class Waits:
     """Counts the requests that wait. Each request belongs to the thread that serves it."""
 
-    def __init__(self, stopping: threading.Event, limit: int = MAX_WAITING) -> None:
+    def __init__(
+        self, stopping: threading.Event, max_waiting: int = MAX_WAITING, max_looking: int = MAX_LOOKING
+    ) -> None:
         self._stopping = stopping
-        self._limit = limit
+        self._max_waiting = max_waiting
+        self._max_looking = max_looking
         self._lock = threading.Lock()
         self._waiting = 0
+        self._looking = 0
         self._current = threading.local()
 
     @property
@@ -59,13 +68,13 @@ class Waits:
             yield request
         finally:
             self._current.request = None
-            if request.waits:
-                with self._lock:
-                    self._waiting -= 1
+            with self._lock:
+                self._waiting -= request.waits
+                self._looking -= request.looks
 
     def pause(self, milliseconds: Milliseconds) -> bool:
         """Sleep, and return whether the request of this thread may go on waiting for a change."""
-        if not self._may_wait():
+        if not self._may_wait(looks=True):
             return False
         self._stopping.wait(milliseconds / 1_000)
         return self._goes_on()
@@ -84,14 +93,15 @@ class Waits:
                 return has_changed and self._goes_on()
         return False
 
-    def _may_wait(self) -> bool:
+    def _may_wait(self, *, looks: bool = False) -> bool:
         """Return whether the request of this thread has one of the places for those that wait, or gets one now."""
         request: _Request | None = getattr(self._current, "request", None)
         if request and not request.waits:
             with self._lock:
-                request.turned_away = self._waiting >= self._limit
-                request.waits = not request.turned_away
+                is_full = self._waiting >= self._max_waiting or (looks and self._looking >= self._max_looking)
+                request.turned_away, request.waits, request.looks = is_full, not is_full, looks and not is_full
                 self._waiting += request.waits
+                self._looking += request.looks
         return request is None or request.waits
 
     def _goes_on(self) -> bool:

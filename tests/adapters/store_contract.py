@@ -156,6 +156,14 @@ class RunsContract:
         store.runs.put_page(run, a_page(1, 8))
         assert list(store.runs.pages(run, after=0)) == [a_page(1, 8)]
 
+    def test_pages_are_counted_by_their_numbers(self, store: Store) -> None:
+        store.runs.create(new(a_run()))
+        for last in (30, 3, 21, 12):
+            store.runs.put_page(a_run(), a_page(last - 2, last))
+        assert list(store.runs.page_numbers(a_run(), 9)) == [3, 12, 21, 30]
+        assert list(store.runs.page_numbers(a_run(), 2)) == [3, 12]
+        assert list(store.runs.page_numbers(a_run("r2"), 2)) == []
+
     def test_many_pages_are_read_to_the_end(self, store: Store) -> None:
         run = a_run()
         for number in range(70):

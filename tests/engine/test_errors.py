@@ -74,7 +74,6 @@ def test_an_answered_error_is_decided_like_any_answer() -> None:
     after = replace(
         before,
         version=2,
-        messages=2,
         updated_at=2_000,
         steps=2,
         tokens=(

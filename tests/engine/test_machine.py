@@ -65,7 +65,6 @@ def test_a_run_begins_at_its_first_step_with_a_delivery_and_a_timer() -> None:
         last_state="ready",
         last_event="start",
         steps=1,
-        messages=1,
         tail=(Entry(seq=1, at=1_000, event="RunStarted", step="A", origin="ready", target="A", by="api"),),
     )
     assert begun() == Decision(run, Outcome.ADVANCED, (DeliverAction(uuid), SetTimer(1_000 + 7 * DAY)))
@@ -79,7 +78,6 @@ def test_an_answer_moves_the_run_to_the_next_step_and_arms_no_second_timer() -> 
         replace(
             run,
             version=2,
-            messages=2,
             updated_at=2_000,
             vars={"seen": 1},
             tokens=(

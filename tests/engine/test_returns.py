@@ -159,7 +159,6 @@ def test_a_failing_save_keeps_the_answer_and_returns_error_once() -> None:
     after = replace(
         before,
         version=2,
-        messages=2,
         updated_at=2_000,
         steps=2,
         vars={"seen": 1, "why": why},
@@ -287,7 +286,6 @@ def test_a_repetition_waits_and_then_is_a_new_activation() -> None:
     after = replace(
         before,
         version=2,
-        messages=2,
         updated_at=2_000,
         timer_at=32_000,
         tokens=(Token(step="A", repeats={"0": 1}, activation=activation),),

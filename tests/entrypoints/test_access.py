@@ -92,7 +92,15 @@ class Side:
 
 def test_public_calls_need_no_token() -> None:
     public = {route.path for route in ROUTES if route.role is None}
-    assert public == {"/", "/healthz", "/openapi.json", "/docs", "/task/{link}", "/task/{link}/answer"}
+    assert public == {
+        "/",
+        "/console/{file}",
+        "/healthz",
+        "/openapi.json",
+        "/docs",
+        "/task/{link}",
+        "/task/{link}/answer",
+    }
 
 
 PURE = {"/analyze", "/play"}
@@ -626,7 +634,6 @@ def test_settings_are_read() -> None:
         max_steps=5,
         keep=90 * 86_400_000,
         secrets_key=f"{KEY}, {KEY}",
-        delivery_log=True,
     )
 
 

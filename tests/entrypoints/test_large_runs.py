@@ -338,3 +338,115 @@ def test_secrets_are_masked_in_every_form(host: Host) -> None:
     ref = call("GET", "/flowrun/r").json["spec"]["input"]["key"]
     if isinstance(ref, dict):
         assert call("GET", ref["$ref"]).json == "***"
+
+
+# ── everything that shows runs, with the largest values ──────────────────────────────────────────────────────────────
+
+SPREAD = """flow spread
+    input = (list items);
+    each E => (DONE -> done) {
+        items = ${ $input.items }; max = 50;
+        step I => (OK -> done) { action = note; args = (x = ${ $item }); };
+    };
+flow_end"""
+NOTE = 'action note addr = "http://note.test/"; args = (any x); return = (OK); action_end'
+URLS = (
+    "/flowrun/{run}",
+    "/flowrun/{run}?view=full",
+    "/flowrun/{run}?view=summary",
+    "/flowrun/{run}/history?limit=1000",
+    "/flowrun/{run}/history?limit=1000&order=desc",
+    "/flowrun/{run}/watch?after=0&wait=0",
+    "/flowrun/{run}/graph",
+    "/flowrun",
+    "/flowrun?view=full&limit=1000",
+    "/flowrun?view=summary&limit=1000",
+    "/step?limit=1000",
+    "/event?limit=1000",
+    "/flow",
+    "/watch?resource=flowrun&version=1",
+    "/watch?resource=flowrun&version=1&view=summary",
+    "/watch?resource=step&version=1",
+)
+
+
+@pytest.mark.parametrize("value", ["x" * 4_500_000, '"' * 2_200_000], ids=["letters", "quotes"])
+def test_the_largest_values_hide_nothing(host: Host, value: str) -> None:
+    run = started("r")
+    for name in "ab":
+        call("POST", "/event", {"name": name, "data": value})
+    call("POST", "/step", answered(run, done=False, data=value, globalVariables={"v": value}))
+    answer = answered(run, data=value, globalVariables={"w": "small"}, error={"name": "E", "cause": "x" * 1_000})
+    assert call("POST", "/step", answer).status == 200
+    host.clock.advance(1_000)
+    for url in URLS:
+        reply = call("GET", url.format(run="r"))
+        assert reply.status == 200, (url, reply.text[:300])
+        assert within_lambda(reply), url
+    for command in ("pause", "continue", "stop", "retry"):
+        assert call("POST", f"/flowrun/r/{command}").status == 200
+    (shown,) = call("GET", "/flowrun").json
+    assert shown["spec"]["global_variable"]["v"]["bytes"] == len(json.dumps(value))
+    assert call("GET", "/step/r.A").json["spec"]["response"] == {"state": "OK"}
+
+
+def test_ten_thousand_items_hide_nothing(host: Host) -> None:
+    defined(NOTE, SPREAD)
+    items = [{"n": number, "text": "x" * 100} for number in range(10_000)]
+    assert call("POST", "/flow/spread/runs", {"name": "e", "input": {"items": items}}).status == 201
+    host.settle()
+    host.clock.advance(1_000)
+    assert call("GET", "/flowrun/e?view=summary").json["spec"]["tokens"] == 51
+    for url in URLS:
+        reply = call("GET", url.format(run="e"))
+        assert reply.status == 200, (url, reply.text[:300])
+        assert within_lambda(reply), url
+
+
+def test_many_small_values_hide_nothing(host: Host) -> None:
+    """The head of such a run is stored as blobs as a whole."""
+    run = started("r")
+    many = {f"v{number:04}": '"' * 1_000 for number in range(2_400)}
+    assert call("POST", "/step", answered(run, data="d", globalVariables=many)).status == 200
+    host.clock.advance(1_000)
+    for url in URLS:
+        reply = call("GET", url.format(run="r"))
+        assert reply.status == 200, (url, reply.text[:300])
+        assert within_lambda(reply), url
+    spec = call("GET", "/flowrun/r?view=summary").json["spec"]
+    assert (spec["tokens"], spec["current_state"]) == (1, "B")
+    assert spec["sizes"]["global_variable"] > 4_000_000
+    assert call("GET", "/step/r.A").json["spec"]["response"] == {"state": "OK"}
+
+
+def test_events_are_paged(host: Host) -> None:
+    for number in range(30):
+        call("POST", "/event", {"name": f"e{number:02}", "data": "x" * (400_000 if number % 2 else 10)})
+        host.clock.advance(1)
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        reply = call("GET", f"/event?limit=20&cursor={cursor}")
+        assert within_lambda(reply)
+        seen += [event["spec"]["name"] for event in reply.json]
+        cursor = reply.headers.get("x-next-cursor", "")
+        if not cursor:
+            break
+    assert seen == [f"e{number:02}" for number in range(29, -1, -1)]
+
+
+def test_long_definitions_are_paged(host: Host) -> None:
+    names = [f"a{number:02}" for number in range(30)]
+    for name in names:
+        note = "/*" + "x" * 250_000 + "*/"
+        defined(f'action {name} {note} addr = "http://work.test/"; return = (OK); action_end')
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        reply = call("GET", f"/action?cursor={cursor}")
+        assert within_lambda(reply)
+        seen += [action["metadata"]["name"] for action in reply.json]
+        cursor = reply.headers.get("x-next-cursor", "")
+        if not cursor:
+            break
+    assert seen == names

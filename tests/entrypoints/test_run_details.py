@@ -12,7 +12,7 @@ from chalicelib.service.ports.actions import NotTaken, Taken
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import defined
-from tests.hosts import Host
+from tests.hosts import Host, answer_at_once
 
 WAITS = """action ask method = human; return = (YES | NO); action_end
 /
@@ -289,3 +289,23 @@ def test_details_are_there_with_a_log_of_deliveries_too(host: Host) -> None:
     host.start("two", order="o")
     host.settle()
     assert spec()["tokens"][0]["waits_for"]["kind"] == "action"
+
+
+def test_the_history_names_branch_item_undo_and_delivery(host: Host) -> None:
+    host.submit(
+        'action book addr = "http://book.test/"; return = (OK); undo = cancel; action_end\n/\n'
+        'action cancel addr = "http://cancel.test/"; return = (OK); action_end\n/\n'
+        "flow trip fork F => (DONE -> Fail) { branch left { each E => (DONE -> done) { items = ${ [1..2] };"
+        " step Book => (OK -> done) { action = book; }; }; }; }; deci Fail => (else -> stopped); flow_end"
+    )
+    host.actions.script = answer_at_once
+    host.start("trip")
+    host.settle()
+    entries = call("GET", "/flowrun/r/history").json
+    booked = [one for one in entries if one["step"] == "Book" and not one["undo"] and one["state"]]
+    assert {(one["branch"], one["item"]) for one in booked} == {("left", 0), ("left", 1)}
+    assert all(one["sent"] == {"address": "", "status": None, "duration_ms": 0} for one in booked)
+    undone = [one for one in entries if one["undo"]]
+    assert [(one["step"], one["item"], one["state"]) for one in undone] == [("Book", None, "OK")] * 2
+    first = entries[0]
+    assert (first["branch"], first["item"], first["undo"], first["sent"]) == ("", None, False, None)

@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from chalicelib.adapters.virtual import Script
+from chalicelib.engine.events import ActionHeld
 from chalicelib.hosting import assemble
 from chalicelib.model.holds import HeldKind
 from chalicelib.model.status import Status
@@ -195,6 +196,20 @@ class TestActions:
         deadline = host.run().deadline
         assert deadline == host.clock.now() + 30 * MINUTE
         assert host.run().suspended_at is None
+
+    def test_a_run_that_is_paused_while_its_delivery_is_put_off_sends_it_when_it_goes_on(self) -> None:
+        host = hosted()
+        pause(host)
+        host.start("f")
+        host.services.operator.pause(NS, "r")
+        uuid = host.uuid("One")
+        host.services.advancer.advance(NS, "r", lambda at, nonce: [ActionHeld(at=at, nonce=nonce, uuid=uuid, since=at)])
+        for received in host.queue.receive(QueueName.DELIVERIES, 10, 0):
+            host.queue.delete(QueueName.DELIVERIES, [received.receipt])
+        resume(host)
+        host.services.operator.resume(NS, "r")
+        host.settle()
+        assert len(host.actions.calls) == 1
 
     def test_a_lost_release_is_made_up_for(self) -> None:
         host = hosted()

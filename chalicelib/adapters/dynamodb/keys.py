@@ -139,6 +139,11 @@ def page(namespace: str, run_id: str, last: int) -> Key:
     return parts(namespace, run_id), f"{_PAGE}{_SEPARATOR}{last:012}"
 
 
+def of_page(sort: str) -> int:
+    """Return the number of the last entry of the page with this sort key."""
+    return int(sort.partition(_SEPARATOR)[2])
+
+
 def pages_above(after: int) -> tuple[str, str]:
     """Return the first and the last sort key that a page with a number above `after` can have."""
     return f"{_PAGE}{_SEPARATOR}{after + 1:012}", f"{_PAGE}{_SEPARATOR}{'9' * 12}"

@@ -74,6 +74,16 @@ class DynamoRuns:
                 )
             )
 
+    def page_numbers(self, run: Run, limit: int) -> Sequence[int]:
+        with translated():
+            found = self._item.query(
+                keys.parts(run.namespace, run.id),
+                self._item.s.between(*keys.pages_above(0)),
+                attributes_to_get=[tables.HASH, tables.RANGE],
+                limit=limit,
+            )
+            return [keys.of_page(item.s) for item in found]
+
     def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
         self._values.put({_blob_key(run, key): value for key, value in values.items()})
 

@@ -61,8 +61,10 @@ class DynamoSignals:
             if len(items) < _SIGNALS_AT_ONCE:
                 return
 
-    def list(self, namespace: str, now: Instant, limit: int) -> Sequence[Signal]:
-        shards = [self._listed(namespace, number, limit) for number in range(keys.SHARDS)]
+    def list(
+        self, namespace: str, now: Instant, limit: int, before: tuple[Instant, str] | None = None
+    ) -> Sequence[Signal]:
+        shards = [self._listed(namespace, number, limit, before) for number in range(keys.SHARDS)]
         found: list[Signal] = []
         with translated():
             entries = merge(*shards, key=lambda entry: entry[1], reverse=True)
@@ -86,9 +88,12 @@ class DynamoSignals:
             found = self._item.query(keys.subscriptions(namespace, name, key), consistent_read=True)
             return [formats.SUBSCRIPTION.decode(item.b, Subscription) for item in found]
 
-    def _listed(self, namespace: str, number: int, limit: int) -> Iterator[keys.Key]:
+    def _listed(
+        self, namespace: str, number: int, limit: int, before: tuple[Instant, str] | None
+    ) -> Iterator[keys.Key]:
         for found in self._item.query(
             keys.listed_signals(namespace, number),
+            None if before is None else self._item.c < keys.sort_key(*before),
             index_name=tables.LISTED.name,
             scan_index_forward=False,
             page_size=min(_MAX_BATCH_GETS, limit),

@@ -84,6 +84,10 @@ class MemoryRuns:
             held = sorted(self._pages.get((run.namespace, run.id), {}).items())
         return (decode_page(body) for last, body in held if last > after)
 
+    def page_numbers(self, run: Run, limit: int) -> Sequence[int]:
+        with self._lock:
+            return sorted(self._pages.get((run.namespace, run.id), {}))[:limit]
+
     def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
         with self._lock:
             held = self._blobs.setdefault((run.namespace, run.id), {})

@@ -79,8 +79,11 @@ class MemorySignals:
         with self._lock:
             return [kept for place, kept in self._subscriptions.items() if place[:3] == (namespace, name, key)]
 
-    def list(self, namespace: str, now: Instant, limit: int) -> Sequence[Signal]:
-        return self._unexpired(namespace, now)[:limit]
+    def list(
+        self, namespace: str, now: Instant, limit: int, before: tuple[Instant, str] | None = None
+    ) -> Sequence[Signal]:
+        found = self._unexpired(namespace, now)
+        return [signal for signal in found if before is None or (signal.at, signal.id) < before][:limit]
 
     def _unexpired(self, namespace: str, now: Instant) -> Sequence[Signal]:
         """Newest first."""

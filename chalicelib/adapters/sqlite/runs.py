@@ -62,6 +62,10 @@ class SqliteRuns:
                 yield decode_page(body)
                 after = last
 
+    def page_numbers(self, run: Run, limit: int) -> Sequence[int]:
+        query = "SELECT last FROM pages WHERE namespace = ? AND run = ? ORDER BY last LIMIT ?"
+        return [last for (last,) in self._database.rows(query, (run.namespace, run.id, limit))]
+
     def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
         rows = [(run.namespace, run.id, key, value) for key, value in values.items()]
         with self._database.transaction() as connection:

@@ -107,10 +107,14 @@ class SqliteSignals:
         )
         return [Subscription(name=name, key=key, run=run, uuid=uuid, until=until) for run, uuid, until in found]
 
-    def list(self, namespace: str, now: Instant, limit: int) -> Sequence[Signal]:
+    def list(
+        self, namespace: str, now: Instant, limit: int, before: tuple[Instant, str] | None = None
+    ) -> Sequence[Signal]:
+        below, values = ("AND (at, id) < (?, ?)", before) if before else ("", ())
         found = self._database.rows(
-            "SELECT body FROM signals WHERE namespace = ? AND expires_at > ? ORDER BY at DESC, id DESC LIMIT ?",
-            (namespace, now, limit),
+            f"SELECT body FROM signals WHERE namespace = ? AND expires_at > ? {below}"  # noqa: S608 - no text of a caller
+            " ORDER BY at DESC, id DESC LIMIT ?",
+            (namespace, now, *values, limit),
         )
         return [formats.SIGNAL.decode(body, Signal) for (body,) in found]
 

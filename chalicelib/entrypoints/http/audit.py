@@ -79,7 +79,8 @@ def _names_in_result(result: Json) -> Iterator[str]:
         case {"id": str(token_id), "name": str(name)}:
             yield from (token_id, name)
         case {"results": [*results]}:
-            yield from (name for result in results if isinstance(name := getattr(result, "name", None), str))
+            named = (getattr(result, "name", None) for result in results)
+            yield from (one for one in named if isinstance(one, str))
         case [*resources]:
             for resource in resources:
                 yield from _names_in_result(resource)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,6 +49,20 @@ def response(items: Iterable[Item], cursor: str | None) -> Response:
             cursor = shown[-1].cursor
             break
         shown.append(found)
+    return Response([one.raw for one in shown], headers={"x-next-cursor": cursor} if cursor else {})
+
+
+def grouped(groups: Iterable[tuple[Sequence[Item], str]], cursor: str | None) -> Response:
+    """Return the page of the first groups that fit, and at least one. Each has the cursor of the groups after it."""
+    shown: list[Item] = []
+    room, last = MAX_PAGE_BYTES, None
+    for group, following in groups:
+        room -= sum(found.size for found in group)
+        if room < 0 and last is not None:
+            cursor = last
+            break
+        shown += group
+        last = following
     return Response([one.raw for one in shown], headers={"x-next-cursor": cursor} if cursor else {})
 
 

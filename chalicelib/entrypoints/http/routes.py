@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 from chalice.app import Authorizer, Blueprint
 
@@ -19,6 +19,7 @@ from chalicelib.entrypoints.http.views import (
     authoring,
     aws_sdk,
     batches,
+    console,
     definitions,
     doctor,
     events,
@@ -38,11 +39,6 @@ from chalicelib.entrypoints.http.views import (
 from chalicelib.model.json_values import Json
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.security.roles import Role
-
-
-def root(_: Request) -> Json:
-    """Get the name of the service."""
-    return "echoer"
 
 
 def healthz(request: Request) -> Json:
@@ -102,7 +98,7 @@ _PAGE: Final = MadeOnce(_page)
 
 
 SERVER: Final = (
-    Route(method="GET", path="/", view=root, group="server", role=None, answers={200: Literal["echoer"]}),
+    *console.ROUTES,
     Route(method="GET", path="/healthz", view=healthz, group="server", role=None, answers={200: responses.Health}),
     Route(
         method="GET",

@@ -25,10 +25,7 @@ def named(
         view = reader.view(namespace, name)
     except TooLarge:
         return presenters.summary(reader.stored(namespace, name), is_cut=True)
-    shown = whole_or_brief(view.run, view)
-    if details is None or "steps" not in shown["spec"]:
-        return shown
-    return with_details(shown, view.run, details.of(view.run, view.definition, view.entries))
+    return whole_or_brief(view.run, view) if details is None else _detailed(view, details)
 
 
 def listed(reader: Reader, stored: Run) -> Json:
@@ -36,12 +33,19 @@ def listed(reader: Reader, stored: Run) -> Json:
     return whole_or_brief(stored, reader.list_view(stored))
 
 
-def changed(reader: Reader, run: Run) -> Json:
-    """Return a run as a command left it."""
+def changed(reader: Reader, run: Run, details: RunDetailReader) -> Json:
+    """Return a run as a command left it, with its details."""
     try:
-        return whole_or_brief(run, reader.view_of(run))
+        return _detailed(reader.view_of(run), details)
     except TooLarge:
         return presenters.summary(run, is_cut=True)
+
+
+def _detailed(view: RunView, details: RunDetailReader) -> Json:
+    shown = whole_or_brief(view.run, view)
+    if "steps" not in shown["spec"]:
+        return shown
+    return with_details(shown, view.run, details.of(view.run, view.definition, view.entries))
 
 
 def whole_or_brief(run: Run, view: RunView | None) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.entrypoints.http import presenters, responses
-from chalicelib.service.errors import NotFound
+from chalicelib.service.errors import NotFound, TooLarge
 from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.runs.read import Reader
 
@@ -21,10 +21,12 @@ def find_step(reader: Reader, namespace: str, name: str) -> responses.Step:
     run, dot, step = name.rpartition(".")
     if dot:
         try:
-            view = reader.view(namespace, run)
+            steps = presenters.steps(reader.view(namespace, run))
         except NotFound:
             raise NotFound("step", name) from None
-        found = [one for one in presenters.steps(view) if one["metadata"]["name"] == step]
+        except TooLarge:
+            steps = [presenters.without_values(one) for one in presenters.steps(reader.path(namespace, run))]
+        found = [one for one in steps if one["metadata"]["name"] == step]
     else:
         views, _ = reader.views(namespace, RunQuery(limit=SEARCHED_RUNS))
         waiting = [one for view in views for one in presenters.waiting_steps(view)]

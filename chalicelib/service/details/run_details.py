@@ -15,7 +15,7 @@ from chalicelib.model.ids import ROOT
 from chalicelib.model.run import Run, encode
 from chalicelib.model.status import LIVE
 from chalicelib.model.waits import ChildWait
-from chalicelib.service.details.cost import Cost, cost_of
+from chalicelib.service.details.cost import MAX_COUNTED_PAGES, Cost, cost_of, page_count
 from chalicelib.service.details.items import Progress, progress_of
 from chalicelib.service.details.waits import TokenWait, wait_of
 from chalicelib.service.errors import NotFound
@@ -77,7 +77,7 @@ class RunDetailReader:
             children=tuple(children_of(run, definition, entries)),
             waits=waits,
             eaches=tuple(progress_of(run)),
-            cost=cost_of(run, len(encode(run))),
+            cost=self._cost(run),
         )
 
     def cost(self, namespace: str, name: str) -> Cost:
@@ -85,7 +85,12 @@ class RunDetailReader:
         stored = self._runs.load(namespace, name)
         if stored is None:
             raise NotFound("flow_run", name)
-        return cost_of(stored, len(encode(stored)))
+        return self._cost(stored)
+
+    def _cost(self, run: Run) -> Cost:
+        first = run.tail[0].seq if run.tail else 1
+        numbers = self._runs.page_numbers(run, MAX_COUNTED_PAGES) if first > 1 else ()
+        return cost_of(run, len(encode(run)), page_count(numbers, first))
 
     def _queued(self, run: Run, definition: Definition) -> frozenset[str]:
         """Return the uuids of activations that wait in the queue of a limit."""

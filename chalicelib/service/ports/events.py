@@ -69,8 +69,10 @@ class SignalStore(Protocol):
         """Return the subscriptions to that name and key. Consistent; some may be of activations that have ended."""
         ...
 
-    def list(self, namespace: str, now: Instant, limit: int) -> Sequence[Signal]:
-        """Return events that have not expired, newest first."""
+    def list(
+        self, namespace: str, now: Instant, limit: int, before: tuple[Instant, str] | None = None
+    ) -> Sequence[Signal]:
+        """Return events that have not expired, newest first: those before a position (`at`, `id`)."""
         ...
 
 

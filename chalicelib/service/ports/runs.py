@@ -120,6 +120,10 @@ class RunStore(Protocol):
         """Yield the run's pages with entries numbered above `after`, oldest first."""
         ...
 
+    def page_numbers(self, run: Run, limit: int) -> Sequence[int]:
+        """Return the numbers of the last entries of the run's pages, oldest first, of at most `limit` pages."""
+        ...
+
     def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
         """Store blobs of the run by key, of any size. A blob never changes: writing it again changes nothing."""
         ...

@@ -106,6 +106,9 @@ class OffloadingRunStore:
         in_entry(entry, references)
         return in_entry(entry, self._restore(run, references)) if references.keys else entry
 
+    def page_numbers(self, run: Run, limit: int) -> Sequence[int]:
+        return self._runs.page_numbers(run, limit)
+
     def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
         self._runs.put_blobs(run, values)
 

@@ -21,10 +21,10 @@ from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import NotFound, TooLarge
 from chalicelib.service.ports.changes import Changes
 from chalicelib.service.ports.clock import Clock
-from chalicelib.service.ports.cursors import cursor_at
+from chalicelib.service.ports.cursors import Position, cursor_at
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.events import Signal
-from chalicelib.service.ports.runs import Counts, Listing, RunQuery, position_in
+from chalicelib.service.ports.runs import MAX_LISTED_BYTES, Counts, Listing, RunQuery, position_in
 from chalicelib.service.ports.store import Store
 from chalicelib.service.runs.entries import MAX_READ_ENTRIES, entries_after
 from chalicelib.service.runs.history import HistoryPage, HistoryQuery, history_page
@@ -43,6 +43,9 @@ MAX_COUNTED: Final = 10_000
 
 MAX_WAITING_READ: Final = 1_000
 """How many live runs one request looks at for those that wait for an event."""
+
+FIRST_SIGNALS: Final = 10
+"""How many events are read first, before their size is known."""
 
 MAX_WATCH_MS: Final = 25_000
 """How long a request may wait for changes. API Gateway ends a request after 29 s."""
@@ -158,6 +161,11 @@ class Reader:
         run = self._runs.whole(stored)
         is_complete = run.paged_steps is not None or not run.tail or run.tail[0].seq == 1
         return self._view(run, run.tail if is_complete else self._newest_entries(run))
+
+    def outline(self, stored: Run) -> RunView:
+        """Return a run of a listing with the tail of its history. Large values are references."""
+        run = self._runs.whole(stored)
+        return RunView(run, self._definition_cache.of(run), run.tail)
 
     def path(self, namespace: str, name: str) -> RunView:
         """Return the run with as much of its newest history as one request reads. Large values are references.
@@ -289,6 +297,27 @@ class Reader:
     def definitions(self, namespace: str, kind: Kind, limit: int, after: str) -> list[Definition]:
         """Return the newest versions, sorted by name, from the first name after `after`."""
         return list(self._store.definitions.list(namespace, kind, limit, after))
+
+    def signal_page(
+        self, namespace: str, limit: int, before: Position | None = None
+    ) -> tuple[list[Signal], Position | None]:
+        """Return events that have not expired, newest first, and the position of the next page.
+
+        A page ends once its events have more than MAX_LISTED_BYTES.
+        """
+        found: list[Signal] = []
+        now, size = self._clock.now(), 0
+        while len(found) < limit:
+            room = (MAX_LISTED_BYTES - size) * max(1, len(found)) // max(1, size)  # as many as fit, by their average
+            count = min(limit - len(found), max(1, room) if found else FIRST_SIGNALS)
+            some = self._store.signals.list(namespace, now, count, before)
+            found += (signal for signal in some if signal.until >= now)
+            if len(some) < count:
+                return found, None
+            before, size = (some[-1].at, some[-1].id), size + sum(len(msgspec.json.encode(one)) for one in some)
+            if size > MAX_LISTED_BYTES:
+                break
+        return found, before
 
     def signals(self, namespace: str, limit: int) -> list[Signal]:
         """Return the events that have not expired, newest first."""

@@ -53,6 +53,24 @@ def history(*, name: str | None, path: Path | None, client: Client, as_json: boo
     table(columns, [_row(one, with_token=with_tokens) for one in entries])
 
 
+def _row(entry: Resource, *, with_token: bool) -> tuple[Cell, ...]:
+    """Return an entry as a row: the beginning of its data, or its error."""
+    data = "" if entry["data"] is None else entry["data"]
+    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+    shown = text if len(text) <= MAX_DATA_CHARACTERS else f"{text[: MAX_DATA_CHARACTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return (
+        str(entry["seq"]),
+        exact_time(entry["at"]),
+        *([str(entry["token"])] if with_token else []),
+        entry["from"] or entry["step"],
+        entry["to"],
+        entry["event"],
+        entry["state"],
+        entry["by"],
+        Styled(entry["error"], "red") if entry["error"] else shown,
+    )
+
+
 def _archived(path: Path, name: str) -> list[Resource]:
     """Return the transitions of the run in an archive; of the one that was saved last, if there are several."""
     found = [one.entries for one in read(path) if one.name == name]
@@ -76,24 +94,6 @@ def _list_archive(path: Path, *, as_json: bool) -> None:
         for run in runs
     ]
     table(("run", "flow", "status", "ended"), rows)
-
-
-def _row(entry: Resource, *, with_token: bool) -> tuple[Cell, ...]:
-    """Return an entry as a row: the beginning of its data, or its error."""
-    data = "" if entry["data"] is None else entry["data"]
-    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
-    shown = text if len(text) <= MAX_DATA_CHARACTERS else f"{text[: MAX_DATA_CHARACTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
-    return (
-        str(entry["seq"]),
-        exact_time(entry["at"]),
-        *([str(entry["token"])] if with_token else []),
-        entry["from"] or entry["step"],
-        entry["to"],
-        entry["event"],
-        entry["state"],
-        entry["by"],
-        Styled(entry["error"], "red") if entry["error"] else shown,
-    )
 
 
 @click.command()

@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
@@ -36,7 +37,7 @@ class Server:
         self.limits = limits
         self.stopping, self.release = threading.Event(), threading.Event()
         self.entered, self.ended = threading.Semaphore(0), list[str]()
-        self.waits = Waits(self.stopping, limit=4)
+        self.waits = Waits(self.stopping, max_waiting=4, max_looking=2)
         self._time_limit = TimeLimit(self.stopping, seconds, check_s=0.05)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -74,10 +75,15 @@ class Server:
         @app.route("/wait")
         def wait() -> str:
             self.entered.release()
-            while self.waits.pause(20) and not self.release.is_set():
-                pass
+            self.waits.until(lambda milliseconds: self.release.wait(min(milliseconds, 20) / 1_000), 20_000)
             self.ended.append("wait")
             return "waited"
+
+        @app.route("/look")
+        def look() -> str:
+            while self.waits.pause(20) and not self.release.is_set():
+                pass
+            return "looked"
 
         return app
 
@@ -186,7 +192,7 @@ def test_a_connection_without_a_request_is_closed_after_a_while() -> None:
 
 def test_a_request_that_takes_too_long_is_answered_with_504() -> None:
     """The client gets its response in time and in the shape of all errors; the request runs on."""
-    with serving(seconds=0.1) as server:
+    with serving(seconds=1) as server:
         status, body = server.ask(b"GET /slow HTTP/1.1\r\n" + CLOSE)
         assert (status, json.loads(body)["error"]["code"]) == (504, "timeout")
         assert server.ended == []
@@ -197,15 +203,15 @@ def test_a_request_that_takes_too_long_is_answered_with_504() -> None:
 
 def test_a_request_for_which_no_thread_is_free_is_not_begun_too_late() -> None:
     """Its client has given up. Otherwise the server would work for nobody while others wait."""
-    with serving(ConnectionLimits(threads=2, connections=20), seconds=0.2) as server, ExitStack() as stack:
+    with serving(ConnectionLimits(threads=2, connections=20), seconds=1) as server, ExitStack() as stack:
         slow, queued = [stack.enter_context(server.connect()) for _ in range(2)], stack.enter_context(server.connect())
         for connection in slow:
             connection.sendall(b"GET /slow HTTP/1.1\r\n" + CLOSE)
             assert server.entered.acquire(timeout=10)
         queued.sendall(b"GET /slow HTTP/1.1\r\n" + CLOSE)
         assert [answer_on(connection)[0] for connection in slow] == [504, 504]
-        until(lambda: server.http.task_dispatcher.queue)
-        threading.Event().wait(0.2)
+        (waiting,) = until(lambda: server.http.task_dispatcher.queue)
+        until(lambda: time.monotonic() - waiting.arrived_at > 1)
         server.release.set()
         status, body = answer_on(queued)
         assert (status, json.loads(body)["error"]["code"]) == (503, "busy")
@@ -213,7 +219,7 @@ def test_a_request_for_which_no_thread_is_free_is_not_begun_too_late() -> None:
 
 
 def test_a_head_that_takes_too_long_has_no_body() -> None:
-    with serving(seconds=0.1) as server:
+    with serving(seconds=1) as server:
         assert server.ask(b"HEAD /slow HTTP/1.1\r\n" + CLOSE) == (504, "")
 
 
@@ -253,6 +259,25 @@ def test_a_client_that_does_not_read_occupies_no_thread(server: Server) -> None:
         got = b"".join(iter(lambda: lazy[0].recv(1_000_000), b""))
     assert 1 <= got.count(b"HTTP/1.1 200 OK") < 50
     assert got.endswith(b"x")
+
+
+def test_few_of_those_that_wait_may_look_at_many_runs(server: Server) -> None:
+    """The third is answered at once, while there is room for one that waits for a single run."""
+    with ExitStack() as stack:
+        looking = [stack.enter_context(server.connect()) for _ in range(2)]
+        for connection in looking:
+            connection.sendall(b"GET /look HTTP/1.1\r\n" + CLOSE)
+        until(lambda: server.waits.waiting == 2)
+        assert server.ask(b"GET /look HTTP/1.1\r\n" + CLOSE) == (200, "looked")
+        waiting = stack.enter_context(server.connect())
+        waiting.sendall(b"GET /wait HTTP/1.1\r\n" + CLOSE)
+        until(lambda: server.waits.waiting == 3)
+        server.release.set()
+        assert [answer_on(connection) for connection in looking] == [(200, "looked")] * 2
+        assert answer_on(waiting) == (200, "waited")
+        server.release.clear()
+    until(lambda: server.waits.waiting == 0)
+    assert server.entered.acquire(timeout=10)
 
 
 @pytest.mark.parametrize("half", [False, True], ids=["closed", "half closed"])

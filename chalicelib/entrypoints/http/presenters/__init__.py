@@ -2,10 +2,16 @@
 
 from chalicelib.entrypoints.http.presenters.batches import batch, batch_result
 from chalicelib.entrypoints.http.presenters.common import Resource, metadata, moment
-from chalicelib.entrypoints.http.presenters.definitions import breaker, definition, pause
+from chalicelib.entrypoints.http.presenters.definitions import activity, breaker, definition, last_hour, pause
 from chalicelib.entrypoints.http.presenters.events import MAX_WOKEN_NAMES, published, signal
 from chalicelib.entrypoints.http.presenters.history import entry, hook_delivery, task
-from chalicelib.entrypoints.http.presenters.run_steps import changed_steps, started_steps, step, steps, waiting_steps
+from chalicelib.entrypoints.http.presenters.run_steps import (
+    changed_steps,
+    started_steps,
+    steps,
+    waiting_steps,
+    without_values,
+)
 from chalicelib.entrypoints.http.presenters.runs import history_states, run, state_of
 from chalicelib.entrypoints.http.presenters.summaries import summary
 from chalicelib.entrypoints.http.presenters.templates import action_of
@@ -17,6 +23,7 @@ __all__ = [
     "ShortValues",
     "Values",
     "action_of",
+    "activity",
     "batch",
     "batch_result",
     "breaker",
@@ -25,6 +32,7 @@ __all__ = [
     "entry",
     "history_states",
     "hook_delivery",
+    "last_hour",
     "metadata",
     "moment",
     "pause",
@@ -33,9 +41,9 @@ __all__ = [
     "signal",
     "started_steps",
     "state_of",
-    "step",
     "steps",
     "summary",
     "task",
     "waiting_steps",
+    "without_values",
 ]

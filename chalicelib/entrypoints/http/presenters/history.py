@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from chalicelib.engine.invocation import UNDO
+from chalicelib.engine.scopes import scope_place
 from chalicelib.entrypoints.http import echoer_types, responses
 from chalicelib.entrypoints.http.presenters.common import moment
 from chalicelib.entrypoints.http.presenters.values import Values
@@ -17,6 +19,7 @@ AS_IT_IS: Final = Values("", {})
 
 def entry(found: Entry, values: Values = AS_IT_IS) -> responses.Entry:
     """Return an entry of a run's history, with its values as `values` shows them. All fields are always present."""
+    place, sent = scope_place(found.token), found.sent
     return {
         "seq": found.seq,
         "at": moment(found.at),
@@ -35,6 +38,10 @@ def entry(found: Entry, values: Values = AS_IT_IS) -> responses.Entry:
         "rule": found.rule,
         "vars": values.shown_map(found.vars),
         "removed": list(found.removed),
+        "branch": place.branch,
+        "item": place.item,
+        "undo": found.token == UNDO,
+        "sent": {"address": sent.address, "status": sent.status, "duration_ms": sent.duration} if sent else None,
     }
 
 

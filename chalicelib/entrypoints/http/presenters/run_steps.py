@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final
 
 import msgspec
@@ -15,6 +15,7 @@ from chalicelib.entrypoints.http.presenters.templates import action_of, argument
 from chalicelib.entrypoints.http.presenters.values import Values
 from chalicelib.model.flow import Step, walk
 from chalicelib.model.history import Entry
+from chalicelib.model.run import Token
 from chalicelib.model.status import LIVE
 from chalicelib.model.times import Instant
 from chalicelib.service.runs.read import RunView
@@ -25,7 +26,7 @@ MAX_REPEATED_BYTES: Final = 1_024
 
 def steps(view: RunView) -> list[responses.Step]:
     """Return every step of the run's flow with its last result."""
-    return [step(view, found) for found in walk(view.definition.flow.steps)]
+    return _steps(view, None)
 
 
 def started_steps(view: RunView) -> list[responses.Step]:
@@ -33,7 +34,7 @@ def started_steps(view: RunView) -> list[responses.Step]:
     entered = set(view.run.paged_steps or ())
     entered.update(name for entry in view.entries for name in (entry.step, entry.target))
     entered.update(token.step for token in view.run.tokens)
-    return [step(view, found) for found in walk(view.definition.flow.steps) if found.name in entered]
+    return _steps(view, entered)
 
 
 def waiting_steps(view: RunView) -> list[responses.Step]:
@@ -41,22 +42,36 @@ def waiting_steps(view: RunView) -> list[responses.Step]:
     if view.run.status not in LIVE:
         return []
     waiting = {token.step for token in view.run.tokens if token.activation}
-    return [step(view, found) for found in walk(view.definition.flow.steps) if found.name in waiting]
+    return _steps(view, waiting)
 
 
 def changed_steps(view: RunView, since: Instant) -> list[responses.Step]:
     """Return the steps that the run waits for, and those with a history entry at `since` or later."""
     changed = {entry.step for entry in view.entries if entry.at >= since}
     waiting = {token.step for token in view.run.tokens if token.activation} if view.run.status in LIVE else set()
-    return [step(view, found) for found in walk(view.definition.flow.steps) if found.name in changed | waiting]
+    return _steps(view, changed | waiting)
 
 
-def step(view: RunView, found: Step) -> responses.Step:
-    """Return a step of a run: its current activation or, if there is none, its last one."""
+def _steps(view: RunView, names: Set[str] | None) -> list[responses.Step]:
+    """Return the steps of the run with these names; all for None. Entries and tokens are looked through once."""
+    entries: dict[str, list[Entry]] = {}
+    for entry in view.entries:
+        entries.setdefault(entry.step, []).append(entry)
+    tokens = {token.step: token for token in reversed(view.run.tokens) if token.activation}
+    return [
+        _step(view, found, entries.get(found.name, ()), tokens.get(found.name))
+        for found in walk(view.definition.flow.steps)
+        if names is None or found.name in names
+    ]
+
+
+def _step(view: RunView, found: Step, entries: Sequence[Entry], token: Token | None) -> responses.Step:
+    """Return a step of a run: its current activation or, if there is none, its last one.
+
+    `entries` are those about it, `token` is the first one that waits at it.
+    """
     head, values = view.run, Values(view.run.name, view.large)
-    entries = [entry for entry in view.entries if entry.step == found.name]
     last = next((entry for entry in reversed(entries) if entry.is_return), None)
-    token = next((token for token in head.tokens if token.step == found.name and token.activation), None)
     wait = token.activation if token and head.status in LIVE else None
     is_waiting = wait is not None and token is not None and token.id != UNDO
     state = None if is_waiting else last.state if last else (head.paged_steps or {}).get(found.name)
@@ -85,6 +100,11 @@ def step(view: RunView, found: Step) -> responses.Step:
             "global_variables": values.shown_map(last.vars) if last and not is_waiting else {},
         },
     }
+
+
+def without_values(shown: responses.Step) -> responses.Step:
+    """Return a step without the data that was answered and the variables that changed."""
+    return {**shown, "spec": {**shown["spec"], "data": "", "result": None, "global_variables": {}}}
 
 
 def without_large_variables(shown: responses.Step) -> responses.Step:

@@ -230,6 +230,14 @@ class AwaitedRun(ListedRun):
     ended: bool
 
 
+class SentDelivery(TypedDict):
+    """The delivery that an entry records. `address` is empty if it is the first one of its action."""
+
+    address: str
+    status: int | None
+    duration_ms: Count
+
+
 Entry = TypedDict(
     "Entry",
     {
@@ -250,11 +258,17 @@ Entry = TypedDict(
         "rule": Number | None,
         "vars": dict[str, Json],
         "removed": list[str],
+        "branch": str,
+        "item": Count | None,
+        "undo": bool,
+        "sent": SentDelivery | None,
         "cut": NotRequired[bool],
     },
 )
 Entry.__doc__ = """An entry of a run's history. `seq` counts from 1 without gaps. `cut` is true if its values are too
-large for a response and are left out. `late`: it is an answer that moved nothing, because its activation had ended."""
+large for a response and are left out. `branch` and `item` are the innermost branch and item of its token; `undo` is
+true if it is about undoing work. `sent` is the delivery that it records. `late`: it is an answer that moved nothing,
+because its activation had ended."""
 
 
 class AnswerLinks(TypedDict):

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from chalicelib.entrypoints.http import bodies, parameters, presenters, responses, shown_runs
+from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, responses, shown_runs
 from chalicelib.entrypoints.http.bodies import FslBody
 from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.query import cursor_of, name_in
-from chalicelib.entrypoints.http.request import Request, Response
+from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.entrypoints.http.views import statuses
 from chalicelib.model.json_values import Json
@@ -93,9 +93,10 @@ def list_of(kind: Kind) -> View:
         if name is not None:
             return _list_one(request, kind, name)
         found = request.services.reader.definitions(request.namespace, kind, limit + 1, after)
-        page = statuses.shown(request, found[:limit])
-        more = len(found) > limit
-        return Response(page, headers={"x-next-cursor": cursor_of(found[limit - 1].name)} if more else {})
+        names = [one.name for one in found[:limit]]
+        shown = zip(statuses.shown(request, found[:limit]), names, strict=True)
+        items = (pages.item(one, cursor_of(its_name)) for one, its_name in shown)
+        return pages.response(items, cursor_of(names[-1]) if len(found) > limit else None)
 
     word = kind.resource
     view.__name__, view.__doc__ = f"list_{word}", f"List the newest version of every {word}, sorted by name."
@@ -114,10 +115,20 @@ def get(kind: Kind) -> View:
 
 
 def get_action(request: Request, name: str) -> Json:
-    """Get one action: its newest version, or `?version=`. `status` says what happens with it now."""
+    """Get one action: its newest version, or `?version=`. `status` says what happens with it now.
+
+    `in_flight` counts activations that were sent and not answered, `waiting` those that wait to be sent: for a limit, a
+    breaker, an approval, or the next attempt. They are counted among the newest 500 runs that have not ended.
+    """
     shown: Any = get(Kind.ACTION)(request, name)
-    circuit = request.services.breakers.of_action(request.namespace, name)
-    return {**shown, "status": {**shown["status"], "breaker": presenters.breaker(circuit)}}
+    services = request.services
+    status = {
+        **shown["status"],
+        "breaker": presenters.breaker(services.breakers.of_action(request.namespace, name)),
+        **presenters.activity(services.activity.of(request.namespace, name)),
+        "last_hour": presenters.last_hour(services.statistics.of(request.namespace, name)),
+    }
+    return {**shown, "status": status}
 
 
 def delete(kind: Kind) -> View:
@@ -197,7 +208,7 @@ def _definitions(kind: Kind, answer: Any, shown: Any) -> tuple[Route, ...]:
             group=group,
             role=Role.VIEWER,
             query=(parameters.VERSION,),
-            answers={200: shown},
+            answers={200: responses.LoadedAction if kind is Kind.ACTION else shown},
             errors=(404,),
             resource=kind.resource,
         ),

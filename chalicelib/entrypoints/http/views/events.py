@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
+import msgspec
+
+from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, responses
 from chalicelib.entrypoints.http.bodies import EchoerEventBody, RunSignalBody, SignalBody
 from chalicelib.entrypoints.http.cloud_events import STRUCTURED, CloudEvent, cloud_event_in
 from chalicelib.entrypoints.http.parameters import Parameter
@@ -12,6 +14,8 @@ from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.responses.events import EventReply
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.model.json_values import Json
+from chalicelib.service.ports.cursors import cursor_at, position_at
+from chalicelib.service.ports.events import Signal
 from chalicelib.service.security.roles import Role
 
 
@@ -46,10 +50,23 @@ def signal_run(request: Request, name: str) -> Json:
 
 
 def list_signals(request: Request) -> Json:
-    """List the events that have not expired, newest first."""
-    name = request.query.text("metadata.name")
-    found = request.services.reader.signals(request.namespace, request.query.limit())
-    return [presenters.signal(request.namespace, signal) for signal in found if name in (None, signal.name)]
+    """List the events that have not expired, newest first.
+
+    A page ends before the response is too large. An event that is too large by itself has no data.
+    """
+    name, cursor = request.query.text("metadata.name"), request.query.text("cursor")
+    before = position_at(request.namespace, cursor) if cursor else None
+    found, after = request.services.reader.signal_page(request.namespace, request.query.limit(), before)
+    items = (_item(request.namespace, signal) for signal in found if name in (None, signal.name))
+    return pages.response(items, cursor_at(request.namespace, after) if after else None)
+
+
+def _item(namespace: str, signal: Signal) -> pages.Item:
+    cursor = cursor_at(namespace, (signal.at, signal.id))
+    shown = pages.item(presenters.signal(namespace, signal), cursor)
+    if shown.size > pages.MAX_PAGE_BYTES:
+        shown = pages.item(presenters.signal(namespace, msgspec.structs.replace(signal, data=None)), cursor)
+    return shown
 
 
 ROUTES: Final = (
@@ -88,7 +105,8 @@ ROUTES: Final = (
         view=list_signals,
         group="events",
         role=Role.VIEWER,
-        query=(parameters.NAME, parameters.LIMIT),
+        query=(parameters.NAME, parameters.LIMIT, parameters.CURSOR),
         answers={200: list[responses.Event]},
+        paged=True,
     ),
 )

@@ -268,7 +268,7 @@ def _deleted(request: Request, name: str, uuid: str | None) -> Json:
 
 def _presented(request: Request, run: Run) -> Json:
     """Return the run after a command; its older history is read only if its tail does not have all of it."""
-    return shown_runs.changed(request.services.reader, run)
+    return shown_runs.changed(request.services.reader, run, request.services.run_details)
 
 
 def _wait_ms(request: Request, default_s: int) -> int:
@@ -394,6 +394,7 @@ ROUTES: Final = (
         query=(*parameters.RUNS, parameters.VIEW),
         answers={200: list[responses.ListedRun]},
         paged=True,
+        headers=("x-total-approx",),
     ),
     Route(
         method="GET",
@@ -425,6 +426,7 @@ ROUTES: Final = (
         answers={200: list[responses.Entry]},
         errors=(404,),
         paged=True,
+        headers=("x-read",),
         example="its history",
     ),
     Route(

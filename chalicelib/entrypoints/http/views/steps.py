@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
+from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, responses
 from chalicelib.entrypoints.http.bodies import AnswerBody, TokenAnswerBody
 from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.query import Query, cursor_of, name_in
@@ -14,12 +14,14 @@ from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.step_lookup import find_step
 from chalicelib.entrypoints.http.views import task_links
 from chalicelib.model.json_values import Json
+from chalicelib.model.run import Run
 from chalicelib.model.step_token import MAX_TOKEN_CHARACTERS
 from chalicelib.service.errors import Malformed
 from chalicelib.service.inbox import TaskQuery
 from chalicelib.service.observability import work_context
 from chalicelib.service.ports.tasks import Task
 from chalicelib.service.runs.answer import Answer
+from chalicelib.service.runs.read import Reader
 from chalicelib.service.runs.token_answers import token_in
 from chalicelib.service.security.roles import Role
 from chalicelib.service.security.webhooks import signature_in
@@ -116,15 +118,37 @@ def _check(answer: Answer) -> None:
 def list_steps(request: Request) -> Json:
     """List the steps that the newest runs have entered, whether they have returned (`done`) or not."""
     name = request.query.text("metadata.name")
-    views, cursor = request.services.reader.views(request.namespace, request.query.runs())
-    found = [step for view in views for step in presenters.started_steps(view)]
-    page = [step for step in found if name in (None, step["metadata"]["name"])]
-    return Response(page, headers={"x-next-cursor": cursor} if cursor else {})
+    query, reader = request.query.runs(), request.services.reader
+    listing = reader.listing(request.namespace, query)
+    groups = (
+        (_steps_of(reader, run, name), reader.cursor_after(request.namespace, query, run)) for run in listing.runs
+    )
+    return pages.grouped(groups, listing.cursor)
+
+
+def _steps_of(reader: Reader, run: Run, name: str | None) -> list[pages.Item]:
+    """Return the steps that a run of a listing has entered; without their values, if these are too large together."""
+    view = reader.list_view(run)
+    if view is not None:
+        shown = [pages.item(one, "") for one in presenters.started_steps(view) if _is_called(one, name)]
+        if sum(one.size for one in shown) <= pages.MAX_PAGE_BYTES:
+            return shown
+    steps = presenters.started_steps(reader.outline(run))
+    return [pages.item(presenters.without_values(one), "") for one in steps if _is_called(one, name)]
+
+
+def _is_called(step: responses.Step, name: str | None) -> bool:
+    return name in (None, step["metadata"]["name"])
 
 
 def get_step(request: Request, name: str) -> Json:
-    """Get a step by `RUN.STEP`, or the newest run's step with this name or uuid."""
-    return find_step(request.services.reader, request.namespace, name)
+    """Get a step by `RUN.STEP`, or the newest run's step with this name or uuid.
+
+    Values that are too large for a response together are left out: `/flowrun/{name}/value` reads them.
+    """
+    found = find_step(request.services.reader, request.namespace, name)
+    fits = pages.item(found, "").size <= pages.MAX_PAGE_BYTES
+    return found if fits else presenters.without_values(found)
 
 
 ROUTES: Final = (

@@ -8,19 +8,17 @@ only covers milliseconds that have passed completely, so that no change within t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Final, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Final
 
-from chalicelib.entrypoints.http import pages, parameters, presenters, shown_runs
-from chalicelib.entrypoints.http.parameters import FULL, SUMMARY, Parameter, integer
+from chalicelib.entrypoints.http import pages, parameters
+from chalicelib.entrypoints.http.parameters import Parameter, integer
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
+from chalicelib.entrypoints.http.views.changes import SOURCES, Change, shape_of
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Malformed
-from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.security.roles import Role
 
 WAIT_MS: Final = 20_000
@@ -29,25 +27,16 @@ WAIT_MS: Final = 20_000
 WHOLE_BYTES: Final = 4_000_000
 """How many bytes of a response have changes in their whole shape."""
 
+MIN_WHOLE_BYTES: Final = 1_000_000
+"""The last change of a response may have so many bytes, whatever room is left."""
+
 POLL_MS: Final = 250
 RECONNECT_MS: Final = 500
 LATE_RECONNECT_MS: Final = 5_000
 """The pause before a client connects again whose wait the host has ended early."""
 
-SEARCHED_RESOURCES: Final = 1_000
-"""How many of a namespace's definitions, and of its newest events, are searched for changes."""
-
 MAX_SECONDS: Final = 100_000_000_000
 """A version below this is in seconds since 1970, as in the original echoer; otherwise it is in milliseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A change of a resource: its time, and functions that return the resource as it is after it, whole or in brief."""
-
-    at: Instant
-    show: Callable[[], Json]
-    brief: Callable[[], Json] | None = None
 
 
 def watch(request: Request) -> Response:
@@ -72,11 +61,12 @@ def _stream(changes: list[Change], position: Instant, reconnect: int = RECONNECT
     for change in changes:
         if room < 0 and change.at != last:
             break
-        show = change.brief if change.brief and room < 0 else change.show
-        shown = pages.item(show(), "")
-        last, room = change.at, room - shown.size
-        events.append(f"id: {change.at}\ndata: {shown.text.decode()}\n\n")
-    text = f"retry: {reconnect}\n\n" + ("".join(events) or f"id: {position}\n\n")
+        shown = [pages.item(one, "") for one in change.show()] if room >= 0 else []
+        if not shown or sum(item.size for item in shown) > max(room, MIN_WHOLE_BYTES):
+            shown = [pages.item(one, "") for one in change.brief()]
+        last, room = change.at, room - sum(item.size for item in shown)
+        events += (f"id: {change.at}\ndata: {item.text.decode()}\n\n" for item in shown)
+    text = f"retry: {reconnect}\n\n" + ("".join(events) or f"id: {last or position}\n\n")
     return Response(text, headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
 
 
@@ -90,7 +80,7 @@ def _positions(request: Request, now: Instant) -> Mapping[str, Instant]:
     `?resource=action?version=N&resource=flow?version=M`.
     The last event id of an EventSource takes precedence over the URL, because the URL stays the same.
     """
-    version = request.query.text("version")
+    version, _ = request.query.text("version"), shape_of(request)
     last_event_id = request.headers.get("last-event-id") or request.query.text("lastEventId")
     positions: dict[str, Instant] = {}
     for text in request.query.all("resource"):
@@ -114,10 +104,6 @@ def _time(text: str) -> Instant:
 # ── sources of changes ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-Source: TypeAlias = Callable[[Request, Instant], Iterator[Change]]
-"""`source(request, after)` yields every change after that time, and possibly earlier ones."""
-
-
 def _changes(request: Request, positions: Mapping[str, Instant], now: Instant) -> Iterator[Change]:
     """Yield every change after the positions and before `now`."""
     for kind, after in positions.items():
@@ -125,48 +111,6 @@ def _changes(request: Request, positions: Mapping[str, Instant], now: Instant) -
             if after < change.at < now:
                 yield change
 
-
-def _runs(request: Request, after: Instant) -> Iterator[Change]:
-    reader, shape = request.services.reader, request.query.choice("view", (SUMMARY, FULL))
-    for run in reader.changes(request.namespace, after):
-        if shape == SUMMARY:
-            yield Change(run.updated_at, partial(presenters.summary, run))
-        else:
-            brief = partial(presenters.summary, run, is_cut=True)
-            yield Change(run.updated_at, partial(shown_runs.listed, reader, run), brief)
-
-
-def _steps(request: Request, after: Instant) -> Iterator[Change]:
-    for run in request.services.reader.changes(request.namespace, after):
-        view = request.services.reader.list_view(run) if run.updated_at > after else None
-        for step in presenters.changed_steps(view, after) if view else ():
-            yield Change(run.updated_at, partial(_as_it_is, step))
-
-
-def _as_it_is(shown: Json) -> Json:
-    return shown
-
-
-def _definitions(kind: Kind) -> Source:
-    def changes(request: Request, _: Instant) -> Iterator[Change]:
-        for one in request.services.reader.definitions(request.namespace, kind, SEARCHED_RESOURCES, ""):
-            yield Change(one.created_at, partial(presenters.definition, request.namespace, one))
-
-    return changes
-
-
-def _signals(request: Request, _: Instant) -> Iterator[Change]:
-    for one in request.services.reader.signals(request.namespace, SEARCHED_RESOURCES):
-        yield Change(one.at, partial(presenters.signal, request.namespace, one))
-
-
-SOURCES: Final[dict[str, Source]] = {
-    "action": _definitions(Kind.ACTION),
-    "flow": _definitions(Kind.FLOW),
-    "flowrun": _runs,
-    "step": _steps,
-    "event": _signals,
-}
 
 STREAM: Final[Json] = {
     "type": "object",

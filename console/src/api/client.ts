@@ -1,0 +1,129 @@
+// One function makes every call of the page. It knows the server, the token and the namespace; nothing else does.
+import { session } from "./session";
+
+export interface Diagnostic {
+  severity: "error" | "warning";
+  code: string;
+  message: string;
+  line: number;
+  column: number;
+  end_line: number;
+  end_column: number;
+  hint: string | null;
+}
+
+/** A response that is no success. `message` is the server's own. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly requestId: string,
+    readonly retryAfter: number | null,
+    readonly diagnostics: Diagnostic[],
+    readonly more: Record<string, unknown>,
+  ) {
+    super(message);
+  }
+}
+
+/** The request did not reach the server. */
+export class Offline extends Error {}
+
+export interface Answer<T> {
+  data: T;
+  status: number;
+  cursor: string | null;
+}
+
+export type Query = Record<string, string | number | boolean | readonly string[] | null | undefined>;
+
+export interface CallOptions {
+  query?: Query;
+  body?: unknown;
+  text?: string;
+  signal?: AbortSignal;
+}
+
+/** The path of a call, with its query, relative to the page. */
+export function pathOf(path: string, query: Query = {}): string {
+  const found = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value === null || value === undefined || value === "") continue;
+    for (const one of Array.isArray(value) ? value : [value]) found.append(name, String(one));
+  }
+  const text = found.toString();
+  return `${path.replace(/^\//, "")}${text ? `?${text}` : ""}`;
+}
+
+/** The path of a resource: every part is encoded. */
+export function at(...parts: string[]): string {
+  return `/${parts.map(encodeURIComponent).join("/")}`;
+}
+
+export async function call<T>(method: string, path: string, options: CallOptions = {}): Promise<Answer<T>> {
+  const { token, namespace } = session.value;
+  const headers: Record<string, string> = { accept: "application/json" };
+  if (token) headers["authorization"] = `Bearer ${token}`;
+  if (namespace) headers["x-echoer-namespace"] = namespace;
+  let body: string | null = null;
+  if (options.text !== undefined) {
+    body = options.text;
+    headers["content-type"] = "text/plain; charset=utf-8";
+  } else if (options.body !== undefined) {
+    body = JSON.stringify(options.body);
+    headers["content-type"] = "application/json";
+  }
+  let response: Response;
+  try {
+    const init: RequestInit = { method, headers, body, cache: "no-store", credentials: "omit" };
+    if (options.signal) init.signal = options.signal;
+    response = await fetch(pathOf(path, options.query), init);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new Offline("The server cannot be reached.");
+  }
+  const text = await response.text();
+  if (!response.ok) throw problemOf(response, text);
+  return {
+    data: (text ? JSON.parse(text) : null) as T,
+    status: response.status,
+    cursor: response.headers.get("x-next-cursor"),
+  };
+}
+
+function problemOf(response: Response, text: string): ApiError {
+  let found: { message?: string; error?: Record<string, unknown> } = {};
+  try {
+    found = JSON.parse(text) as typeof found;
+  } catch {
+    found = { message: text.slice(0, 300) };
+  }
+  const error = found.error ?? {};
+  const retry = Number(response.headers.get("retry-after"));
+  return new ApiError(
+    response.status,
+    String(error["code"] ?? response.status),
+    found.message || `HTTP ${response.status}`,
+    response.headers.get("x-request-id") ?? "",
+    Number.isFinite(retry) && retry > 0 ? retry : null,
+    (error["diagnostics"] as Diagnostic[] | undefined) ?? [],
+    error,
+  );
+}
+
+/** The same call as a line for a shell. The token is named, never shown. */
+export function curlOf(method: string, path: string, body?: unknown, query: Query = {}): string {
+  const url = new URL(pathOf(path, query), document.baseURI).href;
+  const { token, namespace } = session.value;
+  const parts = [`curl -X ${method} ${quoted(url)}`];
+  if (token) parts.push(`-H "Authorization: Bearer $ECHOER_TOKEN"`);
+  if (namespace) parts.push(`-H ${quoted(`x-echoer-namespace: ${namespace}`)}`);
+  if (body !== undefined) parts.push(`-H 'Content-Type: application/json' -d ${quoted(JSON.stringify(body))}`);
+  return parts.join(" \\\n  ");
+}
+
+/** Quote a word for a POSIX shell. */
+export function quoted(word: string): string {
+  return /^[A-Za-z0-9_./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,72 @@
+// The page: the frame, and the screen of the address.
+import { render } from "preact";
+import type { JSX } from "preact";
+import { lazy, Suspense } from "preact/compat";
+import { Frame } from "./screens/frame";
+import { Now } from "./screens/now";
+import { RunScreen } from "./screens/run";
+import { Runs } from "./screens/runs";
+import "./style.css";
+import { Empty, Skeleton } from "./ui/parts";
+import { href, usePlace } from "./ui/router";
+import { words } from "./words/en";
+
+const Inbox = lazy(async () => ({ default: (await import("./screens/inbox")).Inbox }));
+const Flows = lazy(async () => ({ default: (await import("./screens/flows")).Flows }));
+const FlowScreen = lazy(async () => ({ default: (await import("./screens/flows")).FlowScreen }));
+const ActionScreen = lazy(async () => ({ default: (await import("./screens/flows")).ActionScreen }));
+const Start = lazy(async () => ({ default: (await import("./screens/start")).Start }));
+const Edit = lazy(async () => ({ default: (await import("./screens/edit")).Edit }));
+const PlayScreen = lazy(async () => ({ default: (await import("./screens/play")).PlayScreen }));
+const Health = lazy(async () => ({ default: (await import("./screens/health")).Health }));
+const Admin = lazy(async () => ({ default: (await import("./screens/admin")).Admin }));
+const Settings = lazy(async () => ({ default: (await import("./screens/settings")).Settings }));
+
+function Screen(): JSX.Element {
+  const [first = "", name] = usePlace().path;
+  switch (first) {
+    case "":
+      return <Now />;
+    case "runs":
+      return name ? <RunScreen key={name} name={name} /> : <Runs />;
+    case "inbox":
+      return <Inbox />;
+    case "flows":
+      return name ? <FlowScreen key={name} name={name} /> : <Flows />;
+    case "actions":
+      return name ? <ActionScreen key={name} name={name} /> : <Flows />;
+    case "start":
+      return name ? <Start key={name} flow={name} /> : <Flows />;
+    case "edit":
+      return <Edit />;
+    case "play":
+      return name ? <PlayScreen key={name} flow={name} /> : <Flows />;
+    case "health":
+      return <Health />;
+    case "admin":
+      return <Admin />;
+    case "settings":
+      return <Settings />;
+    default:
+      return (
+        <Empty title={words.noPage}>
+          <a class="button" href={href([])}>
+            {words.now}
+          </a>
+        </Empty>
+      );
+  }
+}
+
+function App(): JSX.Element {
+  return (
+    <Frame>
+      <Suspense fallback={<Skeleton />}>
+        <Screen />
+      </Suspense>
+    </Frame>
+  );
+}
+
+const root = document.getElementById("app");
+if (root) render(<App />, root);

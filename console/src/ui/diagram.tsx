@@ -1,0 +1,227 @@
+// The diagram of a flow or run, as the server laid it out. One tab stop: the arrow keys go along the routes.
+import type { JSX } from "preact";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Graph, GraphEdge, GraphNode } from "../api/types";
+import { words } from "../words/en";
+import { plain } from "./text";
+
+interface Props {
+  graph: Graph;
+  selected?: string | null;
+  select?: (step: string) => void;
+  dimmed?: boolean;
+}
+
+const MARK = 40;
+
+/** The name of the step of a node; empty for the marks at begin and end. */
+export function stepOf(node: GraphNode): string {
+  return node.id.startsWith("step:") ? node.name : "";
+}
+
+export function Diagram({ graph, selected, select, dimmed }: Props): JSX.Element {
+  const layout = graph.layout;
+  const nodes = useMemo(() => new Map(graph.nodes.map((one) => [one.id, one])), [graph]);
+  const edges = useMemo(() => new Map(graph.edges.map((one) => [`${one.source} ${one.target}`, one])), [graph]);
+  const [focus, setFocus] = useState<string | null>(null);
+  const [zoom, setZoom] = useState(1);
+  const frame = useRef<HTMLDivElement>(null);
+  const at = focus ?? (selected ? `step:${selected}` : null) ?? graph.nodes.find((one) => one.current || one.failed)?.id ?? null;
+  const width = layout?.width ?? 0;
+  useEffect(() => {
+    const room = frame.current?.clientWidth ?? 0;
+    if (room && width) setZoom(Math.min(1, Math.max(0.35, (room - 24) / (width + 24))));
+  }, [width]);
+  if (!layout) return <List graph={graph} select={select} />;
+  const move = (event: KeyboardEvent): void => {
+    const here = at ? nodes.get(at) : graph.nodes[0];
+    if (!here) return;
+    const forward = graph.edges.filter((one) => one.source === here.id && one.target !== here.id).map((one) => one.target);
+    const back = graph.edges.filter((one) => one.target === here.id && one.source !== here.id).map((one) => one.source);
+    const siblings = back.length ? graph.edges.filter((one) => one.source === back[0]).map((one) => one.target) : [here.id];
+    const turn = (list: string[], by: number): string | undefined => list[(list.indexOf(here.id) + by + list.length) % list.length];
+    const next = {
+      ArrowDown: forward[0],
+      ArrowUp: back[0],
+      ArrowRight: turn(siblings, 1),
+      ArrowLeft: turn(siblings, -1),
+    }[event.key];
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      const step = stepOf(here);
+      if (step) select?.(step);
+    } else if (next) {
+      event.preventDefault();
+      setFocus(next);
+    }
+  };
+  return (
+    <div class={`diagram${dimmed ? " dimmed" : ""}`}>
+      <div class="diagram-tools">
+        <button type="button" class="quiet" onClick={() => setZoom(Math.max(0.2, zoom / 1.25))} aria-label={words.zoomOut}>
+          −
+        </button>
+        <span class="faint">{Math.round(zoom * 100)} %</span>
+        <button type="button" class="quiet" onClick={() => setZoom(Math.min(3, zoom * 1.25))} aria-label={words.zoomIn}>
+          +
+        </button>
+      </div>
+      <div
+        class="diagram-frame"
+        ref={frame}
+        tabIndex={0}
+        role="application"
+        aria-label={words.diagramOf(graph.name)}
+        aria-describedby="diagram-now"
+        onKeyDown={move}
+      >
+        <svg width={(width + 24) * zoom} height={(layout.height + 24) * zoom} viewBox={`-12 -12 ${width + 24} ${layout.height + 24}`} aria-hidden="true">
+          <defs>
+            <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto-start-reverse">
+              <path d="M0 0 L8 4 L0 8 z" />
+            </marker>
+          </defs>
+          {layout.boxes.map((box) => {
+            const node = nodes.get(box.id.split(/:(?=step:|begin:|done:|stopped:)/)[0] ?? box.id) ?? nodes.get(box.id);
+            return <Box key={`${box.id}/${box.scope}/${box.x}`} box={box} node={node} focused={box.id === at} selected={selected === node?.name} select={select} small={zoom < 0.3} />;
+          })}
+          {layout.ways.map((way, n) => (
+            <Way key={n} way={way} edge={edges.get(`${way.source} ${way.target}`) ?? edgeLike(edges, way.source, way.target)} small={zoom < 0.3} />
+          ))}
+        </svg>
+      </div>
+      <p id="diagram-now" class="visually-hidden" aria-live="polite">
+        {at && nodes.get(at) ? spoken(nodes.get(at) as GraphNode, graph) : ""}
+      </p>
+    </div>
+  );
+}
+
+function edgeLike(edges: Map<string, GraphEdge>, source: string, target: string): GraphEdge | undefined {
+  // In a large scope every route has an end of its own: `done:SCOPE:step:NAME`.
+  const end = /^((?:done|stopped):.*?):step:/.exec(target)?.[1];
+  return end ? edges.get(`${source} ${end}`) : undefined;
+}
+
+function spoken(node: GraphNode, graph: Graph): string {
+  const leads = graph.edges.filter((one) => one.source === node.id).map((one) => `${one.labels.join(" or ") || "then"} to ${one.target.split(":")[1] || one.target.split(":")[0]}`);
+  const state = node.failed ? words.failedHere : node.current ? words.isHere : node.visits ? words.visited(node.visits) : "";
+  return [node.name || node.kind, node.detail, state, leads.length ? words.leadsTo(leads.join(", ")) : ""].filter(Boolean).join(", ");
+}
+
+interface BoxProps {
+  box: { id: string; scope: string; x: number; y: number; w: number; h: number };
+  node: GraphNode | undefined;
+  focused: boolean;
+  selected: boolean;
+  small: boolean;
+  select: ((step: string) => void) | undefined;
+}
+
+function Box({ box, node, focused, selected, select, small }: BoxProps): JSX.Element {
+  if (!node) return <rect class="branch" x={box.x} y={box.y} width={box.w} height={box.h} rx={8} />;
+  const state = [node.kind, node.failed ? "failed" : node.current ? "current" : node.visits ? "visited" : "", focused ? "focused" : "", selected ? "selected" : ""].filter(Boolean).join(" ");
+  if (box.w < MARK && !node.name) {
+    const r = box.w / 2;
+    return (
+      <g class={`mark ${state}`}>
+        <circle cx={box.x + r} cy={box.y + r} r={r - 1} />
+        {node.kind === "stopped" ? <path d={`M${box.x + 5} ${box.y + 5} l8 8 m0 -8 l-8 8`} /> : null}
+      </g>
+    );
+  }
+  const step = stepOf(node);
+  const holds = box.h > 80;
+  return (
+    <g class={`node ${state}`} onClick={step && select ? () => select(step) : undefined}>
+      <title>{plain(`${node.name} ${node.detail}`)}</title>
+      <rect x={box.x} y={box.y} width={box.w} height={box.h} rx={9} />
+      {small ? null : (
+        <>
+          <text class="name" x={box.x + box.w / 2} y={box.y + (node.detail ? 17 : holds ? 22 : box.h / 2 + 4)}>
+            {plain(short(node.name))}
+          </text>
+          {node.detail ? (
+            <text class="detail" x={box.x + box.w / 2} y={box.y + 32}>
+              {plain(short(node.detail))}
+            </text>
+          ) : null}
+        </>
+      )}
+      {node.visits > 1 ? (
+        <text class="visits" x={box.x + box.w - 6} y={box.y + 12}>
+          {node.visits}×
+        </text>
+      ) : null}
+      {node.failed ? (
+        <text class="flag" x={box.x + 8} y={box.y + 14}>
+          ✕
+        </text>
+      ) : null}
+    </g>
+  );
+}
+
+function short(text: string): string {
+  return text.length > 34 ? `${text.slice(0, 33)}…` : text;
+}
+
+function Way({ way, edge, small }: { way: NonNullable<Graph["layout"]>["ways"][number]; edge: GraphEdge | undefined; small: boolean }): JSX.Element {
+  const taken = (edge?.visits ?? 0) > 0;
+  const [first, last] = [way.points[0], way.points[way.points.length - 1]];
+  const path = way.loop && first && last ? `M${first[0]} ${first[1]} C${first[0] + 30} ${first[1] - 6} ${last[0] + 30} ${last[1] + 6} ${last[0]} ${last[1]}` : smooth(way.points);
+  const labels = edge?.labels ?? [];
+  return (
+    <g class={`way${taken ? " taken" : ""}`}>
+      <path d={path} marker-end="url(#arrow)" />
+      {small
+        ? null
+        : labels.map((label, n) => (
+            <text key={n} x={way.label[0]} y={way.label[1] + n * 15 - (labels.length - 1) * 7.5 + 4}>
+              {plain(short(label))}
+            </text>
+          ))}
+    </g>
+  );
+}
+
+function smooth(points: readonly [number, number][]): string {
+  const [first, ...rest] = points;
+  if (!first) return "";
+  let path = `M${first[0]} ${first[1]}`;
+  let [x, y] = first;
+  for (const [nextX, nextY] of rest) {
+    const middle = (y + nextY) / 2;
+    path += nextX === x ? ` L${nextX} ${nextY}` : ` C${x} ${middle} ${nextX} ${middle} ${nextX} ${nextY}`;
+    [x, y] = [nextX, nextY];
+  }
+  return path;
+}
+
+/** The same as a list: for readers that cannot use the picture, and for print. */
+export function List({ graph, select }: { graph: Graph; select?: ((step: string) => void) | undefined }): JSX.Element {
+  return (
+    <ul class="steps">
+      {graph.nodes
+        .filter((one) => stepOf(one))
+        .map((one) => (
+          <li key={one.id} class={one.failed ? "failed" : one.current ? "current" : one.visits ? "visited" : ""}>
+            <button type="button" class="quiet" onClick={() => select?.(one.name)}>
+              {plain(one.name)}
+            </button>{" "}
+            <span class="faint">{plain(one.detail)}</span>
+            <ul>
+              {graph.edges
+                .filter((edge) => edge.source === one.id)
+                .map((edge) => (
+                  <li key={edge.target}>
+                    {plain(edge.labels.join(" | ")) || "…"} → {plain(edge.target.split(":")[1] || edge.target.split(":")[0] || "")}
+                    {edge.visits ? <strong> {edge.visits}×</strong> : null}
+                  </li>
+                ))}
+            </ul>
+          </li>
+        ))}
+    </ul>
+  );
+}

@@ -1,0 +1,488 @@
+// The console in a browser, over a live server. The scenarios are those of one day: look, repair, answer, design.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+
+const { CONSOLE_URL: url, CONSOLE_TOKEN: admin, CONSOLE_SERVICE: service, CONSOLE_SHOTS: shots, CHROMIUM: executablePath } = process.env;
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const HOSTILE = '<img src=x onerror="window.hit=1">';
+let browser;
+const tokens = {};
+
+async function api(method, path, body, { token = admin, text } = {}) {
+  const response = await fetch(url + path, {
+    method,
+    headers: { authorization: `Bearer ${token}`, "content-type": text === undefined ? "application/json" : "text/plain" },
+    body: text ?? (body === undefined ? undefined : JSON.stringify(body)),
+  });
+  const found = await response.text();
+  assert.ok(response.ok, `${method} ${path}: ${response.status} ${found.slice(0, 300)}`);
+  return found ? JSON.parse(found) : null;
+}
+
+const FLOWS = `action charge addr = "${service}/nowhere"; args = (str order); return = (PAID | REFUSED); action_end
+/
+action review method = human; args = (str order, float amount); return = (AGREE | REJECT); timeout = 1d; action_end
+/
+action guarded
+    addr = "${service}/answer"; args = (secret str key = secret "pay.key"); return = (OK); data = secret;
+action_end
+/
+flow order
+    input = (str order, float amount = 10.0);
+    deci Size => (when \${ $input.amount > 1000 } -> Review | else -> Charge);
+    deci Review => (AGREE -> Charge | REJECT -> stopped | TIMEOUT -> stopped) {
+        action = review; args = (order = \${ $input.order }, amount = \${ $input.amount });
+    };
+    # the money
+    step Charge => (PAID -> done | REFUSED -> stopped) { action = charge; args = (order = \${ $input.order }); };
+flow_end
+/
+flow slow
+    wait Rest => (DONE -> done) { for = 1h; };
+flow_end
+/
+flow sealed
+    step Use => (OK -> Rest) { action = guarded; };
+    wait Rest => (DONE -> done) { for = 1h; };
+flow_end`;
+
+before(async () => {
+  browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  for (const role of ["viewer", "clerk", "operator", "author"]) tokens[role] = (await api("POST", "/token", { name: role, role })).token;
+  await api("PUT", "/secret/pay.key", { value: "s3cr3t-of-the-bank" });
+  await api("POST", "/fsl", undefined, { text: FLOWS });
+  for (const [name, amount] of [["o-1", 50], ["o-2", 60], ["o-3", 5000], ["o-4", 6000]]) await api("POST", "/flow/order/runs", { name, input: { order: name, amount }, labels: { team: "a" } });
+  for (const name of ["s-1", "s-2"]) await api("POST", "/flow/slow/runs", { name });
+  await api("POST", "/flow/sealed/runs", { name: "sealed-1" });
+  await until(async () => (await api("GET", "/flowrun?status=failed&view=summary")).length === 2);
+});
+
+after(() => browser?.close());
+
+async function until(holds, seconds = 15) {
+  const end = Date.now() + seconds * 1000;
+  while (!(await holds())) {
+    assert.ok(Date.now() < end, `not so within ${seconds} s: ${holds}`);
+    await new Promise((next) => setTimeout(next, 50));
+  }
+}
+
+/** A page that is signed in. Errors in it and violations of its policy fail the test. */
+async function open(place, { token = admin, theme = "light", width = 1280 } = {}) {
+  const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: theme, reducedMotion: "reduce" });
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  const page = await context.newPage();
+  page.problems = [];
+  page.on("pageerror", (error) => page.problems.push(error.message));
+  page.on("console", (message) => /Content Security Policy|Trusted/.test(message.text()) && page.problems.push(message.text()));
+  if (token) await page.addInitScript((kept) => sessionStorage.getItem("echoer.session") ?? sessionStorage.setItem("echoer.session", JSON.stringify({ token: kept, namespace: "" })), token);
+  await page.goto(`${url}/${place}`);
+  return page;
+}
+
+async function close(page) {
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+}
+
+test("sign in: a wrong token is refused, the right one leads to the place that was asked for", async () => {
+  const page = await open("#/runs?status=failed", { token: null });
+  await page.getByLabel("Token").fill("ech_wrong");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("alert").waitFor();
+  await page.getByLabel("Token").fill(admin);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("link", { name: "o-1" }).waitFor();
+  assert.match(page.url(), /status=failed/);
+  assert.equal(await page.evaluate(() => localStorage.getItem("echoer.session")), null);
+  await close(page);
+});
+
+test("roles: a clerk sees the inbox only, a viewer may not retry and is told why", async () => {
+  const clerk = await open("#/inbox", { token: tokens.clerk });
+  await clerk.getByRole("heading", { name: "Inbox" }).waitFor();
+  assert.deepEqual(await clerk.locator("header nav a").allTextContents(), ["Inbox"]);
+  await close(clerk);
+  const viewer = await open("#/runs/o-1", { token: tokens.viewer });
+  const retry = viewer.getByRole("button", { name: "Retry from Charge" }).first();
+  await retry.waitFor();
+  assert.ok(await retry.isDisabled());
+  assert.match(await retry.getAttribute("title"), /POST \/flowrun/);
+  await close(viewer);
+});
+
+test("runs: filters are in the address, work on the server, and go back", async () => {
+  const page = await open("#/runs");
+  await page.getByRole("link", { name: "s-1", exact: true }).waitFor();
+  await page.getByLabel("Status", { exact: true }).selectOption("failed");
+  await page.getByRole("link", { name: "s-1", exact: true }).waitFor({ state: "detached" });
+  assert.match(page.url(), /status=failed/);
+  await page.locator("[data-find]").fill("team:a");
+  await page.locator("[data-find]").press("Enter");
+  await page.getByText("label: team:a").waitFor();
+  await page.goBack();
+  await page.goBack();
+  await page.getByRole("link", { name: "s-1", exact: true }).waitFor();
+  await page.locator("[data-find]").fill("o-2");
+  await page.locator("[data-find]").press("Enter");
+  await page.getByRole("heading", { name: "o-2", exact: true }).waitFor();
+  await close(page);
+});
+
+test("runs: nothing matches, and the page says which filter to drop", async () => {
+  const page = await open("#/runs?flow=order&status=paused");
+  await page.getByText("No run matches").waitFor();
+  await page.getByRole("link", { name: "without status: paused" }).click();
+  await page.getByRole("link", { name: "o-1", exact: true }).waitFor();
+  await close(page);
+});
+
+test("a failed run says why and where; when its action is mended, retry leads to the end", async () => {
+  const page = await open("#/runs/o-1");
+  await page.getByRole("heading", { name: "Why it failed at Charge" }).waitFor();
+  await page.getByText("step Charge => (PAID -> done").waitFor();
+  await page.locator(".entry", { hasText: "DeliveryFailed" }).first().click();
+  await page.getByText("nowhere").first().waitFor();
+  await page.goto(`${url}/#/edit?action=charge`);
+  const editor = page.locator(".editor .cm-content");
+  await editor.waitFor();
+  await editor.click();
+  await page.keyboard.press("Control+A");
+  await page.keyboard.press("Delete");
+  await page.keyboard.insertText(`action charge addr = "${service}/answer"; args = (str order); return = (PAID | REFUSED); action_end`);
+  await page.getByRole("button", { name: /Review changes \(1\)/ }).click();
+  await page.getByText(`+ action charge addr = "${service}/answer"`).waitFor();
+  await page.getByRole("button", { name: "Apply" }).click();
+  await page.waitForURL(/kind=action/);
+  await page.goto(`${url}/#/runs/o-1`);
+  await page.getByRole("button", { name: "Retry from Charge" }).first().click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("The same from a terminal").click();
+  await dialog.getByText("fsl retry o-1").waitFor();
+  await dialog.getByRole("button", { name: "Retry", exact: true }).click();
+  await dialog.getByText(/Done\./).waitFor();
+  await dialog.getByRole("button", { name: "Close" }).last().click();
+  await page.locator(".title .badge.succeeded").waitFor();
+  await close(page);
+});
+
+test("a run is paused, continued and stopped; what it waits for is said", async () => {
+  const page = await open("#/runs/s-1");
+  await page.getByText(/waits for a time/).waitFor();
+  await page.getByRole("button", { name: "Pause" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Pause" }).click();
+  await page.getByRole("dialog").getByText("The run is paused now.").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Continue" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Continue" }).click();
+  await page.getByRole("dialog").getByText("The run is running now.").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByText("More", { exact: true }).last().click();
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.getByLabel("Reason").fill("enough of it");
+  await page.getByRole("dialog").getByRole("button", { name: "Stop" }).click();
+  await page.getByRole("dialog").getByText(/Done/).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByText("enough of it").first().waitFor();
+  await close(page);
+});
+
+test("a command over selected runs tells the outcome of each", async () => {
+  const page = await open("#/runs?flow=order");
+  await page.getByRole("checkbox", { name: "o-2" }).check();
+  await page.getByRole("checkbox", { name: "o-3" }).check();
+  await page.getByRole("toolbar").getByRole("button", { name: "Retry" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Retry" }).click();
+  await page.getByText("1 done, 1 refused, of 2").waitFor();
+  await page.getByRole("dialog").getByText(/o-3/).waitFor();
+  await close(page);
+});
+
+test("a live run shows each move without a reload", async () => {
+  await api("POST", "/flow/slow/runs", { name: "s-live" });
+  const page = await open("#/runs/s-live");
+  await page.getByText("1 / 1").waitFor();
+  await api("POST", "/flowrun/s-live/vars", { vars: { seen: true } });
+  await page.getByText("2 / 2").waitFor({ timeout: 5000 });
+  await close(page);
+});
+
+test("inbox: what is asked in words, an answer with a note, and somebody who was faster", async () => {
+  const page = await open("#/inbox", { token: tokens.clerk });
+  await page.getByRole("button", { name: /Review.*o-3/ }).click();
+  await page.getByText("5,000").waitFor();
+  await page.getByText("What happens").waitFor();
+  await page.getByLabel("Note").fill("checked");
+  await page.getByRole("button", { name: /Agree/ }).click();
+  await page.getByRole("button", { name: "Send now" }).click();
+  await page.getByText("Answered: Agree").waitFor();
+  await until(async () => (await api("GET", "/flowrun/o-3")).spec.status === "succeeded");
+  await page.getByRole("button", { name: /Review.*o-4/ }).click();
+  await page.getByRole("button", { name: /Reject/ }).waitFor();
+  const [task] = (await api("GET", "/task")).filter((one) => one.flowId === "o-4");
+  await api("POST", "/step", { flowId: task.flowId, stepName: task.stepName, uuid: task.uuid, ackState: "REJECT", done: true });
+  await page.keyboard.press("r");
+  const send = page.getByRole("button", { name: "Send now" });
+  if (await send.isVisible().catch(() => false)) {
+    await send.click();
+    await page.getByText(/Somebody answered before you|Nothing waits for you/).first().waitFor();
+  }
+  await close(page);
+});
+
+test("edit: problems as typed, a fix, the last diagram stays, the draft survives a reload", async () => {
+  const page = await open("#/edit?flow=order");
+  const editor = page.locator(".editor .cm-content");
+  await editor.waitFor();
+  await page.getByText("0 errors, 0 warnings").waitFor();
+  await editor.click();
+  await page.keyboard.press("Control+A");
+  await page.keyboard.press("Delete");
+  const text = FLOWS.split("\n/\n")[3];
+  await page.keyboard.insertText(text.replace("AGREE -> Charge", "AGREE -> Chrage"));
+  await page.getByText(/'Chrage'/).first().waitFor();
+  await page.getByRole("button", { name: "Change to Charge" }).click();
+  await page.getByText("0 errors, 0 warnings").waitFor();
+  await page.keyboard.press("Control+End");
+  await editor.click();
+  await page.keyboard.press("Control+End");
+  await page.keyboard.insertText("\n/\nflow (");
+  await page.getByText(/[1-9] errors?/).waitFor();
+  assert.ok(await page.locator(".diagram svg").first().isVisible());
+  await page.reload();
+  await page.locator(".editor .cm-content").getByText("flow (").waitFor();
+  await page.evaluate(() => localStorage.clear());
+  await close(page);
+});
+
+test("save: a definition that somebody changed meanwhile is not overwritten", async () => {
+  const page = await open("#/edit?flow=slow");
+  const editor = page.locator(".editor .cm-content");
+  await editor.waitFor();
+  await editor.click();
+  await page.keyboard.press("Control+A");
+  await page.keyboard.press("Delete");
+  await page.keyboard.insertText("flow slow wait Rest => (DONE -> done) { for = 3h; }; flow_end");
+  await page.getByRole("button", { name: /Review changes \(1\)/ }).click();
+  await page.getByText("+ flow slow wait Rest").waitFor();
+  await api("POST", "/fsl", undefined, { text: "flow slow wait Rest => (DONE -> done) { for = 2h; }; flow_end" });
+  await page.getByRole("button", { name: "Apply" }).click();
+  await page.getByRole("dialog").getByRole("alert").waitFor();
+  assert.match((await api("GET", "/flow/slow")).spec.fsl ?? JSON.stringify(await api("GET", "/flow/slow")), /2h/);
+  await page.evaluate(() => localStorage.clear());
+  await close(page);
+});
+
+test("play: a person, a failure, time and back, on a virtual clock", async () => {
+  const page = await open("#/play/order");
+  await page.locator("form input").first().fill("o-9");
+  await page.locator("form input").nth(1).fill("5000");
+  await page.getByRole("button", { name: "Begin", exact: true }).click();
+  await page.getByRole("button", { name: /AGREE/ }).click();
+  await page.getByRole("button", { name: "Fails: 503" }).click();
+  await page.getByRole("button", { name: /is tried again/ }).click();
+  await page.getByText("delivery 2").waitFor();
+  await page.getByRole("button", { name: /PAID/ }).click();
+  await page.locator(".badge.succeeded").waitFor();
+  await page.getByRole("button", { name: /Back/ }).click();
+  await page.getByText("delivery 2").waitFor();
+  assert.equal((await api("GET", "/flowrun?name_prefix=run&view=summary")).length, 0);
+  await close(page);
+});
+
+test("start: a typed form, a wrong value at its field, and the run", async () => {
+  const page = await open("#/start/order");
+  const fields = page.locator("form.form > label input");
+  await fields.nth(0).fill("o-new");
+  await fields.nth(1).fill("many");
+  await page.getByText("This is no number.").waitFor();
+  assert.ok(await page.getByRole("button", { name: "Start", exact: true }).isDisabled());
+  await fields.nth(1).fill("12.5");
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await page.waitForURL(/#\/runs\//);
+  await page.locator(".title .badge").waitFor();
+  await close(page);
+});
+
+test("secrets: no clear text in the page, its storage or what it reads", async () => {
+  const page = await open("#/runs/sealed-1?side=data");
+  const read = [];
+  page.on("response", async (response) => read.push(await response.text().catch(() => "")));
+  await page.reload();
+  await page.getByRole("tab", { name: "History" }).click();
+  await page.locator(".entry").first().click();
+  await page.waitForTimeout(300);
+  const seen = [await page.content(), await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }])), ...read].join("\n");
+  assert.ok(!seen.includes("s3cr3t-of-the-bank"));
+  await close(page);
+});
+
+test("hostile texts stay texts on every screen", async () => {
+  await api("POST", "/fsl", undefined, { text: `action evil method = human; args = (str a); return = (OK); action_end\n/\nflow evil input = (str a); deci Ask => (OK -> done | TIMEOUT -> stopped) { action = evil; args = (a = \${ $input.a }); }; flow_end` });
+  await api("POST", "/flow/evil/runs", { name: HOSTILE, input: { a: HOSTILE }, labels: { x: HOSTILE } });
+  await api("POST", `/flowrun/${encodeURIComponent(HOSTILE)}/vars`, { vars: { [HOSTILE]: HOSTILE } });
+  for (const place of ["#/", "#/runs", `#/runs/${encodeURIComponent(HOSTILE)}`, `#/runs/${encodeURIComponent(HOSTILE)}?side=data`, "#/inbox", "#/health", "#/admin"]) {
+    const page = await open(place);
+    await page.waitForTimeout(500);
+    assert.equal(await page.evaluate(() => window.hit), undefined, place);
+    await close(page);
+  }
+});
+
+test("a server that fails is told, and the page tries again", async () => {
+  const page = await open("#/runs");
+  await page.getByRole("link", { name: "o-1", exact: true }).waitFor();
+  await page.route("**/flowrun?*", (route) => route.fulfill({ status: 503, headers: { "retry-after": "1" }, json: { message: "the store is away", error: { code: "service-error" } } }));
+  await page.getByLabel("Status", { exact: true }).selectOption("failed");
+  await page.getByText("the store is away").waitFor();
+  await page.unroute("**/flowrun?*");
+  await page.getByRole("link", { name: "o-2", exact: true }).or(page.getByText("No run matches")).first().waitFor();
+  await close(page);
+});
+
+test("tokens: one is made with an end, shown once, and revoked", async () => {
+  const page = await open("#/admin?tab=tokens");
+  await page.getByLabel("Name").fill("ci");
+  await page.getByRole("button", { name: "Make" }).click();
+  const text = await page.getByRole("dialog").locator("pre").textContent();
+  assert.match(text, /^ech_/);
+  assert.equal((await api("GET", "/me", undefined, { token: text })).role, "operator");
+  await page.getByRole("button", { name: "I have it" }).click();
+  const row = page.getByRole("row", { name: /^ci / });
+  await row.getByText(/in \d+ days|in 1 month|next month/).waitFor();
+  await row.getByRole("button", { name: "Revoke" }).click();
+  await row.waitFor({ state: "detached" });
+  await close(page);
+});
+
+const SCREENS = {
+  now: "#/",
+  runs: "#/runs",
+  run: "#/runs/o-2",
+  steps: "#/runs/s-2?tab=steps",
+  timeline: "#/runs/s-2?side=timeline",
+  data: "#/runs/s-2?side=data",
+  inbox: "#/inbox",
+  flows: "#/flows",
+  flow: "#/flows/order",
+  versions: "#/flows/order?tab=versions",
+  start: "#/start/order",
+  edit: "#/edit?flow=order",
+  play: "#/play/order",
+  health: "#/health",
+  events: "#/admin",
+  secrets: "#/admin?tab=secrets",
+  tokens: "#/admin?tab=tokens",
+  settings: "#/settings",
+};
+
+for (const theme of ["light", "dark"])
+  test(`accessible: axe finds nothing on any screen, ${theme}`, async () => {
+    const page = await open("#/", { theme });
+    const found = [];
+    for (const [name, place] of Object.entries(SCREENS)) {
+      await page.goto(`${url}/${place}`);
+      await page.locator("main h1").first().waitFor();
+      await page.waitForTimeout(name === "edit" ? 1200 : 500);
+      await page.screenshot({ path: `${shots}/${name}-${theme}.png` });
+      // axe is run through the protocol of the tools, which the page's policy does not bind.
+      await page.evaluate(axe);
+      const result = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }));
+      for (const one of result.violations) found.push(`${name}: ${one.id} ${one.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(", ")}`);
+    }
+    assert.deepEqual(found, []);
+    await page.context().close();
+  });
+
+test("360 pixels wide: nothing but diagrams and tables scrolls sideways", async () => {
+  const page = await open("#/", { width: 360 });
+  for (const [name, place] of Object.entries(SCREENS)) {
+    await page.goto(`${url}/${place}`);
+    await page.locator("main h1").first().waitFor();
+    await page.waitForTimeout(300);
+    await page.screenshot({ path: `${shots}/${name}-narrow.png` });
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= 360), name);
+  }
+  await close(page);
+});
+
+test("keyboard only: from the list to a retried run", async () => {
+  await api("POST", "/fsl", undefined, { text: `action charge addr = "${service}/nowhere"; args = (str order); return = (PAID | REFUSED); action_end` });
+  await api("POST", "/flow/order/runs", { name: "k-1", input: { order: "k-1" } });
+  await until(async () => (await api("GET", "/flowrun/k-1")).spec.status === "failed");
+  const page = await open("#/");
+  await page.locator("main h1").waitFor();
+  await page.keyboard.press("g");
+  await page.keyboard.press("r");
+  await page.getByRole("link", { name: "k-1", exact: true }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Retry from Charge" }).first().focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Retry", exact: true }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").getByText(/Done\./).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await close(page);
+});
+
+test("a newcomer: write a flow, play it, save it, start it, answer it, break it, mend it, retry it", async () => {
+  const page = await open("#/edit");
+  const editor = page.locator(".editor .cm-content");
+  await editor.waitFor();
+  await page.getByText("0 errors").waitFor();
+  await editor.click();
+  await page.keyboard.press("Control+A");
+  await page.keyboard.press("Delete");
+  const text = `action look method = human; args = (str what); return = (YES | NO); timeout = 1d; action_end
+/
+action tell addr = "${service}/gone"; args = (str what); return = (TOLD); action_end
+/
+flow newcomer
+    input = (str what);
+    deci Look => (YES -> Tell | NO -> stopped | TIMEOUT -> stopped) { action = look; args = (what = \${ $input.what }); };
+    step Tell => (TOLD -> done) { action = tell; args = (what = \${ $input.what }); };
+flow_end`;
+  await page.keyboard.insertText(text);
+  await page.getByText("0 errors, 0 warnings").waitFor();
+  await page.getByRole("button", { name: "Play", exact: true }).click();
+  await page.locator("form input").first().fill("the house");
+  await page.getByRole("button", { name: "Begin", exact: true }).click();
+  await page.getByRole("button", { name: /YES/ }).click();
+  await page.getByRole("button", { name: /TOLD/ }).click();
+  await page.locator(".play .badge.succeeded").waitFor();
+  await page.getByRole("button", { name: /Review changes \(3\)/ }).click();
+  await page.getByRole("button", { name: "Apply" }).click();
+  await page.waitForURL(/#\/flows\/newcomer/);
+  await page.getByRole("link", { name: "Start" }).click();
+  await page.locator("form.form > label input").first().fill("the house");
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await page.waitForURL(/#\/runs\//);
+  const name = decodeURIComponent(page.url().split("#/runs/")[1]);
+  await page.getByRole("link", { name: "Answer" }).click();
+  await page.getByRole("button", { name: /Yes/ }).click();
+  await page.getByRole("button", { name: "Send now" }).click();
+  await until(async () => (await api("GET", `/flowrun/${name}`)).spec.status === "failed");
+  await page.goto(`${url}/#/runs/${name}`);
+  await page.getByRole("heading", { name: "Why it failed at Tell" }).waitFor();
+  await page.goto(`${url}/#/edit?action=tell`);
+  await page.locator(".editor .cm-content").getByText("gone").waitFor();
+  await page.locator(".editor .cm-content").click();
+  await page.keyboard.press("Control+A");
+  await page.keyboard.press("Delete");
+  await page.keyboard.insertText(`action tell addr = "${service}/answer"; args = (str what); return = (TOLD); action_end`);
+  await page.getByRole("button", { name: /Review changes \(1\)/ }).click();
+  await page.getByRole("button", { name: "Apply" }).click();
+  await page.waitForURL(/#\/flows/);
+  await page.goto(`${url}/#/runs/${name}`);
+  await page.getByRole("button", { name: "Retry from Tell" }).first().click();
+  await page.getByRole("dialog").getByRole("button", { name: "Retry", exact: true }).click();
+  await page.getByRole("dialog").getByText(/Done\./).waitFor();
+  await page.keyboard.press("Escape");
+  await page.locator(".title .badge.succeeded").waitFor();
+  await close(page);
+});

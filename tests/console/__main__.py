@@ -1,0 +1,86 @@
+"""Try the console in Chromium: `make console-test`.
+
+A server that requires tokens, on a database in memory, and an action service that answers what its path says. The
+scenarios in `console/tests` run with Node's test runner and playwright; Chromium is installed with apt-get if it is
+missing. Screenshots are in `out/console`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final
+
+from chalicelib.config import Access, Settings
+from chalicelib.service.security.tokens import sha256
+from fsl.local.server import LocalServer
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+TOKEN: Final = "the token of the console's admin, long enough"
+OUT: Final = ROOT / "out" / "console"
+TIMEOUT_S: Final = 300
+
+
+class Service(BaseHTTPRequestHandler):
+    """Answers `/answer` with the first state of the request, and everything else with 404."""
+
+    def do_POST(self) -> None:
+        request: dict[str, Any] = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+        found = self.path == "/answer"
+        state = (request.get("ackStates") or [""])[0]
+        body = json.dumps({"ackState": state, "data": {"sent": True}}).encode() if found else b"no such path"
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the standard library
+        """Log nothing."""
+
+
+def chromium() -> str:
+    """Return the path of Chromium, which is installed if this machine has none."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        subprocess.run(["apt-get", "update", "-qq"], check=True)  # noqa: S607
+        packages = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"]
+        subprocess.run(packages, check=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})  # noqa: S603
+        found = shutil.which("chromium")
+    if found is None:
+        raise SystemExit("cannot find Chromium: install the package `chromium`")
+    return found
+
+
+def main() -> int:
+    """Return the exit code of the scenarios."""
+    browser = chromium()
+    OUT.mkdir(parents=True, exist_ok=True)
+    settings = Settings(
+        port=0, url="http://127.0.0.1:0", db=":memory:", auth=Access.TOKEN, admin_token_sha256=sha256(TOKEN)
+    )
+    service = ThreadingHTTPServer(("127.0.0.1", 0), Service)
+    threading.Thread(target=service.serve_forever, daemon=True).start()
+    with LocalServer(settings) as server:
+        environment = {
+            **os.environ,
+            "CONSOLE_URL": server.url,
+            "CONSOLE_TOKEN": TOKEN,
+            "CONSOLE_SERVICE": f"http://127.0.0.1:{service.server_address[1]}",
+            "CONSOLE_SHOTS": str(OUT),
+            "CHROMIUM": browser,
+        }
+        command = ["node", "--test", "--test-reporter=spec", "tests/"]
+        done = subprocess.run(command, cwd=ROOT / "console", env=environment, timeout=TIMEOUT_S, check=False)  # noqa: S603
+    service.shutdown()
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
