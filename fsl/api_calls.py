@@ -78,14 +78,51 @@ POST_ANALYZE: Final = Call("POST", "/analyze")
 POST_PLAY: Final = Call("POST", "/play")
 POST_FLOW_NAME_RUNS: Final = Call("POST", "/flow/{name}/runs", ("wait",))
 GET_FLOWRUN: Final = Call(
-    "GET", "/flowrun", ("metadata.name", "status", "flow", "version", "label", "since", "until", "error", "parent", "name_prefix", "undo", "waiting_for", "due_before", "limit", "cursor", "view")
+    "GET",
+    "/flowrun",
+    (
+        "metadata.name",
+        "status",
+        "flow",
+        "version",
+        "label",
+        "since",
+        "until",
+        "error",
+        "parent",
+        "name_prefix",
+        "undo",
+        "waiting_for",
+        "due_before",
+        "limit",
+        "cursor",
+        "view",
+    ),
 )
 GET_FLOWRUN_COUNT: Final = Call(
-    "GET", "/flowrun/count", ("status", "flow", "version", "label", "since", "until", "error", "parent", "name_prefix", "undo", "waiting_for", "due_before", "group")
+    "GET",
+    "/flowrun/count",
+    (
+        "status",
+        "flow",
+        "version",
+        "label",
+        "since",
+        "until",
+        "error",
+        "parent",
+        "name_prefix",
+        "undo",
+        "waiting_for",
+        "due_before",
+        "group",
+    ),
 )
 GET_FLOWRUN_NAME: Final = Call("GET", "/flowrun/{name}", ("wait", "view"))
 GET_FLOWRUN_NAME_HISTORY: Final = Call(
-    "GET", "/flowrun/{name}/history", ("after", "cursor", "limit", "order", "before", "step", "token", "event", "failed", "values")
+    "GET",
+    "/flowrun/{name}/history",
+    ("after", "cursor", "limit", "order", "before", "step", "token", "event", "failed", "values"),
 )
 GET_FLOWRUN_NAME_WATCH: Final = Call("GET", "/flowrun/{name}/watch", ("after", "cursor", "wait", "limit", "values"))
 POST_FLOWRUN_NAME_PAUSE: Final = Call("POST", "/flowrun/{name}/pause")
@@ -115,7 +152,25 @@ GET_TASK: Final = Call(
 POST_STEP: Final = Call("POST", "/step", ("namespace",))
 POST_STEP_NAME: Final = Call("POST", "/step/{name}")
 GET_STEP: Final = Call(
-    "GET", "/step", ("metadata.name", "status", "flow", "version", "label", "since", "until", "error", "parent", "name_prefix", "undo", "waiting_for", "due_before", "limit", "cursor")
+    "GET",
+    "/step",
+    (
+        "metadata.name",
+        "status",
+        "flow",
+        "version",
+        "label",
+        "since",
+        "until",
+        "error",
+        "parent",
+        "name_prefix",
+        "undo",
+        "waiting_for",
+        "due_before",
+        "limit",
+        "cursor",
+    ),
 )
 GET_STEP_NAME: Final = Call("GET", "/step/{name}")
 GET_TASK_LINK: Final = Call("GET", "/task/{link}")

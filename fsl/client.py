@@ -225,6 +225,7 @@ class Client:
     def watch(self, run: str, after: int = 0, seconds: float = math.inf) -> Iterator[Resource]:
         """Yield each history entry after `after` as it happens, until the run ends or the time is over."""
         until = time.monotonic() + seconds
+        may_have_ended = False
         while (left := until - time.monotonic()) > 0:
             wait = max(1, min(WATCH_TIMEOUT_S, math.ceil(left))) if math.isfinite(left) else WATCH_TIMEOUT_S
             query = {"after": str(after), "wait": str(wait)}
@@ -233,10 +234,11 @@ class Client:
             yield from entries
             if entries:
                 after = entries[-1]["seq"]
+                may_have_ended |= any(entry.get("to") in END_TARGETS for entry in entries)
             else:
                 _pause(response, left)
-            if not entries or entries[-1].get("to") in END_TARGETS:
-                spec = self.get("flowrun", run)["spec"]
+            if may_have_ended or not entries:
+                spec = self.call(api_calls.GET_FLOWRUN_NAME, run, query={"view": "summary"}).json()["spec"]
                 if spec["status"] in END_STATUSES and spec["seq"] <= after:
                     return
 

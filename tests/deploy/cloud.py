@@ -76,6 +76,7 @@ class Cloud:
         self._folder = folder
         self._acting: str | None = None
         self._throttled = False
+        self._slowness = 0
         self._environment = pytest.MonkeyPatch()
         self._services: dict[str, Services] = {}
 
@@ -195,6 +196,15 @@ class Cloud:
         finally:
             self._throttled = False
 
+    @contextmanager
+    def slow(self, milliseconds: int) -> Iterator[None]:
+        """A context manager in which each request of a function to DynamoDB takes so long."""
+        self._slowness = milliseconds
+        try:
+            yield
+        finally:
+            self._slowness = 0
+
     def settle(self) -> None:
         """Hand messages to their functions until none is due."""
         sources = self.sources()
@@ -255,6 +265,7 @@ class Cloud:
     def _record(self, handle: Callable[[Any], Any], request: Any) -> Any:
         if self._acting is not None:
             self.needs[self._acting].update(_needs(request))
+            self.clock.advance(self._slowness)
             if self._throttled and request.headers.get("X-Amz-Target", b"").startswith(b"DynamoDB"):
                 return THROTTLED
         return handle(request)

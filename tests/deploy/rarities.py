@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from chalicelib.service.batches.operator import COLLECTING_MS
+from chalicelib.service.ports.actions import NotTaken, Reply
+from chalicelib.service.ports.batches import CHUNK_ITEMS
 from chalicelib.service.ports.queues import QueueName
 from tests.deploy.cloud import Cloud
 from tests.hosts import answer_at_once
@@ -13,7 +16,13 @@ action lost addr = "http://lost.test/"; return = (OK | FAIL); retry = (max = 50,
 /
 action quick addr = "http://quick.test/"; return = (OK | FAIL); action_end
 /
+action never addr = "http://never.test/"; return = (UNDONE); retry = (max = 1); action_end
+/
 action sealed addr = "http://work.test/"; args = (secret str key, any x = null); return = (OK); action_end
+/
+flow taken_back
+    step Work => (OK -> stopped | FAIL -> stopped) { action = quick; undo = never() on OK; };
+flow_end
 /
 flow timed
     wait First => (DONE -> Quick) { for = 1h; };
@@ -107,11 +116,25 @@ def _dead_letters_are_shown_and_sent_again(cloud: Cloud) -> None:
 
 
 def _runs_are_found_for_a_batch(cloud: Cloud) -> None:
-    """By each index that a list uses."""
-    for select in ({"flow": "timed"}, {"status": "running"}, {"label": "team:payments"}, {"undo": "failed"}):
-        reply = cloud.request("POST", "/batch", {"select": select, "do": "pause"})
-        assert reply.status < 300, reply.text
+    """The API finds the first runs, and `wake` all others, by each index that a list uses."""
+    cloud.actions.script = _undo_nothing
+    for number in range(CHUNK_ITEMS + 1):
+        order = {"name": f"back-{number}", "labels": {"team": "returns"}}
+        assert cloud.request("POST", "/flow/taken_back/runs", order).status == 201
+    cloud.settle()
+    for select in ({"flow": "taken_back"}, {"status": "failed"}, {"label": "team:returns"}, {"undo": "failed"}):
+        with cloud.slow(COLLECTING_MS):
+            batch = cloud.request("POST", "/batch", {"select": select, "do": "pause"}).json
+        assert (batch["status"], batch["matched"]) == ("collecting", CHUNK_ITEMS), batch
+        cloud.pass_time(60_000)
         cloud.settle()
+        assert cloud.request("GET", f"/batch/{batch['id']}").json["matched"] > CHUNK_ITEMS
+    cloud.actions.script = answer_at_once
+
+
+def _undo_nothing(request: dict[str, Any]) -> Reply:
+    """Answer, but refuse the undo, whose action has the state UNDONE alone."""
+    return NotTaken("no", final=True) if request["ackStates"] == ["UNDONE"] else answer_at_once(request)
 
 
 def _dynamodb_refuses(cloud: Cloud) -> None:

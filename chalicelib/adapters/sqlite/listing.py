@@ -61,7 +61,7 @@ def count(database: Database, namespace: str, query: RunQuery, most: int) -> Cou
 
 
 def _total(database: Database, namespace: str, query: RunQuery) -> int:
-    return sum(count(database, namespace, query, MAX_COUNTED).by_status.values())
+    return min(MAX_COUNTED, sum(count(database, namespace, query, MAX_COUNTED).by_status.values()))
 
 
 def _heads(
