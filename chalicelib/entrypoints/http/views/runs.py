@@ -394,6 +394,7 @@ ROUTES: Final = (
         query=(*parameters.RUNS, parameters.VIEW),
         answers={200: list[responses.ListedRun]},
         paged=True,
+        headers=("x-total-approx",),
     ),
     Route(
         method="GET",
@@ -425,6 +426,7 @@ ROUTES: Final = (
         answers={200: list[responses.Entry]},
         errors=(404,),
         paged=True,
+        headers=("x-read",),
         example="its history",
     ),
     Route(
