@@ -21,8 +21,10 @@ from chalicelib.service.deliveries.deliver import Deliverer
 from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.deliveries.direct_client import DirectClient
 from chalicelib.service.deliveries.recorder import DeliveryRecorder
+from chalicelib.service.deliveries.statistics import DeliveryStatistics
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.details.activations import Activations
+from chalicelib.service.details.activity import ActivityReader
 from chalicelib.service.details.definitions import DefinitionDetails
 from chalicelib.service.details.items import Items
 from chalicelib.service.details.run_details import RunDetailReader
@@ -140,6 +142,8 @@ class Services:
     hook_log: DeliveryLog
     hook_notifier: HookNotifier
     stuck_watch: StuckWatch
+    statistics: DeliveryStatistics
+    activity: ActivityReader
     run_details: RunDetailReader
     items: Items
     activations: Activations
@@ -200,6 +204,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     slot_starter = SlotStarter(runs, definition_cache, advancer, factory, clock)
     scheduler = Scheduler(store, store.runs, queue, advancer, slot_starter, clock)
     breakers = Breakers(store.versioned_values, definition_cache, limiter, announcer, clock)
+    statistics = DeliveryStatistics(store.versioned_values, clock, is_on=settings.delivery_log)
     checker = DeliveryChecker(definition_cache, limiter, hold_gate, clock)
     webhook_key = partial(webhook_key_of, settings)
     answerer = Answerer(advancer, SignatureVerifier(webhook_key, clock))
@@ -235,7 +240,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
             direct_client,
             breakers,
             hold_gate,
-            DeliveryRecorder(store.deliveries, is_on=settings.delivery_log),
+            DeliveryRecorder(store.deliveries, statistics, is_on=settings.delivery_log),
             queue,
             clock,
         ),
@@ -285,6 +290,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         hook_log=hook_log,
         hook_notifier=HookNotifier(hook_book, adapters.caller, hook_log, webhook_key, clock, ids),
         stuck_watch=stuck_watch,
+        statistics=statistics,
+        activity=ActivityReader(runs, definition_cache, limiter),
         run_details=RunDetailReader(store.runs, limiter),
         items=Items(runs, definition_cache),
         activations=Activations(runs, store.deliveries, definition_cache),

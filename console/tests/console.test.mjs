@@ -343,6 +343,21 @@ test("a server that fails is told, and the page tries again", async () => {
   await close(page);
 });
 
+test("tokens: one is made with an end, shown once, and revoked", async () => {
+  const page = await open("#/admin?tab=tokens");
+  await page.getByLabel("Name").fill("ci");
+  await page.getByRole("button", { name: "Make" }).click();
+  const text = await page.getByRole("dialog").locator("pre").textContent();
+  assert.match(text, /^ech_/);
+  assert.equal((await api("GET", "/me", undefined, { token: text })).role, "operator");
+  await page.getByRole("button", { name: "I have it" }).click();
+  const row = page.getByRole("row", { name: /^ci / });
+  await row.getByText(/in \d+ days|in 1 month|next month/).waitFor();
+  await row.getByRole("button", { name: "Revoke" }).click();
+  await row.waitFor({ state: "detached" });
+  await close(page);
+});
+
 const SCREENS = {
   now: "#/",
   runs: "#/runs",

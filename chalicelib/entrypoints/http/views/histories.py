@@ -106,6 +106,7 @@ ROUTES: Final = (
         answers={200: list[responses.Entry]},
         errors=(404,),
         paged=True,
+        headers=("x-read",),
         example="its history",
     ),
     Route(

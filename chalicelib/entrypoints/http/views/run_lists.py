@@ -82,6 +82,7 @@ ROUTES: Final = (
         query=(*parameters.RUNS, parameters.VIEW),
         answers={200: list[responses.ListedRun]},
         paged=True,
+        headers=("x-total-approx",),
     ),
     Route(
         method="GET",

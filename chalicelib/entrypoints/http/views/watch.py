@@ -15,7 +15,7 @@ from chalicelib.entrypoints.http import pages, parameters
 from chalicelib.entrypoints.http.parameters import Parameter, integer
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
-from chalicelib.entrypoints.http.views.changes import SOURCES, Change
+from chalicelib.entrypoints.http.views.changes import SOURCES, Change, shape_of
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Malformed
@@ -80,7 +80,7 @@ def _positions(request: Request, now: Instant) -> Mapping[str, Instant]:
     `?resource=action?version=N&resource=flow?version=M`.
     The last event id of an EventSource takes precedence over the URL, because the URL stays the same.
     """
-    version = request.query.text("version")
+    version, _ = request.query.text("version"), shape_of(request)
     last_event_id = request.headers.get("last-event-id") or request.query.text("lastEventId")
     positions: dict[str, Instant] = {}
     for text in request.query.all("resource"):
