@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
@@ -162,9 +162,18 @@ class Reader:
         """Return runs that changed at `since` or later, as they are stored: their status did, or they are live and
         advanced."""
         found = {run.id: run for run in self._runs.stored_changes(namespace, since, MAX_CHANGED_RUNS)}
-        live = self._runs.stored(namespace, RunQuery(statuses=LIVE, limit=MAX_CHANGED_RUNS)).runs
-        found.update({run.id: run for run in live if run.updated_at >= since})
+        found.update({run.id: run for run in self._newest_live(namespace) if run.updated_at >= since})
         return tuple(found.values())
+
+    def _newest_live(self, namespace: str) -> Iterator[Run]:
+        """Yield the newest MAX_CHANGED_RUNS live runs, as they are stored."""
+        query = RunQuery(statuses=LIVE, limit=MAX_CHANGED_RUNS)
+        while query.limit:
+            listing = self._runs.stored(namespace, query)
+            yield from listing.runs
+            if listing.cursor is None:
+                return
+            query = replace(query, limit=query.limit - len(listing.runs), cursor=listing.cursor)
 
     def _newest_entries(self, run: Run, most: int = MAX_VIEWED_ENTRIES) -> tuple[Entry, ...]:
         """Return the newest entries, at most `most`. Their large values are references."""
