@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from fsl.cli.common import Json
-from fsl.cli.runs.filters import labels_of, moment_of
+from fsl.cli.filters import labels_of, moment_of
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
