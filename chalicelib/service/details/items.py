@@ -2,7 +2,7 @@
 
 While the each waits, its wait in the head knows which items have finished, failed, or not started, and the tokens in
 the head are those that run. What finished items returned is in blobs, in the order in which they finished. The errors
-of failed ones are in the history. Of an each that has returned, only the history tells what its items did.
+of failed ones are in the history. Of an each that has returned, only the history has what its items did.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def set_vars(request: Request, name: str) -> Json:
 
 
 def set_labels(request: Request, name: str) -> Json:
-    """Set and remove labels of the run, in whatever status it is. The lists find it by its new labels."""
+    """Set and remove labels of the run, in any status. The lists find it by its new labels."""
     body = bodies.read_optional(request.body, LabelsBody)
     if both := sorted(body.set.keys() & set(body.remove)):
         raise Invalid(f"`set` and `remove` both have {both[0]!r:.80}")
