@@ -392,7 +392,7 @@ def test_the_largest_values_hide_nothing(host: Host, value: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["/flowrun?limit=1000", "/flowrun?view=full", "/watch?resource=flowrun&version=1"])
-def test_a_request_needs_little_memory_whatever_runs_hold(host: Host, url: str) -> None:
+def test_a_request_needs_little_memory_however_large_runs_are(host: Host, url: str) -> None:
     defined(BIG)
     for number in range(8):
         begin(f"r{number}", x=["x" * 100] * 43_000)
