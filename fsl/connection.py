@@ -82,7 +82,7 @@ class Connection:
                     ),
                 )
             )
-        except (HTTPError, UnicodeError) as exc:
+        except (HTTPError, ValueError) as exc:
             raise NoResponse(_reason(exc)) from exc
 
 
