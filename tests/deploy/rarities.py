@@ -20,6 +20,10 @@ action never addr = "http://never.test/"; return = (UNDONE); retry = (max = 1); 
 /
 action sealed addr = "http://work.test/"; args = (secret str key, any x = null); return = (OK); action_end
 /
+flow waits
+    wait First => (CAME -> done) { events = (CAME = "early"); timeout = 3d; };
+flow_end
+/
 flow taken_back
     step Work => (OK -> stopped | FAIL -> stopped) { action = quick; undo = never() on OK; };
 flow_end
@@ -70,7 +74,7 @@ def happen(cloud: Cloud) -> None:
     for cloud.wakes_die in (False, True):
         _a_delivery_ends_a_wait(cloud)
         _a_dead_delivery_ends_a_wait(cloud)
-        _a_schedule_is_gone_when_it_is_due(cloud)
+        _an_event_came_early(cloud)
         _a_timer_is_due(cloud)
         _a_called_run_gets_a_secret(cloud)
         _dead_letters_are_shown_and_sent_again(cloud)
@@ -93,14 +97,12 @@ def _a_dead_delivery_ends_a_wait(cloud: Cloud) -> None:
     assert _status(cloud, run) == "succeeded"
 
 
-def _a_schedule_is_gone_when_it_is_due(cloud: Cloud) -> None:
-    text = "schedule hourly  flow = timed;  every = 1h;  schedule_end"
-    assert cloud.request("POST", "/schedule", {"data": text}).status < 300
+def _an_event_came_early(cloud: Cloud) -> None:
+    """The run finds it when it begins to wait, and then waits no longer."""
+    assert cloud.request("POST", "/event", {"name": "early", "ttl": "1h"}).status < 300
+    run = _start(cloud, "waits")
     cloud.settle()
-    assert cloud.request("DELETE", "/schedule/hourly").status < 300
-    cloud.pass_time(3_600_000)
-    cloud.sweep()
-    cloud.settle()
+    assert _status(cloud, run) == "succeeded"
 
 
 def _a_timer_is_due(cloud: Cloud) -> None:
