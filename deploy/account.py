@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from chalicelib.model.errors import EchoerError
 
@@ -42,11 +43,12 @@ class Account:
 
 def connect(say: Callable[[str], None]) -> Account:
     """Return the account of the environment, and say which it is. Raises NotDeployed if AWS does not accept it."""
-    account = Account(boto3.Session(), say)
     try:
+        # boto3 reads AWS_DEFAULT_REGION alone, unlike AWS's other tools.
+        account = Account(boto3.Session(region_name=os.environ.get("AWS_REGION") or None), say)
+        if not account.session.region_name:
+            raise NotDeployed("no region: set AWS_REGION, or `region` in the profile of AWS_PROFILE")
         say(f"account {account.number}, region {account.session.region_name}")
-    except NoRegionError as error:
-        raise NotDeployed("no region: set AWS_REGION, or `region` in the profile of AWS_PROFILE") from error
     except NoCredentialsError as error:
         raise NotDeployed(
             "no AWS credentials: set AWS_PROFILE, or sign in (`aws sso login`, `aws configure`)"

@@ -217,7 +217,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     trial = TrialAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, check_room)
     reader = Reader(store, runs, definition_cache, changes, clock)
     collector = Collector(reader.listing, store.batches, clock)
-    run_commands = RunCommands(runs, operator, Operator(runs, definition_cache, trial, announcer), signaler)
+    run_commands = RunCommands(runs, operator, Operator(runs, definition_cache, trial, announcer), signaler, secrets)
     audit = BatchAudit(is_open=settings.auth is Access.OPEN)
     batch_worker = BatchWorker(store.batches, collector, run_commands, audit, queue, clock, ids)
     return Services(
@@ -283,7 +283,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         task_links=TaskLinks(store.versioned_values, webhook_key, clock, ids),
         secrets=secrets,
         rates=Rates(clock),
-        batches=BatchOperator(store.batches, collector, batch_worker, queue, clock, ids),
+        batches=BatchOperator(store.batches, collector, batch_worker, secrets, queue, clock, ids),
         hold_book=hold_book,
         holds=HoldOperator(hold_book, store.definitions, queue, clock),
         hook_book=hook_book,

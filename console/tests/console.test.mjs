@@ -195,6 +195,9 @@ test("a command over selected runs tells the outcome of each", async () => {
   await page.getByRole("checkbox", { name: "o-2" }).check();
   await page.getByRole("checkbox", { name: "o-3" }).check();
   await page.getByRole("toolbar").getByRole("button", { name: "Retry" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "What would happen?" }).click();
+  await page.getByText("1 would be done, 1 refused, of 2").waitFor();
+  assert.equal((await api("GET", "/flowrun/o-2")).spec.status, "failed");
   await page.getByRole("dialog").getByRole("button", { name: "Retry" }).click();
   await page.getByText("1 done, 1 refused, of 2").waitFor();
   await page.getByRole("dialog").getByText(/o-3/).waitFor();

@@ -20,6 +20,8 @@ from tests.deploy.cloud import Cloud, Need, allows, grants
 from tests.deploy.life import live
 from tests.deploy.rarities import happen
 
+pytestmark = pytest.mark.timeout(900)
+
 RECORD: Final = Path(__file__).parent / "calls.json"
 
 ALL: Final = (*FUNCTIONS, AUTHORIZE)

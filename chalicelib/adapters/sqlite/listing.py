@@ -127,7 +127,7 @@ def _index(query: RunQuery) -> str:
 
 
 def _key(query: RunQuery) -> str:
-    """Return the table whose order is that of the index."""
+    """Return the table that is read in the order of the index."""
     return "labels" if _index(query) == "labels" else "runs"
 
 

@@ -1,4 +1,4 @@
-"""Pages of a run's history, forwards or backwards, whatever values the entries hold."""
+"""Pages of a run's history, forwards or backwards, however large the values of its entries are."""
 
 from __future__ import annotations
 
