@@ -89,8 +89,7 @@ UNSAYABLE: Final[tuple[Callable[[Case[Any], Json], bool], ...]] = (
     lambda case, error: "unknown field" in error["detail"],  # of a type that another call takes with more fields
     lambda case, error: "exclude each other" in error["detail"],
     lambda case, error: case.path == "/batch",  # the fields of `with` are those of the call that `do` names
-    lambda case, error: "either `script` or `continue`" in error["detail"],
-    lambda case, error: error["detail"].endswith("moves"),  # of all parts of a play together
+    lambda case, error: case.path == "/play",  # what it needs of its fields depends on the others
     lambda case, error: holds_whole_float(case.body),  # as in a query
     lambda case, error: "and the text has" in error["detail"],  # as many lines as another field
     lambda case, error: "belongs to `of=" in error["detail"],
