@@ -76,7 +76,6 @@ GET_FLOW_NAME_GRAPH: Final = Call("GET", "/flow/{name}/graph", ("format", "layou
 GET_FLOWRUN_NAME_GRAPH: Final = Call("GET", "/flowrun/{name}/graph", ("format", "layout"))
 POST_ANALYZE: Final = Call("POST", "/analyze")
 POST_PLAY: Final = Call("POST", "/play")
-POST_FLOW_NAME_RUNS: Final = Call("POST", "/flow/{name}/runs", ("wait",))
 GET_FLOWRUN: Final = Call(
     "GET",
     "/flowrun",
@@ -118,13 +117,8 @@ GET_FLOWRUN_COUNT: Final = Call(
         "group",
     ),
 )
+POST_FLOW_NAME_RUNS: Final = Call("POST", "/flow/{name}/runs", ("wait",))
 GET_FLOWRUN_NAME: Final = Call("GET", "/flowrun/{name}", ("wait", "view"))
-GET_FLOWRUN_NAME_HISTORY: Final = Call(
-    "GET",
-    "/flowrun/{name}/history",
-    ("after", "cursor", "limit", "order", "before", "step", "token", "event", "failed", "values"),
-)
-GET_FLOWRUN_NAME_WATCH: Final = Call("GET", "/flowrun/{name}/watch", ("after", "cursor", "wait", "limit", "values"))
 POST_FLOWRUN_NAME_PAUSE: Final = Call("POST", "/flowrun/{name}/pause")
 POST_FLOWRUN_NAME_CONTINUE: Final = Call("POST", "/flowrun/{name}/continue")
 POST_FLOWRUN_NAME_STOP: Final = Call("POST", "/flowrun/{name}/stop")
@@ -135,6 +129,12 @@ POST_FLOWRUN_NAME_VARS: Final = Call("POST", "/flowrun/{name}/vars")
 POST_FLOWRUN_NAME_LABELS: Final = Call("POST", "/flowrun/{name}/labels")
 DELETE_FLOWRUN_NAME: Final = Call("DELETE", "/flowrun/{name}")
 DELETE_FLOWRUN_NAME_UUID: Final = Call("DELETE", "/flowrun/{name}/{uuid}")
+GET_FLOWRUN_NAME_HISTORY: Final = Call(
+    "GET",
+    "/flowrun/{name}/history",
+    ("after", "cursor", "limit", "order", "before", "step", "token", "event", "failed", "values"),
+)
+GET_FLOWRUN_NAME_WATCH: Final = Call("GET", "/flowrun/{name}/watch", ("after", "cursor", "wait", "limit", "values"))
 GET_FLOWRUN_NAME_VALUE: Final = Call(
     "GET", "/flowrun/{name}/value", ("of", "seq", "path", "depth", "from", "count", "raw")
 )

@@ -58,7 +58,15 @@ def _constant(route: Route) -> str:
     comma = "," if len(route.query) == 1 else ""
     arguments = f'"{route.method}", "{route.path}"' + (f", ({names}{comma})" if names else "")
     line = f"{route.operation_id.upper()}: Final = Call({arguments})"
-    return line if len(line) <= MAX_LINE_CHARACTERS else line.replace(f"({arguments})", f"(\n    {arguments}\n)", 1)
+    if len(line) <= MAX_LINE_CHARACTERS:
+        return line
+    inner = f"    {arguments}"
+    if len(inner) > MAX_LINE_CHARACTERS:
+        query = "".join(f'        "{parameter.name}",\n' for parameter in route.query)
+        given = f"    ({names}{comma}),"
+        query = given if len(given) <= MAX_LINE_CHARACTERS else f"    (\n{query}    ),"
+        inner = f'    "{route.method}",\n    "{route.path}",\n{query}'
+    return line.replace(f"({arguments})", f"(\n{inner}\n)", 1)
 
 
 if __name__ == "__main__":

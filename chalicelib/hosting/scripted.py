@@ -119,7 +119,14 @@ class ScriptedHost(VirtualHost):
 
     def runs(self) -> tuple[Run, ...]:
         """All runs, called ones included, newest first."""
-        return self.services.runs.list(self.namespace, RunQuery(limit=_ALL)).runs
+        found: list[Run] = []
+        query = RunQuery(limit=_ALL)
+        while True:
+            listing = self.services.runs.list(self.namespace, query)
+            found += listing.runs
+            if listing.cursor is None:
+                return tuple(found)
+            query = replace(query, cursor=listing.cursor)
 
     def head(self, run: str) -> Run:
         """The run as it is stored: its secrets are encrypted. Raises NotFound."""

@@ -21,8 +21,10 @@ from chalicelib.service.deliveries.deliver import Deliverer
 from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.deliveries.direct_client import DirectClient
 from chalicelib.service.deliveries.recorder import DeliveryRecorder
+from chalicelib.service.deliveries.statistics import DeliveryStatistics
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.details.activations import Activations
+from chalicelib.service.details.activity import ActivityReader
 from chalicelib.service.details.definitions import DefinitionDetails
 from chalicelib.service.details.items import Items
 from chalicelib.service.details.run_details import RunDetailReader
@@ -140,6 +142,8 @@ class Services:
     hook_log: DeliveryLog
     hook_notifier: HookNotifier
     stuck_watch: StuckWatch
+    statistics: DeliveryStatistics
+    activity: ActivityReader
     run_details: RunDetailReader
     items: Items
     activations: Activations
@@ -200,6 +204,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     slot_starter = SlotStarter(runs, definition_cache, advancer, factory, clock)
     scheduler = Scheduler(store, store.runs, queue, advancer, slot_starter, clock)
     breakers = Breakers(store.versioned_values, definition_cache, limiter, announcer, clock)
+    statistics = DeliveryStatistics(store.versioned_values, clock, is_on=settings.delivery_log)
     checker = DeliveryChecker(definition_cache, limiter, hold_gate, clock)
     webhook_key = partial(webhook_key_of, settings)
     answerer = Answerer(advancer, SignatureVerifier(webhook_key, clock))
@@ -212,7 +217,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     trial = TrialAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, check_room)
     reader = Reader(store, runs, definition_cache, changes, clock)
     collector = Collector(reader.listing, store.batches, clock)
-    run_commands = RunCommands(runs, operator, Operator(runs, definition_cache, trial, announcer), signaler)
+    run_commands = RunCommands(runs, operator, Operator(runs, definition_cache, trial, announcer), signaler, secrets)
     audit = BatchAudit(is_open=settings.auth is Access.OPEN)
     batch_worker = BatchWorker(store.batches, collector, run_commands, audit, queue, clock, ids)
     return Services(
@@ -235,7 +240,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
             direct_client,
             breakers,
             hold_gate,
-            DeliveryRecorder(store.deliveries, is_on=settings.delivery_log),
+            DeliveryRecorder(store.deliveries, statistics, is_on=settings.delivery_log),
             queue,
             clock,
         ),
@@ -278,13 +283,15 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         task_links=TaskLinks(store.versioned_values, webhook_key, clock, ids),
         secrets=secrets,
         rates=Rates(clock),
-        batches=BatchOperator(store.batches, collector, batch_worker, queue, clock, ids),
+        batches=BatchOperator(store.batches, collector, batch_worker, secrets, queue, clock, ids),
         hold_book=hold_book,
         holds=HoldOperator(hold_book, store.definitions, queue, clock),
         hook_book=hook_book,
         hook_log=hook_log,
         hook_notifier=HookNotifier(hook_book, adapters.caller, hook_log, webhook_key, clock, ids),
         stuck_watch=stuck_watch,
+        statistics=statistics,
+        activity=ActivityReader(runs, definition_cache, limiter),
         run_details=RunDetailReader(store.runs, limiter),
         items=Items(runs, definition_cache),
         activations=Activations(runs, store.deliveries, definition_cache),

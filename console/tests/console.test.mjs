@@ -195,6 +195,9 @@ test("a command over selected runs tells the outcome of each", async () => {
   await page.getByRole("checkbox", { name: "o-2" }).check();
   await page.getByRole("checkbox", { name: "o-3" }).check();
   await page.getByRole("toolbar").getByRole("button", { name: "Retry" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "What would happen?" }).click();
+  await page.getByText("1 would be done, 1 refused, of 2").waitFor();
+  assert.equal((await api("GET", "/flowrun/o-2")).spec.status, "failed");
   await page.getByRole("dialog").getByRole("button", { name: "Retry" }).click();
   await page.getByText("1 done, 1 refused, of 2").waitFor();
   await page.getByRole("dialog").getByText(/o-3/).waitFor();
@@ -340,6 +343,21 @@ test("a server that fails is told, and the page tries again", async () => {
   await page.getByText("the store is away").waitFor();
   await page.unroute("**/flowrun?*");
   await page.getByRole("link", { name: "o-2", exact: true }).or(page.getByText("No run matches")).first().waitFor();
+  await close(page);
+});
+
+test("tokens: one is made with an end, shown once, and revoked", async () => {
+  const page = await open("#/admin?tab=tokens");
+  await page.getByLabel("Name").fill("ci");
+  await page.getByRole("button", { name: "Make" }).click();
+  const text = await page.getByRole("dialog").locator("pre").textContent();
+  assert.match(text, /^ech_/);
+  assert.equal((await api("GET", "/me", undefined, { token: text })).role, "operator");
+  await page.getByRole("button", { name: "I have it" }).click();
+  const row = page.getByRole("row", { name: /^ci / });
+  await row.getByText(/in \d+ days|in 1 month|next month/).waitFor();
+  await row.getByRole("button", { name: "Revoke" }).click();
+  await row.waitFor({ state: "detached" });
   await close(page);
 });
 

@@ -53,7 +53,7 @@ class Demo:
             story.LOG.setLevel(logging.NOTSET)
         if self._once:
             return 0 if done else 1
-        _print(f"still serving at {server.url}; try `fsl list` or `fsl shell` in another terminal")
+        _print(f"the console is at {server.url}/ and goes on serving; or try `fsl list` in another terminal")
         return None
 
     def _serve(self, callback: str) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -51,6 +52,23 @@ class TestDynamoStore(StoreContract):
         return dynamo
 
 
+@contextmanager
+def dynamo_reads(dynamo: DynamoStore) -> Iterator[list[Any]]:
+    """Provide the keys that batches of reads ask for inside a `with` block."""
+    asked: list[Any] = []
+
+    def record(params: dict[str, Any], **_: Any) -> None:
+        for request in params.get("RequestItems", {}).values():
+            asked.extend(request.get("Keys", ()))
+
+    events = dynamo.table.client.meta.events
+    events.register("before-parameter-build.dynamodb.BatchGetItem", record)
+    try:
+        yield asked
+    finally:
+        events.unregister("before-parameter-build.dynamodb.BatchGetItem", record)
+
+
 class TestWhatItCosts:
     """The costs of docs/architecture.md, 6."""
 
@@ -90,6 +108,50 @@ class TestWhatItCosts:
         with Counting(dynamo.table.client) as counted:
             dynamo.runs.list("ns", RunQuery(statuses=frozenset({Status.FAILED}), limit=10))
         assert counted.names == {"Query": keys.SHARDS, "BatchGetItem": 1}
+
+    @pytest.mark.parametrize(
+        ("query", "index", "queries", "heads"),
+        [
+            (RunQuery(undo_failed=True, flow="deploy", statuses=frozenset({Status.FAILED})), "undo_failed", 4, 3),
+            (RunQuery(labels=(("n", "3"),), statuses=frozenset({Status.FAILED})), None, 1, 1),
+            (RunQuery(labels=(("n", "3"), ("team", "a")), flow="deploy"), None, 2, 1),
+            (RunQuery(flow="deploy", statuses=frozenset({Status.FAILED})), "by_flow", 4, 30),
+            (RunQuery(error="E", flow="deploy"), "by_flow", 8, 30),
+            (RunQuery(error="E"), "listed", 8, 30),
+            (RunQuery(statuses=frozenset({Status.FAILED}), name_prefix="r2"), "listed", 4, 11),
+            (RunQuery(statuses=frozenset({Status.FAILED}), name_prefix="x"), "listed", 4, 0),
+            (RunQuery(parent="r5"), "listed", 20, 0),
+            (RunQuery(due_before=START + 70_000), "alarms", 4, 30),
+        ],
+    )
+    def test_a_list_reads_the_index_of_its_filters(
+        self, dynamo: DynamoStore, query: RunQuery, index: str | None, queries: int, heads: int
+    ) -> None:
+        """docs/how-to/find-runs.md"""
+        for number in range(30):
+            labels = {"n": number, "team": "a"}
+            run = a_run(f"r{number}", status=Status.FAILED, labels=labels, failed_undos=int(number % 10 == 0))
+            dynamo.runs.create(new(run))
+        with Counting(dynamo.table.client) as counted, dynamo_reads(dynamo) as read:
+            dynamo.runs.list("ns", query)
+        asked = [operation for operation in counted.operations if operation.name == "Query"]
+        assert {operation.index for operation in asked} == {index}
+        assert (len(asked), len(read)) == (queries, heads + (query.parent is not None))
+        assert counted.names.keys() <= {"Query", "BatchGetItem"}
+
+    @pytest.mark.parametrize(
+        ("query", "heads"),
+        [(RunQuery(statuses=frozenset({Status.FAILED})), 0), (RunQuery(), 3), (RunQuery(error="E"), 30)],
+    )
+    def test_runs_that_have_ended_are_counted_by_their_keys(
+        self, dynamo: DynamoStore, query: RunQuery, heads: int
+    ) -> None:
+        for number in range(33):
+            status = Status.FAILED if number < 30 else Status.RUNNING
+            dynamo.runs.create(new(a_run(f"r{number}", status=status)))
+        with dynamo_reads(dynamo) as read:
+            dynamo.runs.count("ns", query, 100)
+        assert len(read) == heads
 
     @pytest.mark.parametrize("flow_name", ["release", ""])
     def test_a_plain_runs_head_stays_within_one_unit_however_long_it_lives(

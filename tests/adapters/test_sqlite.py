@@ -15,7 +15,7 @@ from chalicelib.adapters.system import SystemClock
 from chalicelib.service.errors import Busy, ServiceError
 from chalicelib.service.ports.queues import QueueName
 from tests.adapters.queue_contract import MAX_RECEIVES, VISIBILITY, Bench, QueueContract
-from tests.adapters.samples import a_run, after, new
+from tests.adapters.samples import a_delivery, a_run, after, new
 from tests.adapters.store_contract import StoreContract
 from tests.fakes import FakeClock
 
@@ -54,6 +54,54 @@ def test_an_idle_receiver_wakes_when_a_delayed_message_comes_due(database: Datab
         queue.send(QueueName.WAKES, ["one"], delay=30)
         queue.send(QueueName.WAKES, ["other"], delay=60)
         assert sorted(future.result(timeout=2)[0].body for future in waiting) == ["one", "other"]
+
+
+def test_a_delivery_is_written_with_the_deletion_of_its_message(database: Database) -> None:
+    """It costs no commit of its own. Who reads it does not miss it before."""
+    store, queue, run = SqliteStore(database), SqliteQueue(database, FakeClock()), a_run()
+    queue.send(QueueName.DELIVERIES, ["a", "b"])
+    statements: list[str] = []
+    for body in ("a", "b"):
+        (message,) = queue.receive(QueueName.DELIVERIES, 1, 0)
+        database._writer.set_trace_callback(statements.append)
+        store.deliveries.put(run, a_delivery(body))
+        assert statements == []
+        queue.delete(QueueName.DELIVERIES, [message.receipt])
+        database._writer.set_trace_callback(None)
+        assert [text.split()[0] for text in statements] == ["BEGIN", "INSERT", "DELETE", "COMMIT"]
+        statements.clear()
+    assert database.rows("SELECT uuid FROM deliveries ORDER BY uuid") == [("a",), ("b",)]
+    store.deliveries.put(run, a_delivery("c"))
+    assert list(store.deliveries.of(run, "c", 9)) == [a_delivery("c")]
+
+
+def test_postponed_statements_wait_for_a_transaction_that_commits(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "echoer.db")
+    store, run = SqliteStore(database), a_run()
+    store.deliveries.put(run, a_delivery("a"))
+    with pytest.raises(ZeroDivisionError), database.transaction():
+        raise ZeroDivisionError
+    assert database.rows("SELECT uuid FROM deliveries") == []
+    for number in range(300):
+        store.deliveries.put(run, a_delivery(f"u{number:03}"))
+    assert len(database.rows("SELECT uuid FROM deliveries")) >= 200
+    database.close()
+    database = Database.open(tmp_path / "echoer.db")
+    assert len(database.rows("SELECT uuid FROM deliveries")) == 301
+    database.close()
+
+
+def test_postponed_statements_that_fail_are_dropped(database: Database) -> None:
+    database.change_later("INSERT INTO nothing VALUES (1)")
+    SqliteQueue(database, FakeClock()).send(QueueName.WAKES, ["kept"])
+    SqliteStore(database).deliveries.put(a_run(), a_delivery("a"))
+    with database.transaction() as connection:
+        connection.execute("UPDATE messages SET body = 'changed'")
+    assert database.rows("SELECT body FROM messages") == [("changed",)]
+    assert database.rows("SELECT uuid FROM deliveries") == []
+    SqliteStore(database).deliveries.put(a_run(), a_delivery("b"))
+    database.flush()
+    assert database.rows("SELECT uuid FROM deliveries") == [("b",)]
 
 
 def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ import pytest
 
 from chalicelib.adapters.sqlite.database import MEMORY, Database
 from chalicelib.adapters.sqlite.migrations import MIGRATIONS, backup_path
+from chalicelib.adapters.sqlite.store import SqliteStore
+from chalicelib.model.run import decode_run
 from chalicelib.service.errors import ServiceError
+from chalicelib.service.ports.runs import RunQuery
+from chalicelib.service.runs.matching import error_of, flow_of, parent_of
 from tests.adapters import released
 
 CURRENT = len(MIGRATIONS) + 1
@@ -122,3 +127,24 @@ def test_a_process_that_is_killed_while_it_migrates_leaves_the_file_usable(tmp_p
     assert (_version(path), _run_names(path)) == (CURRENT, runs)
     assert _run_names(backup_path(path, 1)) == runs
     assert not incomplete.exists()
+
+
+def test_runs_of_an_older_file_are_found_by_every_filter(tmp_path: Path) -> None:
+    path = released.sqlite_file(tmp_path)
+    database = Database.open(path)
+    store = SqliteStore(database)
+    found = 0
+    for namespace in ("default", "other"):
+        for run in store.runs.list(namespace, RunQuery(limit=1_000)).runs:
+            queries = [RunQuery(flow=flow_of(run), version=run.definition.version or None)]
+            if run.parent:
+                queries.append(RunQuery(parent=run.parent.run))
+            if error := error_of(run):
+                queries.append(RunQuery(error=error))
+            for query in queries:
+                assert run.name in [one.name for one in store.runs.list(namespace, replace(query, limit=1_000)).runs]
+            found += len(queries)
+    assert found > 5
+    stored: dict[str, str | None] = dict(database.rows("SELECT name, parent FROM runs"))
+    assert stored == {name: parent_of(decode_run(body)) for name, body in database.rows("SELECT name, body FROM runs")}
+    database.close()

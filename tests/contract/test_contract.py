@@ -70,12 +70,30 @@ QUICK: Final = settings(THOROUGH, max_examples=max(2, CASES // 10))
 
 PUBLIC: Final = {route.call for route in ROUTES if route.role is None}
 
+
+def holds_whole_float(value: Json) -> bool:
+    """Return whether the value holds a number such as 29.0 anywhere."""
+    if isinstance(value, dict):
+        return any(map(holds_whole_float, value.values()))
+    if isinstance(value, list):
+        return any(map(holds_whole_float, value))
+    return isinstance(value, float) and value.is_integer()
+
+
 UNSAYABLE: Final[tuple[Callable[[Case[Any], Json], bool], ...]] = (
     lambda case, error: error["code"] == "fsl-malformed",  # FSL has a grammar of its own
     lambda case, error: "cursor" in error["detail"] and "integer" not in error["detail"],  # cursors come from responses
     lambda case, error: "`name` must have printable characters only" in error["detail"],  # Unicode defines them
     lambda case, error: "because `done` is true" in error["detail"],  # rules between fields would spoil clients
     lambda case, error: "`error` needs an `ackState`" in error["detail"],
+    lambda case, error: "unknown field" in error["detail"],  # of a type that another call takes with more fields
+    lambda case, error: "exclude each other" in error["detail"],
+    lambda case, error: case.path == "/batch",  # the fields of `with` are those of the call that `do` names
+    lambda case, error: case.path == "/play",  # what it needs of its fields depends on the others
+    lambda case, error: holds_whole_float(case.body),  # as in a query
+    lambda case, error: "and the text has" in error["detail"],  # as many lines as another field
+    lambda case, error: "belongs to `of=" in error["detail"],
+    lambda case, error: "`select`" in error["detail"],  # its filters are those of a list, as parameters
     lambda case, error: "name different namespaces" in error["detail"],  # by one of two
     lambda case, error: any(
         isinstance(value, float) for value in case.query.values()
@@ -94,6 +112,8 @@ def schema_of(under: Settings, **more: Json) -> schemathesis.BaseSchema:
     def filter_failure(context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
         if type(failure).__name__ == "AllowHeaderMismatch" and case.path == "/":
             return False  # the document does not describe AWS's protocol, which is `POST /`
+        if type(failure).__name__ == "JsonSchemaError" and case.query.get("raw"):
+            return False  # the value itself, of any form
         if not isinstance(failure, RejectedPositiveData):
             return True
         if case.path.startswith("/task/"):
@@ -148,6 +168,9 @@ def _prepared(host: Host, under: Settings) -> Seen:
     hosting.use(host.services)
     story.settle(host)
     call("POST", "/flowrun/ship_7/stop")
+    for number in range(4):
+        call("POST", "/flow/shipping/runs", {"name": f"ended-{number}"})
+        call("POST", f"/flowrun/ended-{number}/stop")
     call("POST", "/flow/order/runs", {"name": "o-9", "input": {"order": "o-9", "amount": 5000}})
     call("POST", "/action", {"data": "action alone method = human; return = (YES | NO); action_end"})
     call("POST", "/flow", {"data": "flow alone wait W => (DONE -> done) { for = 1s; }; flow_end"})
@@ -180,7 +203,7 @@ def meet(case: Case[Any], seen: Seen) -> None:
     kind = "step token" if case.operation.label == "POST /step/{name}" else case.path.split("/")[1]
     if found := known.get(kind, []):
         one = found[drawn // 2 % len(found)]
-        case.path_parameters.update({name: one[name] for name in case.path_parameters})
+        case.path_parameters.update({name: one[name] for name in case.path_parameters if name in one})
     if case.operation.label == "POST /step" and known["answer"] and isinstance(case.body, dict):
         case.body.update(known["answer"][drawn // 2 % len(known["answer"])])
 
@@ -211,7 +234,7 @@ def nothing_else(ctx: CheckContext, response: Response, case: Case[Any]) -> None
     more = OF_PAGES if "text/html" in told["content"] else set()
     assert set(response.headers) <= OF_HTTP | more | set(told.get("headers", ())), response.headers
     content = told["content"].get("application/json")
-    if content is not None and response.headers["content-type"] == ["application/json"]:
+    if content is not None and not case.query.get("raw") and response.headers["content-type"] == ["application/json"]:
         schema = {**content["schema"], "components": {"schemas": COMPONENTS}}
         Draft202012Validator(schema).validate(response.json())
 

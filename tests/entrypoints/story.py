@@ -342,7 +342,7 @@ def _ends(say: Teller) -> None:
     say("the flow of that uuid", "DELETE", "/flow/{name}/{uuid}", name="shipping", uuid=flow["metadata"]["uuid"])
     say("whatever flow has the name", "DELETE", "/flow/{name}", name="order")
     say("the flow with an each", "DELETE", "/flow/{name}", name="parcels")
-    action = say("another action", "GET", "/action/{name}", name="ship")
+    (action,) = say("another action", "GET", "/action", **{"metadata.name": "ship"})
     say("the action of that uuid", "DELETE", "/action/{name}/{uuid}", name="ship", uuid=action["metadata"]["uuid"])
     say("whatever action has the name", "DELETE", "/action/{name}", name="charge")
     event = say("again", "POST", "/eventtype", {"data": EVENT})

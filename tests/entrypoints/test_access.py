@@ -635,7 +635,6 @@ def test_settings_are_read() -> None:
         max_steps=5,
         keep=90 * 86_400_000,
         secrets_key=f"{KEY}, {KEY}",
-        delivery_log=True,
     )
 
 

@@ -222,6 +222,36 @@ def test_what_a_run_sent_its_items_and_its_cost(host: Host) -> None:
     assert "| writes" in said("cost r")[1]
 
 
+def test_many_runs_are_commanded(host: Host) -> None:
+    defined(WORK, TWO)
+    for name in ("r", "s"):
+        call("POST", "/flow/two/runs", {"name": name, "input": {"order": "1"}})
+    host.settle()
+    reply, first = said("batch stop --flow two --name-prefix r --arg reason=enough")
+    assert reply == "OK"
+    host.settle()
+    assert call("GET", "/flowrun/r").json["spec"]["last_err"] == "enough"
+    assert call("GET", "/flowrun/s").json["spec"]["status"] == "running"
+    assert f"| {first} | stop | done   | 1       | 1 " in said(f"batch {first}")[1]
+    assert first in said("batch")[1]
+    assert said("batch stop")[0] == "ERR"
+    assert said("batch stop a b")[0] == "ERR"
+    assert said(f"batch stop {first}")[0] == "Raw"
+    assert said("batch retry --flow two --rate fast") == (
+        "ERR",
+        "--rate must be a number of runs per second, not 'fast'",
+    )
+    _, dry = said("batch retry --flow two --dry-run --rate 5")
+    host.settle()
+    assert "| s   | refused |" in said(f"batch {dry}")[1]
+
+
+def test_what_a_hook_delivered(host: Host) -> None:
+    defined('hook pager addr = "http://work.test/in"; on = (run.started); hook_end')
+    assert said("deliveries pager") == ("NIL", "")
+    assert said("deliveries nothing")[0] == "ERR"
+
+
 def test_actions_and_flows_are_paused(host: Host) -> None:
     started()
     assert {
@@ -237,7 +267,7 @@ def test_actions_and_flows_are_paused(host: Host) -> None:
         ("retry r --version", "--version needs a value; usage: retry RUN [STEP]"),
         ("answer Review AGREE", "'Review' must have the form RUN.STEP"),
         ("list flow --status failed", "a list of type flow takes no filters"),
-        ("label r a:b=1", "the name of a label must have no colon"),
+        ("label r a:b=1", "the name of a label must be text without a colon"),
     ],
 )
 def test_wrong_options_are_answered_with_advice(host: Host, command: str, advice: str) -> None:

@@ -32,6 +32,7 @@ def test_labels_of_an_ended_run_change_too(host: Host) -> None:
     ("body", "status"),
     [
         ({"set": {"a:b": 1}}, 400),
+        ({"set": {"": 1}}, 400),
         ({"set": {"a": 1}, "remove": ["a"]}, 422),
         ({"labels": {"a": 1}}, 400),
         ({"set": {"a": "x" * 300}}, 413),

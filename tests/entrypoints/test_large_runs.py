@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from chalicelib.entrypoints.http.adapter import MAX_RESPONSE_BYTES
 from chalicelib.entrypoints.http.pages import MAX_PAGE_BYTES
 from chalicelib.entrypoints.http.presenters.run_steps import MAX_REPEATED_BYTES
 from chalicelib.entrypoints.http.presenters.summaries import MAX_ERROR_CHARACTERS
-from chalicelib.entrypoints.http.views.runs import SMALL_LIST_BYTES
+from chalicelib.entrypoints.http.views.run_lists import SMALL_LIST_BYTES
 from chalicelib.service.runs.references import MAX_SHOWN_BYTES, PREVIEW_CHARACTERS
 from tests.entrypoints.gateway import Reply, call
 from tests.entrypoints.steps import answered, defined, started
@@ -388,6 +389,22 @@ def test_the_largest_values_hide_nothing(host: Host, value: str) -> None:
     (shown,) = call("GET", "/flowrun").json
     assert shown["spec"]["global_variable"]["v"]["bytes"] == len(json.dumps(value))
     assert call("GET", "/step/r.A").json["spec"]["response"] == {"state": "OK"}
+
+
+@pytest.mark.parametrize("url", ["/flowrun?limit=1000", "/flowrun?view=full", "/watch?resource=flowrun&version=1"])
+def test_a_request_needs_little_memory_however_large_runs_are(host: Host, url: str) -> None:
+    defined(BIG)
+    for number in range(8):
+        begin(f"r{number}", x=["x" * 100] * 43_000)
+    host.clock.advance(1_000)
+    assert call("GET", url).status == 200
+    tracemalloc.start()
+    try:
+        assert call("GET", url).status == 200
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4_500_000
 
 
 def test_ten_thousand_items_hide_nothing(host: Host) -> None:

@@ -320,9 +320,33 @@ def test_large_args_end_a_page_early_and_block_nothing(guarded: Host) -> None:
         asked(name, doc="x" * 1_500_000)
         guarded.clock.advance(1)
     reply = call("GET", "/task", headers=ADMIN)
-    assert [task["flowId"] for task in reply.json] == ["a"]
+    (task,) = reply.json
+    assert (task["flowId"], task["args"]["pin"]) == ("a", "***")
+    shown = task["args"]["doc"]
+    assert shown["$ref"] == f"/flowrun/a/activation/{task['uuid']}"
+    assert (shown["bytes"], shown["preview"][:3]) == (1_500_002, '"xx')
+    stored = call("GET", shown["$ref"], headers=ADMIN).json["args"]["doc"]
+    assert call("GET", stored["$ref"], headers=ADMIN).json == "x" * 1_500_000
     rest = call("GET", f"/task?cursor={reply.headers['x-next-cursor']}", headers=ADMIN)
     assert [task["flowId"] for task in rest.json] == ["b"]
+
+
+def test_a_task_with_more_than_a_response_can_hold_is_listed(guarded: Host) -> None:
+    names = ", ".join(f"str a{number}" for number in range(4))
+    args = ", ".join(f"a{number} = ${{ $input.doc }}" for number in range(4))
+    defined = f"""action many method = human; args = ({names}); return = (OK); action_end
+    /
+    flow many
+        input = (str doc);
+        step M => (OK -> done | TIMEOUT -> stopped) {{ action = many; args = ({args}); }};
+    flow_end"""
+    assert call("POST", "/fsl", defined, headers=ADMIN).status == 200
+    body = {"name": "m", "input": {"doc": "y" * 4_000_000}}
+    assert call("POST", "/flow/many/runs", body, headers=ADMIN).status == 201
+    (task,) = inbox()
+    assert {shown["bytes"] for shown in task["args"].values()} == {4_000_002}
+    page = call("GET", path_of(task["links"]["OK"]["page"]))
+    assert (page.status, len(page.text) < 50_000) == (200, True)
 
 
 # ── signed links ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -194,7 +194,6 @@ def test_the_history_is_paged_and_complete(host: Host) -> None:
         "error_name": "",
         "vars": {"v": 1},
         "removed": [],
-        "late": False,
         "branch": "",
         "item": None,
         "undo": False,

@@ -31,6 +31,14 @@ flow waiting
     wait W => (GO -> done) { events = (GO = "go"); timeout = 10d; };
 flow_end
 """
+SECRET_FSL: Final = """
+action told addr = "http://y/"; args = (secret str token); return = (OK); action_end
+/
+flow s
+    input = (secret str token);
+    step One => (OK -> done) { action = told; args = (token = ${ $input.token }); };
+flow_end
+"""
 FAILED: Final = RunQuery(statuses=frozenset({Status.FAILED}))
 
 RECEIVED_AGAIN_MS: Final = 30 * 60_000
@@ -195,6 +203,19 @@ class TestCommands:
         assert now(host, batch).counts == {BatchOutcome.DONE: 3}
         assert host.run("r0").definition.version == 2
 
+    def test_values_that_may_be_secret_are_stored_encrypted(self) -> None:
+        host = hosted()
+        host.submit(SECRET_FSL)
+        host.start("s", token="t0p")
+        host.services.operator.stop(NS, "r")
+        args: dict[str, Any] = {"input": {"token": "br4nd new"}, "reason": "leaked"}
+        batch = create(host, names=("r",), args=args)
+        assert batch.args["reason"] == "leaked"
+        assert "br4nd" not in str(host.store.batches.load(NS, batch.id))
+        host.pass_time(5_000)
+        assert now(host, batch).counts == {BatchOutcome.DONE: 1}
+        assert host.actions.requests[-1]["token"] == "br4nd new"
+
     def test_the_history_says_who_commanded_the_runs(self) -> None:
         host = with_failed(1)
         batch = create(host)
@@ -285,7 +306,7 @@ class Watched(RunCommands):
 
     def __init__(self, host: Host, before: Before) -> None:
         services = host.services
-        super().__init__(services.runs, services.operator, services.operator, services.signaler)
+        super().__init__(services.runs, services.operator, services.operator, services.signaler, services.secrets)
         self._before = before
 
     def execute(self, namespace: str, batch: Batch, target: Target, *, repeats: bool) -> Result:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.hosts import Host
 
-MAX_CALLS = 255
+MAX_CALLS = 270
 """Calls of one callback: decided on, sent and written in the memory store."""
 
 

@@ -8,9 +8,13 @@ from typing import Final
 import pytest
 
 from chalicelib.adapters.virtual import Script
+from chalicelib.engine.events import ActionHeld
+from chalicelib.hosting import assemble
 from chalicelib.model.holds import HeldKind
 from chalicelib.model.status import Status
-from chalicelib.service.errors import NotFound
+from chalicelib.service.errors import NotFound, TooLarge
+from chalicelib.service.holds.book import MAX_AGE_MS, Holds, Pause
+from chalicelib.service.holds.commands import MAX_PAUSED
 from chalicelib.service.ports.actions import NotTaken
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.runs.start import StartOrder
@@ -34,6 +38,14 @@ flow g
         branch a { step A => (OK -> done) { action = work; timeout = 40m; }; };
         branch b { step B => (OK -> done) { action = other; timeout = 40m; }; };
     };
+flow_end
+"""
+
+NOTICES: Final = """
+action told addr = "http://z/"; return = (OK); action_end
+/
+flow n
+    wait W => (GO -> done) { events = (GO = "go"); timeout = 10d; on_leave = told; };
 flow_end
 """
 
@@ -185,6 +197,20 @@ class TestActions:
         assert deadline == host.clock.now() + 30 * MINUTE
         assert host.run().suspended_at is None
 
+    def test_a_run_that_is_paused_while_its_delivery_is_put_off_sends_it_when_it_goes_on(self) -> None:
+        host = hosted()
+        pause(host)
+        host.start("f")
+        host.services.operator.pause(NS, "r")
+        uuid = host.uuid("One")
+        host.services.advancer.advance(NS, "r", lambda at, nonce: [ActionHeld(at=at, nonce=nonce, uuid=uuid, since=at)])
+        for received in host.queue.receive(QueueName.DELIVERIES, 10, 0):
+            host.queue.delete(QueueName.DELIVERIES, [received.receipt])
+        resume(host)
+        host.services.operator.resume(NS, "r")
+        host.settle()
+        assert len(host.actions.calls) == 1
+
     def test_a_lost_release_is_made_up_for(self) -> None:
         host = hosted()
         pause(host)
@@ -209,6 +235,40 @@ class TestActions:
         host.start("f")
         host.settle()
         assert len(host.actions.calls) == 1
+
+    def test_another_container_follows_a_pause_after_ten_seconds(self) -> None:
+        host = hosted()
+        assert host.services.hold_book.of(NS).actions == {}
+        other = assemble(host.services.settings, host.services.adapters)
+        other.holds.pause(NS, HeldKind.ACTION, "work")
+        host.clock.advance(MAX_AGE_MS - 1)
+        assert host.services.hold_book.of(NS).actions == {}
+        host.clock.advance(1)
+        assert host.services.hold_book.of(NS).actions.keys() == {"work"}
+
+    def test_so_many_actions_are_paused_and_no_more(self) -> None:
+        host = hosted()
+        full = Holds(actions={f"a{number}": Pause(0) for number in range(MAX_PAUSED)})
+        host.services.hold_book.write(NS, full, 0)
+        with pytest.raises(TooLarge):
+            pause(host)
+        host.services.hold_book.write(NS, Holds(actions=dict(list(full.actions.items())[1:])), 1)
+        pause(host)
+
+    def test_a_notice_of_a_paused_action_is_sent_after_the_pause(self) -> None:
+        host = hosted()
+        host.submit(NOTICES)
+        host.start("n")
+        host.settle()
+        pause(host, "told")
+        host.services.operator.stop(NS, "r")
+        host.pass_time(HOUR)
+        assert host.actions.calls == []
+        assert len(host.run().notices) == 1
+        resume(host, "told")
+        host.settle()
+        assert len(host.actions.calls) == 1
+        assert host.run().notices == ()
 
 
 class TestFlows:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Final
 
 import pytest
 
 from chalicelib.engine.errors import CommandRefused, DoesNotFit
-from chalicelib.model.run import Run
+from chalicelib.model.run import Pinned, PinnedUndo, Run, decode_run, encode
 from chalicelib.model.status import Status
 from chalicelib.service.ports.actions import NotTaken, Taken
 from tests.hosts import NS, Host, accept
@@ -304,3 +305,57 @@ def test_a_dry_run_says_what_fits() -> None:
     assert (found.fits, found.moved, found.version_before, found.version) == (True, False, 1, 2)
     assert [(token.token, token.step, token.target) for token in found.tokens] == [("0", "A", "A")]
     assert host.run().definition.version == 1
+
+
+def test_names_of_many_former_steps_are_offloaded_with_the_head() -> None:
+    """They are known for late answers, which are duplicates."""
+    last = 'step A => (OK -> done | BAD -> stopped) { action = work; args = (what = "A"); };'
+    former: set[str] = set()
+    host = waiting(f"flow f {last} flow_end")
+    for version in range(4):
+        names = [f"V{version}_{number}_{'x' * 90}" for number in range(550)]
+        steps = " ".join(f"set {name} => (DONE -> {after});" for name, after in pairwise([*names, "done"]))
+        assert set(migrated(host, f"flow f {last} {steps} flow_end").former_steps) == former
+        former |= set(names)
+    stored = host.store.runs.load(NS, "r")
+    assert stored is not None
+    assert len(encode(stored)) < 4_000
+    host.answer("A", "OK")
+    assert host.run().status is Status.SUCCEEDED
+
+
+def test_a_head_keeps_what_a_move_has_pinned() -> None:
+    host = waiting(UNDO)
+    host.answer("A", "OK")
+    host.settle()
+    run = migrated(
+        host, 'flow f step C => (OK -> done) { action = work; args = (what = "C"); }; flow_end', steps={"B": "C"}
+    )
+    activation = run.tokens[0].activation
+    assert activation is not None
+    assert activation.pinned == Pinned(step="B", states=("OK", "BAD"), args=("what", "n"))
+    assert run.undos[0].pinned == PinnedUndo()
+    assert decode_run(encode(run)) == run
+
+
+SECRET: Final = """
+action pay addr = "http://a.test/"; args = (str what, secret str key = secret "KEY"); return = (OK);
+    retry = (max = 5, delay = 1m); action_end
+/
+flow f step A => (OK -> done) { action = pay; args = (what = "A"); }; flow_end
+"""
+
+
+def test_a_secret_of_the_namespace_is_read_at_each_delivery() -> None:
+    host = Host(lambda _: NotTaken("it is busy", final=False))
+    host.services.secrets.put(NS, "KEY", "first", by="me")
+    host.submit(SECRET)
+    host.start("f")
+    host.settle()
+    host.submit(SECRET.replace('what = "A"', 'what = "B"'))
+    host.services.operator.migrate(NS, "r", "latest")
+    host.services.secrets.put(NS, "KEY", "second", by="me")
+    host.pass_time(60_000)
+    assert [(one["what"], one["key"]) for one in host.actions.requests[:2]] == [("A", "first"), ("A", "second")]
+    assert b"second" not in encode(host.run())
+    assert "refer to other secrets" in refused(host, SECRET.replace('secret "KEY"', 'secret "OTHER"'))

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from threading import RLock
+
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.adapters.memory.runs import MemoryRuns
 from chalicelib.engine.errors import TooLarge
 from chalicelib.engine.values.size_limits import MAX_VALUE_BYTES
 from chalicelib.model import formats
 from chalicelib.model.history import encode_page
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import encode
+from chalicelib.model.run import Run, encode
 from chalicelib.model.status import Status
 from chalicelib.service.ports.actions import Reply, Taken
+from chalicelib.service.ports.runs import NewRun
 from chalicelib.service.runs.answer import Answer
+from chalicelib.service.runs.offloading import OffloadingRunStore
 from chalicelib.service.runs.references import MAX_HEAD_BYTES, MAX_INLINE_BYTES
+from tests.adapters.samples import a_run
 from tests.hosts import NS, Host
 
 FLOW = """
@@ -50,6 +57,29 @@ def test_large_values_travel_on_and_the_head_stays_small(host: Host) -> None:
     assert (run.status, run.output, run.vars["kept"], run.input["big"]) == (Status.SUCCEEDED, big, big, big)
     assert [request["x"] for request in host.actions.requests] == [big, big]
     assert max(sizes) < 2 * MAX_INLINE_BYTES
+
+
+def test_a_large_value_that_stays_is_written_once() -> None:
+    written: list[str] = []
+
+    class Recording(MemoryRuns):
+        def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
+            written.extend(values)
+            super().put_blobs(run, values)
+
+    runs = OffloadingRunStore(Recording(RLock()))
+    run = a_run(vars={"v": "x" * 100_000})
+    runs.create(NewRun(run))
+    assert len(written) == 2  # the value and its preview
+    for version in range(2, 5):
+        run = replace(run, version=version, output="y" * 5_000 * (version - 1))
+        runs.save(run, version - 1)
+        assert runs.load("ns", "r1") == run
+    assert len(written) == 5  # and three outputs, too small for a preview
+    fresh = OffloadingRunStore(runs._runs)
+    assert fresh.load("ns", "r1") == run
+    fresh.save(replace(run, version=5), 4)
+    assert len(set(written)) == 5
 
 
 def head_size(host: Host) -> int:

@@ -90,7 +90,7 @@ REPAIRS: Final = (
     "redefine-alike",
     "redefine-alike",
 )
-TIMETABLE_ORDERS: Final = ("pause-schedule", "run-schedule", "redefine-schedule")
+TIMETABLE_ORDERS: Final = ("pause-schedule", "run-schedule", "redefine-schedule", "redefine-schedule")
 SWEEP_FAULTS: Final = ("two-sweepers", "sweep-missing", "stale-index")
 NATURAL: Final = ("message-before-commit", "conflict", "handler-timed-out", "clock-skew", "second-consumer")
 """What happens by itself, without a decision that could be left out."""

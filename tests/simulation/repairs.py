@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from chalicelib.hosting import Services
 from chalicelib.model import json_values, status
 from chalicelib.model.actions import Action, ArgType, Options, Parameter, Retry
-from chalicelib.model.flow import Flow, walk
+from chalicelib.model.flow import Flow, actions_named, walk
 from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.service.ports.definitions import Definition, Kind
@@ -68,9 +68,12 @@ class Repairs:
     # ── definitions ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _redefine_action(self) -> None:
-        """The service of an action moves; its new version takes one arg more, and returns its states in another order."""
+        """The service of an action moves; its new version has one more arg, and its states in another order."""
         fates, laws, namespace = self._stage.fates, self._stage.laws, self._namespace
-        name = ACTIONS[fates.below("action", len(ACTIONS))].name
+        newest = self._stage.store.definitions.latest(namespace, Kind.FLOW, [MAIN])[MAIN]
+        sent = sorted(actions_named(json_values.decode(newest.value, Flow)))
+        names = [action.name for action in ACTIONS if action.name in sent] or [action.name for action in ACTIONS]
+        name = names[fates.below("action", len(names))]
         attempts = fates.below("attempts", 3)
 
         def work(services: Services) -> None:

@@ -37,6 +37,9 @@ _ROUNDS: Final = 10
 _MAX_KEYS: Final = 10_000
 """The most index entries that are read for one page: some filters need no more than the name of a run."""
 
+_KEYS_AT_ONCE: Final = 1_000
+"""The most index entries that one request for them returns."""
+
 _FAILED: Final = frozenset({StatusClass.FAILED, StatusClass.CANCELED})
 
 
@@ -72,7 +75,9 @@ def count(table: Table, namespace: str, query: RunQuery, most: int) -> Counts:
     found: Counter[Status] = Counter()
     more = False
     for status_class in _classes(query):
-        part = replace(query, statuses=keys.STATUSES_OF[status_class] & (query.statuses or frozenset(Status)))
+        part = replace(
+            query, limit=_KEYS_AT_ONCE, statuses=keys.STATUSES_OF[status_class] & (query.statuses or frozenset(Status))
+        )
         counted = _count_entries if _is_known_by_index(part, status_class) else _count_heads
         numbers, is_cut = counted(table, namespace, part, most)
         found.update(numbers)
@@ -175,7 +180,7 @@ class _Positions:
 
 def _positions(table: Table, namespace: str, query: RunQuery, after: Position | None) -> Iterator[Position]:
     if query.due_before is not None:
-        yield from merge(*(_timers_in(table, namespace, query.due_before, n, after) for n in range(keys.SHARDS)))
+        yield from merge(*(_timers_in(table, namespace, query, query.due_before, n, after) for n in range(keys.SHARDS)))
         return
     query = _since_parent(table, namespace, query)
     sources = [_positions_in(table, query, after, None, keys.label(namespace, *label)) for label in query.labels]
@@ -250,15 +255,21 @@ def _positions_in(
         sort.between(lower, min(bounds)) if bounds else sort >= lower,
         index_name=index.name if index else None,
         scan_index_forward=False,
-        page_size=min(_HEADS_AT_ONCE, query.limit + 1),
+        page_size=_page_size(query),
     ):
         text = found.c if index else found.s
         if text not in bounds:
             yield text
 
 
+def _page_size(query: RunQuery) -> int:
+    """Return how many entries of an index are read at once: many, if the query passes over some by their keys."""
+    passes_over = query.name_prefix or query.parent is not None or len(query.labels) > 1
+    return _KEYS_AT_ONCE if passes_over else min(_KEYS_AT_ONCE, query.limit + 1)
+
+
 def _timers_in(
-    table: Table, namespace: str, before: Instant, number: int, after: Position | None
+    table: Table, namespace: str, query: RunQuery, before: Instant, number: int, after: Position | None
 ) -> Iterator[Position]:
     """Yield the timers of a shard that are set for a time before `before`, the next one first."""
     first = after or (0, "")
@@ -266,7 +277,7 @@ def _timers_in(
         keys.timers(number),
         table.item.al.between(first[0], before - 1),
         index_name=tables.TIMERS.name,
-        page_size=_HEADS_AT_ONCE,
+        page_size=_page_size(query),
     ):
         owner, name = keys.of_head(found.k)
         if owner == namespace and (int(found.al), name) > first:

@@ -61,7 +61,7 @@ def count(database: Database, namespace: str, query: RunQuery, most: int) -> Cou
 
 
 def _total(database: Database, namespace: str, query: RunQuery) -> int:
-    return sum(count(database, namespace, query, MAX_COUNTED).by_status.values())
+    return min(MAX_COUNTED, sum(count(database, namespace, query, MAX_COUNTED).by_status.values()))
 
 
 def _heads(
@@ -127,7 +127,7 @@ def _index(query: RunQuery) -> str:
 
 
 def _key(query: RunQuery) -> str:
-    """Return the table whose order is that of the index."""
+    """Return the table that is read in the order of the index."""
     return "labels" if _index(query) == "labels" else "runs"
 
 

@@ -134,8 +134,13 @@ def _late(transition: Transition, event: StepAcked) -> Outcome:
 
 
 def _ended_step(transition: Transition, event: StepAcked) -> str | None:
-    """Return the step of an activation that has ended; None if the run never issued its uuid for the event's step."""
-    steps = (event.step,) if event.step else (*transition.definition.steps, *transition.run.former_steps)
+    """Return the step of an activation that has ended; None if the run never issued its uuid for the event's step.
+
+    In a run that has moved to another version, the activation may have been issued for its step under another name.
+    """
+    named = (event.step,) if event.step else ()
+    is_sure = bool(event.step) and not transition.run.former_steps
+    steps = named if is_sure else (*named, *transition.definition.steps, *transition.run.former_steps)
     return next((step for step in steps if was_minted(transition.run.id, step, event.uuid)), None)
 
 

@@ -15,12 +15,15 @@ from chalicelib.model.status import Status
 def changed(transition: Transition, event: ActionHeld | ActionResumed) -> Outcome:
     """Suspend the activation, or let it go on. Late events are ignored."""
     token, run = transition.run.token_of(event.uuid), transition.run
-    if token is None or token.activation is None or run.status in status.ENDED or run.status is Status.PAUSED:
-        return Outcome.IGNORED  # `continue` looks at the activations of a paused run again
+    if token is None or token.activation is None or run.status in status.ENDED:
+        return Outcome.IGNORED
     activation = token.activation
+    if run.status is Status.PAUSED and isinstance(event, ActionHeld):
+        transition.put(replace(token, activation=replace(activation, held=True, retry_at=None)))
+        return Outcome.PROGRESS
     if isinstance(event, ActionResumed):
-        if activation.suspended_at is None:
-            return Outcome.IGNORED
+        if activation.suspended_at is None or run.status is Status.PAUSED:
+            return Outcome.IGNORED  # `continue` looks at the activations of a paused run again
         suspensions.resume(transition, token, activation)
         return Outcome.PROGRESS
     if activation.suspended_at is not None and activation.is_unsent:

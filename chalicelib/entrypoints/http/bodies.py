@@ -51,7 +51,7 @@ Ttl = (
 )
 
 
-Labels = Annotated[dict[str, Json], msgspec.Meta(extra_json_schema={"propertyNames": {"pattern": "^[^:]+$"}})]
+Labels = Annotated[dict[str, Json], msgspec.Meta(extra_json_schema={"propertyNames": {"pattern": "^[^:]*$"}})]
 """Labels of a run. A colon separates name and value in the query of a list, so a name has none."""
 
 
@@ -87,7 +87,7 @@ class StopBody(msgspec.Struct, frozen=True, kw_only=True):
     reason: Text = ""
 
 
-FlowVersion = Literal["latest"] | Annotated[int, msgspec.Meta(ge=1)]
+FlowVersion = Literal["latest"] | Annotated[int, msgspec.Meta(ge=1, le=10**9)]
 """A version of a flow: its number, or `latest`."""
 
 

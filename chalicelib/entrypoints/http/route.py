@@ -41,6 +41,7 @@ class Route:
     errors: statuses of errors that this call has in addition to those of every call.
     paged: the response has `x-next-cursor` if the list continues.
     tagged: the response has an `ETag`, and a request with `If-None-Match` may be answered 304.
+    headers: names of other headers of its responses, which `openapi.document` describes.
     resource: the path below which the calls on the returned resource are, for example `flowrun`.
     example: the title of the example that the documentation shows at its beginning.
     error_response: `make(error, request id)` makes the response to an error, if its protocol is another.
@@ -63,6 +64,7 @@ class Route:
     media: Mapping[str, Json] = field(default_factory=dict)
     errors: tuple[int, ...] = ()
     paged: bool = False
+    headers: tuple[str, ...] = ()
     tagged: bool = False
     resource: str = ""
     example: str = ""

@@ -43,11 +43,35 @@ def check(route: Route, request: Request) -> None:
     if route.role is None:
         return
     _check_parameters(route, request)
-    is_other_protocol = route.error_response is not None
-    if route.body is None or is_other_protocol or route.call in ECHOERS or _is_of_other_type(route, request):
+    if not knows_its_fields(route) or _is_of_other_type(route, request):
         return
     tolerated = _fields(AnswerBody) if route.call == _ANSWERS else _fields(route.other_body) if route.other_body else {}
     _check_fields(request.body, route.body, tolerated)
+
+
+def knows_its_fields(route: Route) -> bool:
+    """Return whether the call refuses unknown fields of its body."""
+    is_other_protocol = route.error_response is not None
+    return route.role is not None and route.body is not None and not is_other_protocol and route.call not in ECHOERS
+
+
+def closed_types(routes: Iterable[Route]) -> set[str]:
+    """Return the names of the types of bodies of which no call accepts an unknown field."""
+    closed, open_ = set[str](), set[str]()
+    for route in routes:
+        is_closed = knows_its_fields(route) and route.call != _ANSWERS
+        (closed if is_closed else open_).update(_names_in(route.body))
+        for other in (route.other_body, *route.media_bodies.values()):
+            open_.update(_names_in(other))
+    return closed - open_
+
+
+def _names_in(kind: Any) -> set[str]:
+    """Return the names of a type of a body, and of the types of its fields."""
+    if not isinstance(kind, type) or not issubclass(kind, msgspec.Struct):
+        return set()
+    inner = filter(None, map(_struct_in, _fields(kind).values()))
+    return {kind.__name__}.union(*map(_names_in, inner))
 
 
 def _check_parameters(route: Route, request: Request) -> None:

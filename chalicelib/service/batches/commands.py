@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 from chalicelib.engine import lifecycle
 from chalicelib.engine.errors import CommandRefused
 from chalicelib.engine.lifecycle import Command
+from chalicelib.engine.values.secret_values import decrypt
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.json_values import Json, ready
 from chalicelib.model.run import Run
@@ -23,6 +24,7 @@ from chalicelib.service.ports.batches import Batch, BatchOutcome, Result, Target
 from chalicelib.service.runs.commands import Operator
 from chalicelib.service.runs.offloading import OffloadingRunStore
 from chalicelib.service.security.roles import Role
+from chalicelib.service.security.secrets import Secrets
 
 LOG = logging.getLogger("echoer.batches")
 
@@ -99,6 +101,15 @@ ROLE_OF: Final[Mapping[BatchCommand, Role]] = {
 """The role that a command requires, in a batch as alone."""
 
 
+CONFIDENTIAL: Final = frozenset({"input", "vars", "data"})
+"""Args that may hold values which the flows of the runs declare secret."""
+
+
+def place_of(batch_id: str) -> str:
+    """Return the place for which the args of a batch are encrypted."""
+    return f"batch/{batch_id}"
+
+
 def author_of(batch: Batch) -> str:
     """Return who the history of runs says commanded them."""
     return f"batch {batch.id} of {batch.by}" if batch.by else f"batch {batch.id}"
@@ -107,8 +118,11 @@ def author_of(batch: Batch) -> str:
 class RunCommands:
     """Gives the command of a batch to runs. `trial` is an operator that decides and carries nothing out."""
 
-    def __init__(self, runs: OffloadingRunStore, operator: Operator, trial: Operator, signaler: Signaler) -> None:
+    def __init__(
+        self, runs: OffloadingRunStore, operator: Operator, trial: Operator, signaler: Signaler, secrets: Secrets
+    ) -> None:
         self._runs = runs
+        self._secrets = secrets
         self._operator = operator
         self._trial = trial
         self._signaler = signaler
@@ -149,7 +163,8 @@ class RunCommands:
 
     def _command(self, command: BatchCommand, namespace: str, batch: Batch, run: Run) -> None:
         operator, by = self._trial if batch.dry_run else self._operator, author_of(batch)
-        args = msgspec.convert(batch.args, ARGS[command])
+        plain = decrypt(batch.args, self._secrets.cipher(namespace, place_of(batch.id)))
+        args = msgspec.convert(plain, ARGS[command])
         match command, args:
             case BatchCommand.PAUSE, _:
                 operator.pause(namespace, run.name, by=by)

@@ -8,10 +8,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from chalicelib.engine.values.secret_values import encrypted
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import Milliseconds
 from chalicelib.service.batches.collect import Collector
-from chalicelib.service.batches.commands import BatchCommand
+from chalicelib.service.batches.commands import CONFIDENTIAL, BatchCommand, place_of
 from chalicelib.service.batches.worker import BatchWorker
 from chalicelib.service.errors import Busy, Conflict, NotFound
 from chalicelib.service.messages import RunBatch, encode
@@ -26,6 +27,7 @@ from chalicelib.service.ports.batches import (
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.queues import Queue, QueueName
 from chalicelib.service.ports.runs import RunQuery
+from chalicelib.service.security.secrets import Secrets, SecretsOff
 
 DEFAULT_RATE: Final = 50.0
 """How many runs per second a batch commands."""
@@ -71,6 +73,7 @@ class BatchOperator:
         batches: BatchStore,
         collector: Collector,
         worker: BatchWorker,
+        secrets: Secrets,
         queue: Queue,
         clock: Clock,
         ids: IdSource,
@@ -78,17 +81,18 @@ class BatchOperator:
         self._batches = batches
         self._collector = collector
         self._worker = worker
+        self._secrets = secrets
         self._queue = queue
         self._clock = clock
         self._ids = ids
 
     def create(self, namespace: str, order: BatchOrder, *, by: str = "") -> Batch:
         """Create a batch; its work begins in the background. A dry run has its first results at once."""
-        now = self._clock.now()
+        now, batch_id = self._clock.now(), self._new_id()
         batch = Batch(
-            id=self._new_id(),
+            id=batch_id,
             command=order.command,
-            args=order.args,
+            args=self._encrypted(namespace, batch_id, order.args),
             select=order.select,
             query=order.query,
             dry_run=order.dry_run,
@@ -159,6 +163,14 @@ class BatchOperator:
                 continue
             return stopped
         raise Busy(f"batch {batch_id!r} is being changed by too many requests at once; try again")
+
+    def _encrypted(self, namespace: str, batch_id: str, args: dict[str, Json]) -> dict[str, Json]:
+        """Return the args as they are stored. Without a key no flow has secrets, so there is nothing to encrypt."""
+        cipher = self._secrets.cipher(namespace, place_of(batch_id))
+        try:
+            return {name: encrypted(value, cipher) if name in CONFIDENTIAL else value for name, value in args.items()}
+        except SecretsOff:
+            return args
 
     def _new_id(self) -> str:
         """Return an id that sorts by time."""

@@ -26,6 +26,7 @@ from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.model.waits import NoticeWait
 from chalicelib.service.deliveries.delivery_check import Deliverable
 from chalicelib.service.deliveries.direct_answers import Answered, DirectAnswer
+from chalicelib.service.deliveries.statistics import DeliveryStatistics
 from chalicelib.service.errors import ServiceError
 from chalicelib.service.ports.actions import NotTaken, Taken
 from chalicelib.service.ports.deliveries import DeliveryRecord, DeliveryStore
@@ -67,16 +68,19 @@ def _status_of(reply: DeliveryReply) -> int | None:
 
 
 class DeliveryRecorder:
-    """Records deliveries in their store, if that is switched on."""
+    """Records deliveries in their store and counts them, if that is switched on."""
 
-    def __init__(self, deliveries: DeliveryStore, *, is_on: bool) -> None:
+    def __init__(self, deliveries: DeliveryStore, statistics: DeliveryStatistics, *, is_on: bool) -> None:
         self._deliveries = deliveries
+        self._statistics = statistics
         self._is_on = is_on
 
     def record(self, definition: Definition, deliverable: Deliverable, found: Delivered, read_blob: BlobReader) -> None:
         """Record the delivery. If that fails, nothing else does."""
         if not self._is_on:
             return
+        action, failed = deliverable.invocation.action.name, isinstance(found.reply, NotTaken)
+        self._statistics.record(deliverable.run.namespace, action, found.sent.duration, failed=failed)
         is_first = deliverable.activation.attempt == 0 and not deliverable.activation.location
         error = found.reply.error if isinstance(found.reply, NotTaken) else ""
         record = DeliveryRecord(

@@ -1,7 +1,7 @@
 """Large values of a run as responses show them: a reference, the size and a preview in the place of the value.
 
 A value above MAX_SHOWN_BYTES stays a reference to its blob; smaller ones are read. So what a response needs of a run
-has a bound, whatever the run holds.
+has a bound, however large the run is.
 """
 
 from __future__ import annotations

@@ -80,8 +80,7 @@ class OffloadingRunStore:
 
     def put_page(self, run: Run, page: Page) -> None:
         thin, blobs = offload_page(page)
-        if blobs:
-            self._runs.put_blobs(run, blobs)
+        self._put_new(run, blobs)
         self._runs.put_page(run, thin)
 
     def pages(self, run: Run, after: int) -> Iterator[Page]:
@@ -112,6 +111,14 @@ class OffloadingRunStore:
     def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
         self._runs.put_blobs(run, values)
 
+    def _put_new(self, run: Run, values: Mapping[str, bytes]) -> None:
+        """Store the blobs that are not stored already: a large value that stays is not written at each transition."""
+        missing = {key: value for key, value in values.items() if self._cache.get(run.id, key) is None}
+        if missing:
+            self._runs.put_blobs(run, missing)
+            for key, value in missing.items():
+                self._cache.put(run.id, key, value)
+
     def blobs(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
         """Return these blobs. A cached blob costs no read."""
         wanted = set(keys)
@@ -126,16 +133,14 @@ class OffloadingRunStore:
 
     def save(self, run: Run, seen: int, body: bytes = b"") -> None:
         head = offload_head(run, body)
-        if head.blobs:
-            self._runs.put_blobs(run, head.blobs)
+        self._put_new(run, head.blobs)
         self._runs.save(head.run, seen, head.body)
         if self._changes is not None:
             self._changes.notify(run.namespace, run.name)
 
     def save_relabeled(self, run: Run, before: Run, body: bytes = b"") -> None:
         head = offload_head(run, body)
-        if head.blobs:
-            self._runs.put_blobs(run, head.blobs)
+        self._put_new(run, head.blobs)
         self._runs.save_relabeled(head.run, before, head.body)
 
     def delete(self, run: Run) -> None:
@@ -159,8 +164,7 @@ class OffloadingRunStore:
     def offload(self, new: NewRun) -> NewRun:
         """Write the blobs of the new run, and return it as its head is stored."""
         head = offload_head(new.run, new.body)
-        if head.blobs:
-            self._runs.put_blobs(new.run, head.blobs)
+        self._put_new(new.run, head.blobs)
         return NewRun(head.run, new.own, head.body)
 
     def _restored(self, stored: Run) -> Run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
@@ -11,7 +11,6 @@ from typing import Final
 import msgspec
 
 from chalicelib.model import definition
-from chalicelib.model.flow import EventStep, walk
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
@@ -31,6 +30,7 @@ from chalicelib.service.runs.history import HistoryPage, HistoryQuery, history_p
 from chalicelib.service.runs.large_values import Large, small_values, without_large_values
 from chalicelib.service.runs.matching import admits
 from chalicelib.service.runs.offloading import OffloadingRunStore
+from chalicelib.service.runs.waiting import MAX_WAITING_READ, waiting_runs, waits_for
 
 MAX_VIEWED_ENTRIES: Final = 1_000
 """How many of a run's newest history entries are read to show the last result of each step."""
@@ -40,9 +40,6 @@ MAX_CHANGED_RUNS: Final = 1_000
 
 MAX_COUNTED: Final = 10_000
 """How many runs of a status are counted."""
-
-MAX_WAITING_READ: Final = 1_000
-"""How many live runs one request looks at for those that wait for an event."""
 
 FIRST_SIGNALS: Final = 10
 """How many events are read first, before their size is known."""
@@ -116,14 +113,15 @@ class Reader:
         """Return the runs that match, as they are stored: `list_view` returns what is needed to show one whole."""
         if query.waiting_for is None:
             return self._runs.stored(namespace, query)
-        return self._waiting(namespace, _only_live(query), query.waiting_for)
+        return waiting_runs(self._runs, self._definition_cache, namespace, query, query.waiting_for)
 
     def named(self, namespace: str, name: str, query: RunQuery) -> Run:
         """Return the run with this name as `stored` does. Raises NotFound if it does not match the query."""
         run = self.stored(namespace, name)
-        if not admits(query, run) or (query.waiting_for is not None and not self._waits_for(run, query.waiting_for)):
-            raise NotFound("flow_run", name)
-        return run
+        event = query.waiting_for
+        if admits(query, run) and (event is None or waits_for(self._runs, self._definition_cache, run, event)):
+            return run
+        raise NotFound("flow_run", name)
 
     def count(self, namespace: str, query: RunQuery) -> Counts:
         """Count the runs that match by status, up to MAX_COUNTED of each; fewer where each must be looked at."""
@@ -131,30 +129,6 @@ class Reader:
             return self._runs.count(namespace, query, MAX_COUNTED)
         listing = self.listing(namespace, replace(query, limit=MAX_WAITING_READ, cursor=None))
         return Counts(Counter(run.status for run in listing.runs), listing.cursor is not None)
-
-    def _waiting(self, namespace: str, query: RunQuery, event: str) -> Listing:
-        """Return the runs that match and wait for the event. At most MAX_WAITING_READ runs are looked at."""
-        found: list[Run] = []
-        read, cursor = 0, query.cursor
-        while read < MAX_WAITING_READ:
-            listing = self._runs.stored(namespace, replace(query, cursor=cursor, limit=query.limit - len(found)))
-            found += (run for run in listing.runs if self._waits_for(run, event))
-            read, cursor = read + query.limit, listing.cursor
-            if cursor is None or len(found) == query.limit:
-                break
-        return Listing(tuple(found), cursor)
-
-    def _waits_for(self, stored: Run, event: str) -> bool:
-        """Return whether a token of the run waits for an event of this name."""
-        if stored.status not in LIVE:
-            return False
-        run = self._runs.whole(stored)
-        steps = self._definition_cache.of(run).flow.steps
-        waiting = {token.step for token in run.tokens if token.activation}
-        return any(
-            isinstance(step, EventStep) and step.name in waiting and event in step.events.values()
-            for step in walk(steps)
-        )
 
     def list_view(self, stored: Run) -> RunView | None:
         """Return a run of a listing with the tail of its history; None if its values are too many for a response."""
@@ -188,9 +162,18 @@ class Reader:
         """Return runs that changed at `since` or later, as they are stored: their status did, or they are live and
         advanced."""
         found = {run.id: run for run in self._runs.stored_changes(namespace, since, MAX_CHANGED_RUNS)}
-        live = self._runs.stored(namespace, RunQuery(statuses=LIVE, limit=MAX_CHANGED_RUNS)).runs
-        found.update({run.id: run for run in live if run.updated_at >= since})
+        found.update({run.id: run for run in self._newest_live(namespace) if run.updated_at >= since})
         return tuple(found.values())
+
+    def _newest_live(self, namespace: str) -> Iterator[Run]:
+        """Yield the newest MAX_CHANGED_RUNS live runs, as they are stored."""
+        query = RunQuery(statuses=LIVE, limit=MAX_CHANGED_RUNS)
+        while query.limit:
+            listing = self._runs.stored(namespace, query)
+            yield from listing.runs
+            if listing.cursor is None:
+                return
+            query = replace(query, limit=query.limit - len(listing.runs), cursor=listing.cursor)
 
     def _newest_entries(self, run: Run, most: int = MAX_VIEWED_ENTRIES) -> tuple[Entry, ...]:
         """Return the newest entries, at most `most`. Their large values are references."""
@@ -323,7 +306,3 @@ class Reader:
         """Return the events that have not expired, newest first."""
         now = self._clock.now()
         return [signal for signal in self._store.signals.list(namespace, now, limit) if signal.until >= now]
-
-
-def _only_live(query: RunQuery) -> RunQuery:
-    return replace(query, statuses=LIVE if query.statuses is None else query.statuses & LIVE)

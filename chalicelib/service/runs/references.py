@@ -41,7 +41,7 @@ PREVIEW_CHARACTERS: Final = 120
 _VALUE: Final = "value/"
 _PREVIEW: Final = "preview/"
 
-_FIELDS: Final = ("df", "tk", "in", "vr", "un", "it", "nt", "hd", "tl")
+_FIELDS: Final = ("df", "tk", "in", "vr", "un", "it", "nt", "hd", "fs", "tl")
 """The encoded names of the fields that grow with a run. Labels are bounded, and stores read them."""
 
 _REFERENCE_JSON: Final = msgspec.json.encode(REFERENCE_KEY)
@@ -225,6 +225,7 @@ def _offload_fields(run: Run, offload: _Offload) -> Run:
         interrupted=(),
         notices=(),
         received={},
+        former_steps={},
         tail=_offloaded_tail(run.seq, fields, offload, run.tokens),
     )
 

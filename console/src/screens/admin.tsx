@@ -313,7 +313,7 @@ function Tokens(): JSX.Element {
         class="form inline"
         onSubmit={(event) => {
           event.preventDefault();
-          const expires = form.days ? { expires_at: new Date(Date.now() + Number(form.days) * 86_400_000).toISOString() } : {};
+          const expires = form.days ? { expires_in: `${form.days}d` } : {};
           void change(call("POST", "/token", { body: { name: form.name, role: form.role, ...expires } }));
         }}
       >

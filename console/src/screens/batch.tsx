@@ -2,33 +2,41 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { at, call, curlOf } from "../api/client";
+import type { Json } from "../api/types";
 import { Copy, Dialog, Problem } from "../ui/parts";
 import { plain } from "../ui/text";
 import { words } from "../words/en";
 
 export interface BatchCommand {
   do: "retry" | "pause" | "continue" | "stop" | "delete";
-  names: string[];
+  /** The runs by name, or the filters that they match: those that match when the command begins, and no later ones. */
+  select: { names: string[] } | Record<string, Json>;
+  count: number;
 }
 
 interface Progress {
   id: string;
-  status: string;
+  status: "collecting" | "running" | "stopped" | "done";
+  dry_run: boolean;
   matched: number;
   done: number;
+  would: number;
   refused: number;
-  results: { run?: string; name?: string; outcome: string; reason?: string; why?: string }[];
+  missing: number;
+  busy: number;
+  left: number;
+  results?: { run: string; outcome: string; reason: string }[];
 }
 
 const LOOK_MS = 700;
 
 export function Batch({ command, done }: { command: BatchCommand; done: () => void }): JSX.Element {
-  const body = { select: { names: command.names }, do: command.do };
+  const body = { select: command.select, do: command.do };
   const [progress, setProgress] = useState<Progress | null>(null);
   const [error, setError] = useState<Error | null>(null);
   const [typed, setTyped] = useState("");
   const dangerous = command.do === "stop" || command.do === "delete";
-  const running = progress !== null && !["done", "stopped", "finished", "completed"].includes(progress.status) && progress.done + progress.refused < progress.matched;
+  const running = progress !== null && (progress.status === "collecting" || progress.status === "running");
   useEffect(() => {
     if (!progress || !running) return;
     const timer = setTimeout(() => {
@@ -39,28 +47,33 @@ export function Batch({ command, done }: { command: BatchCommand; done: () => vo
     }, LOOK_MS);
     return () => clearTimeout(timer);
   }, [progress]);
-  const begin = (): void => {
+  const begin = (dry = false): void => {
     setError(null);
-    call<Partial<Progress> & { id: string; matched: number }>("POST", "/batch", { body }).then(
-      (found) => setProgress({ done: 0, refused: 0, results: [], status: "running", ...found.data }),
+    call<Progress>("POST", "/batch", { body: dry ? { ...body, dry_run: true } : body }).then(
+      (found) => setProgress(found.data),
       (problem: unknown) => setError(problem as Error),
     );
   };
   const stop = (): void => {
-    if (progress) void call<Progress>("POST", `${at("batch", progress.id)}/stop`).then((found) => setProgress({ ...progress, ...found.data, status: "stopped" }), setError);
+    if (progress)
+      call<Progress>("POST", `${at("batch", progress.id)}/stop`).then(
+        (found) => setProgress({ ...progress, ...found.data }),
+        (problem: unknown) => setError(problem as Error),
+      );
   };
+  const ended = progress ? progress.done + progress.would + progress.refused + progress.missing + progress.busy : 0;
   return (
-    <Dialog title={words.batchTitle(words.commands[command.do], command.names.length)} close={done}>
+    <Dialog title={words.batchTitle(words.commands[command.do], command.count)} close={done}>
       {progress ? (
         <>
-          <progress max={progress.matched} value={progress.done + progress.refused} aria-label={words.progress} />
-          <p aria-live="polite">{words.progressOf(progress.done, progress.refused, progress.matched)}</p>
+          <progress max={progress.matched} value={ended} aria-label={words.progress} />
+          <p aria-live="polite">{words.progressOf(progress.dry_run ? progress.would : progress.done, progress.refused + progress.missing + progress.busy, progress.matched, progress.dry_run)}</p>
           <ul class="outcomes">
-            {progress.results
-              .filter((one) => one.outcome !== "done")
+            {(progress.results ?? [])
+              .filter((one) => !["done", "would"].includes(one.outcome))
               .map((one) => (
-                <li key={one.run ?? one.name}>
-                  <strong>{plain(one.run ?? one.name ?? "")}</strong> {one.outcome}: {plain(one.reason ?? one.why ?? "")}
+                <li key={one.run}>
+                  <strong>{plain(one.run)}</strong> {one.outcome}: {plain(one.reason)}
                 </li>
               ))}
           </ul>
@@ -70,18 +83,25 @@ export function Batch({ command, done }: { command: BatchCommand; done: () => vo
                 {words.stop}
               </button>
             ) : (
-              <button type="button" class="primary" onClick={done}>
-                {words.close}
-              </button>
+              <>
+                <button type="button" onClick={done}>
+                  {words.close}
+                </button>
+                {progress.dry_run ? (
+                  <button type="button" class={dangerous ? "danger" : "primary"} onClick={() => begin()}>
+                    {words.commands[command.do]}
+                  </button>
+                ) : null}
+              </>
             )}
           </p>
         </>
       ) : (
         <>
-          <p>{words.batchWhat(words.commands[command.do], command.names.length)}</p>
+          <p>{words.batchWhat(words.commands[command.do], command.count)}</p>
           {dangerous ? (
             <label>
-              {words.typeCount(command.names.length)}
+              {words.typeCount(command.count)}
               <input inputMode="numeric" value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />
             </label>
           ) : null}
@@ -91,7 +111,10 @@ export function Batch({ command, done }: { command: BatchCommand; done: () => vo
             <button type="button" onClick={done}>
               {words.cancel}
             </button>
-            <button type="button" class={dangerous ? "danger" : "primary"} disabled={dangerous && typed !== String(command.names.length)} onClick={begin}>
+            <button type="button" onClick={() => begin(true)}>
+              {words.dryRun}
+            </button>
+            <button type="button" class={dangerous ? "danger" : "primary"} disabled={dangerous && typed !== String(command.count)} onClick={() => begin()}>
               {words.commands[command.do]}
             </button>
           </p>

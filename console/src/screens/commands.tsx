@@ -53,6 +53,9 @@ function fslOf(command: Command, run: string, form: Form): string {
   if (form.step && (command === "retry" || command === "goto")) parts.push(command === "goto" ? quoted(form.step) : `--step ${quoted(form.step)}`);
   if (form.version) parts.push(`--version ${quoted(form.version)}`);
   if (form.reason) parts.push(`--reason ${quoted(form.reason)}`);
+  if (command === "retry" && form.data.trim()) parts.push(`--input ${quoted(form.data.trim())}`);
+  if (command === "retry" && form.vars.trim()) parts.push(`--var ${quoted(form.vars.trim())}`);
+  if (command === "vars") parts.push(quoted(form.vars.trim() || "{}"));
   if (command === "signal") parts.push(quoted(form.name), ...(form.data.trim() ? [`--data ${quoted(form.data)}`] : []));
   return parts.join(" ");
 }

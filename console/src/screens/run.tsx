@@ -107,7 +107,7 @@ export function RunScreen({ name }: { name: string }): JSX.Element {
           {side === "data" ? (
             <Data run={run} />
           ) : side === "timeline" ? (
-            <Timeline entries={history.entries} select={(one) => set({ step: one, side: null })} />
+            <Timeline entries={history.entries} live={live} select={(one) => set({ step: one, side: null })} />
           ) : (
             <History name={name} entries={history.entries} error={history.error} step={step} clear={() => set({ step: null })} />
           )}
@@ -492,10 +492,10 @@ function EntryDetail({ run, entry }: { run: string; entry: Entry }): JSX.Element
 const MAX_BARS = 500;
 
 /** How long each step took. Idle time is not hidden: the bars show where a run waited. */
-function Timeline({ entries, select }: { entries: Entry[]; select: (step: string) => void }): JSX.Element {
-  const bars = useMemo(() => visits(entries), [entries]);
+function Timeline({ entries, live, select }: { entries: Entry[]; live: boolean; select: (step: string) => void }): JSX.Element {
   const begin = Date.parse(entries[0]?.at ?? "");
-  const end = Date.parse(entries.at(-1)?.at ?? "");
+  const end = live ? Date.now() : Date.parse(entries.at(-1)?.at ?? "");
+  const bars = useMemo(() => visits(entries, end), [entries, live]);
   const total = Math.max(1, end - begin);
   return (
     <ul class="timeline">
@@ -522,7 +522,7 @@ interface Visit {
 }
 
 /** The visits of steps: from the entry that led there to the one that left it. */
-export function visits(entries: readonly Entry[]): Visit[] {
+export function visits(entries: readonly Entry[], end: number): Visit[] {
   const open = new Map<string, Visit>();
   const found: Visit[] = [];
   for (const one of entries) {
@@ -539,8 +539,7 @@ export function visits(entries: readonly Entry[]): Visit[] {
       open.set(`${one.token} ${one.to}`, visit);
     }
   }
-  const last = Date.parse(entries.at(-1)?.at ?? "");
-  for (const visit of open.values()) visit.end = last;
+  for (const visit of open.values()) visit.end = end;
   return found;
 }
 

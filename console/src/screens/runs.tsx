@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { at, call, type Query } from "../api/client";
-import type { RunSummary } from "../api/types";
+import type { Json, RunSummary } from "../api/types";
 import { useLoad } from "../ui/load";
 import { may } from "../ui/me";
 import { Empty, Problem, Skeleton, Status, useTitle, When } from "../ui/parts";
@@ -121,7 +121,7 @@ export function Runs(): JSX.Element {
           {words.newRuns(arrived)}
         </button>
       ) : null}
-      {selected.size ? <Selection names={[...selected]} command={setCommand} clear={() => setSelected(new Set())} /> : null}
+      {selected.size ? <Selection names={[...selected]} all={selected.size === runs.length && rest.cursor !== null ? filtersOf(query) : null} command={setCommand} clear={() => setSelected(new Set())} /> : null}
       {!runs.length && first.loading ? (
         <Skeleton />
       ) : runs.length ? (
@@ -274,16 +274,30 @@ function Filters({ query }: { query: URLSearchParams }): JSX.Element {
   );
 }
 
-function Selection({ names, command, clear }: { names: string[]; command: (command: BatchCommand) => void; clear: () => void }): JSX.Element {
+function Selection(props: { names: string[]; all: Query | null; command: (command: BatchCommand) => void; clear: () => void }): JSX.Element {
+  const [matching, setMatching] = useState<{ select: Record<string, Json>; count: number } | null>(null);
+  const chooseAll = async (): Promise<void> => {
+    const filters = { ...props.all, until: props.all?.["until"] ?? new Date().toISOString() };
+    const found = await call<{ counts: Record<string, number> }>("GET", "/flowrun/count", { query: { ...filters, group: "status" } });
+    setMatching({ select: filters as Record<string, Json>, count: Object.values(found.data.counts).reduce((sum, one) => sum + one, 0) });
+  };
+  useEffect(() => setMatching(null), [props.names.length]);
+  const count = matching?.count ?? props.names.length;
+  const select = matching?.select ?? { names: props.names };
   return (
-    <div class="selection" role="toolbar" aria-label={words.selected(names.length)}>
-      <strong>{words.selected(names.length)}</strong>
+    <div class="selection" role="toolbar" aria-label={words.selected(count)}>
+      <strong>{words.selected(count)}</strong>
+      {props.all && !matching ? (
+        <button type="button" class="quiet" onClick={() => void chooseAll()}>
+          {words.allThatMatch}
+        </button>
+      ) : null}
       {(["retry", "pause", "continue", "stop", "delete"] as const).map((one) => (
-        <button key={one} type="button" onClick={() => command({ do: one, names })}>
+        <button key={one} type="button" onClick={() => props.command({ do: one, select, count })}>
           {words.commands[one]}
         </button>
       ))}
-      <button type="button" class="quiet" onClick={clear}>
+      <button type="button" class="quiet" onClick={props.clear}>
         {words.clearSelection}
       </button>
     </div>

@@ -117,6 +117,7 @@ export const words = {
   ownSteps: "own steps",
   filterHelp: "Name, uuid, label:value, flow:order, error:Refused …",
   clearSelection: "Clear",
+  allThatMatch: "Select all that match",
   writeFlow: "Write a flow",
   commands: {
     retry: "Retry",
@@ -130,7 +131,8 @@ export const words = {
     `${command}: ${n(count, "run", "runs")}, one after the other, in the background. A run whose status does not permit it is refused and changes nothing.`,
   typeCount: (count: number) => `Type ${count} to confirm`,
   progress: "Progress",
-  progressOf: (done: number, refused: number, matched: number) => `${done} done, ${refused} refused, of ${matched}`,
+  progressOf: (done: number, refused: number, matched: number, dry: boolean) => `${done} ${dry ? "would be done" : "done"}, ${refused} refused, of ${matched}`,
+  dryRun: "What would happen?",
   keys: [
     ["/", "Find"],
     ["j k", "Next and previous row"],
@@ -276,6 +278,7 @@ export const words = {
   finding: "Finding",
   healthy: (count: string) => `Nothing is stuck among ${count} runs in progress`,
   dueSoon: "Due next",
+  dueWhat: { person: "(a person)", action: "(an answer)", event: "(an event)", timer: "(a time)", call: "(a run)", retry: "(tried again)" } as Record<string, string>,
   nothingDue: "Nothing is due",
   repairWhat: "The messages of these runs are sent again. Repeating a message changes nothing that has happened.",
   repaired: (count: number) => `${count} repaired`,

@@ -8,8 +8,8 @@ import click
 
 from fsl import api_calls
 from fsl.cli.common import Json, put, say, short_time, table, write
+from fsl.cli.filters import labels_of, query_of
 from fsl.cli.remote import remote
-from fsl.cli.runs.filters import labels_of, query_of
 from fsl.client import Client, QueryValue, Resource, step_of
 
 MAX_ARGS_CHARACTERS = 60

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Final
 
 import click
 
-from chalicelib.model.ids import ROOT
-from fsl.cli.common import Cell, Styled, exact_time, put, put_line, say, table, time_of_day
+from fsl.cli.common import Cell, Styled, exact_time, put, put_line, say, styled, table, time_of_day
+from fsl.cli.many.archive_file import read
 from fsl.cli.remote import remote
 from fsl.client import Client, Resource
-from fsl.transition_text import transition
+from fsl.transition_text import place, transition
 
 MAX_DATA_CHARACTERS: Final = 80
 """Characters of the data of an entry in a table; `--json` shows all of it."""
 
 
 @click.command(no_args_is_help=True)
-@click.argument("name", metavar="RUN")
+@click.argument("name", metavar="RUN", required=False)
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Read an archive (`fsl archive`) instead of asking a server; without RUN, list the runs in it.",
+)
 @remote
-def history(*, name: str, client: Client, as_json: bool) -> None:
+def history(*, name: str | None, path: Path | None, client: Client, as_json: bool) -> None:
     """Show all transitions of a run.
 
     Each has the step that it left, the step that it led to, the state, who caused it, and the error or the data that
@@ -28,13 +36,19 @@ def history(*, name: str, client: Client, as_json: bool) -> None:
 
     \b
     fsl history my_flow_run
+    fsl history my_flow_run --file runs.jsonl
     """
-    entries = list(client.whole_history(name))
+    if path is not None and name is None:
+        _list_archive(path, as_json=as_json)
+        return
+    if name is None:
+        raise click.UsageError("name a run")
+    entries = list(client.whole_history(name)) if path is None else _archived(path, name)
     if as_json:
         put(entries)
         return
-    with_tokens = any(one["token"] not in ("", ROOT) for one in entries)
-    columns = ("seq", "at", *(["token"] if with_tokens else []), "from", "to", "event", "state", "by", "error or data")
+    with_tokens = any(map(place, entries))
+    columns = ("seq", "at", *(["in"] if with_tokens else []), "from", "to", "event", "state", "by", "error or data")
     table(columns, [_row(one, with_token=with_tokens) for one in entries])
 
 
@@ -46,7 +60,7 @@ def _row(entry: Resource, *, with_token: bool) -> tuple[Cell, ...]:
     return (
         str(entry["seq"]),
         exact_time(entry["at"]),
-        *([str(entry["token"])] if with_token else []),
+        *([place(entry)] if with_token else []),
         entry["from"] or entry["step"],
         entry["to"],
         entry["event"],
@@ -54,6 +68,31 @@ def _row(entry: Resource, *, with_token: bool) -> tuple[Cell, ...]:
         entry["by"],
         Styled(entry["error"], "red") if entry["error"] else shown,
     )
+
+
+def _archived(path: Path, name: str) -> list[Resource]:
+    """Return the transitions of the run in an archive; of the one that was saved last, if there are several."""
+    found = [one.entries for one in read(path) if one.name == name]
+    if not found:
+        raise click.ClickException(f"{path} has no run {name!r}")
+    return found[-1]
+
+
+def _list_archive(path: Path, *, as_json: bool) -> None:
+    runs = [one.run for one in read(path)]
+    if as_json:
+        put(runs)
+        return
+    rows = [
+        (
+            run["metadata"]["name"],
+            run["spec"]["flow"],
+            styled(run["spec"]["status"]),
+            exact_time(run["spec"]["ended_at"]),
+        )
+        for run in runs
+    ]
+    table(("run", "flow", "status", "ended"), rows)
 
 
 @click.command()

@@ -8,8 +8,8 @@ import click
 
 from chalicelib.model.status import LIVE
 from fsl.cli.common import put, say, table
+from fsl.cli.filters import query_of, run_filters
 from fsl.cli.remote import remote
-from fsl.cli.runs.filters import query_of, run_filters
 from fsl.cli.runs.rows import HEADINGS, row, run_table
 from fsl.client import Client, QueryValue
 

@@ -9,12 +9,12 @@ from typing import Final, NamedTuple
 from fsl.cli.common import Cell, Styled, short_time, styled
 from fsl.client import Resource
 
-MAX_ERROR_CHARACTERS: Final = 120
+MAX_ERROR_CHARACTERS: Final = 200
 """Characters of an error in a list; `fsl get` shows all of it."""
 
 HEADINGS: Final[dict[str, tuple[str, ...]]] = {
-    "action": ("name", "version", "method", "addresses", "returns"),
-    "flow": ("name", "version", "steps", "input"),
+    "action": ("name", "version", "method", "addresses", "returns", "status"),
+    "flow": ("name", "version", "steps", "input", "status"),
     "eventtype": ("name", "version", "args"),
     "config": ("name", "version", "value"),
     "schedule": ("name", "flow", "times", "next"),
@@ -31,9 +31,11 @@ def row(kind: str, found: Resource) -> tuple[Cell, ...]:
     name, version = str(meta["name"]), str(meta["version"])
     match kind:
         case "action":
-            return name, version, spec["method"], ", ".join(spec["endpoints"]), " | ".join(spec["return_states"])
+            addresses, returns = ", ".join(spec["endpoints"]), " | ".join(spec["return_states"])
+            return name, version, spec["method"], addresses, returns, _held(found)
         case "flow":
-            return name, version, str(len(spec["steps"])), ", ".join(one["name"] for one in spec["input"])
+            given = ", ".join(one["name"] for one in spec["input"])
+            return name, version, str(len(spec["steps"])), given, _held(found)
         case "eventtype":
             args = spec["args"]
             return name, version, "any" if args is None else ", ".join(f"{one['type']} {one['name']}" for one in args)
@@ -49,6 +51,17 @@ def row(kind: str, found: Resource) -> tuple[Cell, ...]:
             return name, spec["flow_id"], spec["action_run"]["action_name"], spec["response"]["state"], meta["uuid"]
         case _:
             return name, spec["key"], short_time(spec["at"]), short_time(spec["expires_at"])
+
+
+def _held(found: Resource) -> Cell:
+    """Return whether an action or flow is paused, and whether the breaker of an action is open."""
+    status = found.get("status") or {}
+    if status.get("paused"):
+        return Styled(f"paused by {status['paused_by']} at {short_time(status['paused_at'])}", "yellow")
+    breaker = status.get("breaker")
+    if breaker and breaker["open_until"]:
+        return Styled(f"breaker open until {short_time(breaker['open_until'])}", "yellow")
+    return ""
 
 
 def schedule_row(found: Resource) -> tuple[str, str, str, Cell]:

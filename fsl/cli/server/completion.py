@@ -26,6 +26,7 @@ MAX_AGE_S: Final = 5.0
 _STATEMENTS: Final = ("action", "flow", "flow_run", "event", "config", "schedule", "hook")
 _USAGE: Final = re.compile(r"  ([a-z]+)( .*)?")
 _OPTION: Final = re.compile(r"--[a-z-]+")
+_KIND_OF: Final = {"RUN": "flowrun", "FLOW": "flow", "HOOK": "hook"}
 _WORD: Final = re.compile(r"(?:`[^`]*`?|[^\s`])+")
 _PLAIN: Final = re.compile(r"[^\s`]+")
 
@@ -122,13 +123,11 @@ def _meant(wanted: str, given: Sequence[str], names: Names) -> Iterable[str]:
     """Return the words for one word of a usage, after the words that are given."""
     if wanted.islower():
         return [wanted]
+    if wanted in _KIND_OF:
+        return names.of(_KIND_OF[wanted])
     match wanted:
         case "TYPE":
             return KINDS
-        case "RUN":
-            return names.of("flowrun")
-        case "FLOW":
-            return names.of("flow")
         case "RUN.STEP":
             return names.waiting_steps()
         case "STATE":

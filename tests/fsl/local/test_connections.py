@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
@@ -191,7 +192,7 @@ def test_a_connection_without_a_request_is_closed_after_a_while() -> None:
 
 def test_a_request_that_takes_too_long_is_answered_with_504() -> None:
     """The client gets its response in time and in the shape of all errors; the request runs on."""
-    with serving(seconds=0.1) as server:
+    with serving(seconds=1) as server:
         status, body = server.ask(b"GET /slow HTTP/1.1\r\n" + CLOSE)
         assert (status, json.loads(body)["error"]["code"]) == (504, "timeout")
         assert server.ended == []
@@ -202,15 +203,15 @@ def test_a_request_that_takes_too_long_is_answered_with_504() -> None:
 
 def test_a_request_for_which_no_thread_is_free_is_not_begun_too_late() -> None:
     """Its client has given up. Otherwise the server would work for nobody while others wait."""
-    with serving(ConnectionLimits(threads=2, connections=20), seconds=0.2) as server, ExitStack() as stack:
+    with serving(ConnectionLimits(threads=2, connections=20), seconds=1) as server, ExitStack() as stack:
         slow, queued = [stack.enter_context(server.connect()) for _ in range(2)], stack.enter_context(server.connect())
         for connection in slow:
             connection.sendall(b"GET /slow HTTP/1.1\r\n" + CLOSE)
             assert server.entered.acquire(timeout=10)
         queued.sendall(b"GET /slow HTTP/1.1\r\n" + CLOSE)
         assert [answer_on(connection)[0] for connection in slow] == [504, 504]
-        until(lambda: server.http.task_dispatcher.queue)
-        threading.Event().wait(0.2)
+        (waiting,) = until(lambda: server.http.task_dispatcher.queue)
+        until(lambda: time.monotonic() - waiting.arrived_at > 1)
         server.release.set()
         status, body = answer_on(queued)
         assert (status, json.loads(body)["error"]["code"]) == (503, "busy")
@@ -218,7 +219,7 @@ def test_a_request_for_which_no_thread_is_free_is_not_begun_too_late() -> None:
 
 
 def test_a_head_that_takes_too_long_has_no_body() -> None:
-    with serving(seconds=0.1) as server:
+    with serving(seconds=1) as server:
         assert server.ask(b"HEAD /slow HTTP/1.1\r\n" + CLOSE) == (504, "")
 
 

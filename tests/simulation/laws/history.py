@@ -51,6 +51,8 @@ class History:
         """What each token ended with, since the token above it came to its step."""
         self._joined: dict[str, dict[str, Json]] = {}
         """Of tokens that were joined: what those below it had ended with."""
+        self._answered: set[str] = set()
+        """Activations that were answered, in time or late."""
         self._paused = False
         self._undoing = 0
 
@@ -100,6 +102,7 @@ class History:
             self.closed.add(entry.uuid)
             if entry.uuid in self.uuids and (before is None or before.token_of(entry.uuid) is None):
                 yield f"entry {entry.seq} ends activation {entry.uuid}, which was no longer current"
+        yield from self._answers(entry)
         if entry.event == "VersionChanged":
             renamed = (entry.data or {}).get("steps", {})
             self._target = {token: (seq, renamed.get(at, at)) for token, (seq, at) in self._target.items()}
@@ -113,6 +116,13 @@ class History:
             self._joined[entry.token] = {token: self._outputs.pop(token) for token in below}
         if entry.target == DONE:
             self._outputs[entry.token] = entry.data
+
+    def _answers(self, entry: Entry) -> Iterator[str]:
+        """Only the first answer to an activation that ended without one is late."""
+        if entry.event == "LateAnswer" and entry.uuid in self._answered:
+            yield f"activation {entry.uuid} was answered before its late answer {entry}"
+        if entry.event in ("StepAcked", "StepRejected", "LateAnswer"):
+            self._answered.add(entry.uuid)
 
     def _missing_pages(self, first: int) -> Iterator[str]:
         reached = 0

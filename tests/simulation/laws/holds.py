@@ -99,5 +99,7 @@ class HoldLaws:
             for batch in self._store.batches.list(namespace, 0, 1_000):
                 if not batch.is_ended:
                     yield f"batch {batch.id!r} is {batch.status}: {batch.recorded} of {batch.matched} runs"
+                elif batch.recorded != batch.matched:
+                    yield f"batch {batch.id!r} is done, and has {batch.recorded} results for {batch.matched} runs"
                 elif batch.recorded != sum(batch.counts.values()):
                     yield f"batch {batch.id!r} has {batch.recorded} results, and counts {batch.counts}"

@@ -106,7 +106,8 @@ class Ledger:
             if new and entry.uuid not in known and not has_succeeded:
                 yield f"step {entry.step!r} answered {entry.state}, and its work is not registered"
         for undo in after.undos:
-            compiled = definition.steps[undo.step].undo
+            step = definition.steps.get(undo.step)
+            compiled = step.undo if step else None
             if compiled is None or undo.state not in compiled.states or undo.uuid not in self._work:
                 yield f"step {undo.step!r} has nothing to undo after {undo.state}, and is registered"
         for undo in before.undos if before else ():

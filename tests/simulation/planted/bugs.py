@@ -44,6 +44,7 @@ from tests.simulation.catalog import STATES
 from tests.simulation.planted.errors import ERROR_BUGS
 from tests.simulation.planted.holds import HOLD_BUGS
 from tests.simulation.planted.limits import LIMIT_BUGS
+from tests.simulation.planted.repairs import REPAIR_BUGS
 from tests.simulation.planted.schedules import SCHEDULE_BUGS
 from tests.simulation.planted.steps import STEP_BUGS
 from tests.simulation.planted.values import VALUE_BUGS
@@ -405,5 +406,16 @@ BUGS: Final = (
     Bug("living run deleted", Operator, "delete_run", _deletes_the_living),
     Bug("namespace mixed up", messages, "encode", _wrong_namespace),
     Bug("only the last of several events", RunAdvancer, "_decide", _only_the_last_event),
-    *(Bug(*bug) for bug in (*ERROR_BUGS, *VALUE_BUGS, *STEP_BUGS, *LIMIT_BUGS, *SCHEDULE_BUGS, *HOLD_BUGS)),
+    *(
+        Bug(*bug)
+        for bug in (
+            *ERROR_BUGS,
+            *VALUE_BUGS,
+            *STEP_BUGS,
+            *LIMIT_BUGS,
+            *SCHEDULE_BUGS,
+            *HOLD_BUGS,
+            *REPAIR_BUGS,
+        )
+    ),
 )

@@ -7,11 +7,11 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from chalicelib.engine import suspensions
-from chalicelib.service.batches.commands import RunCommands
 from chalicelib.service.batches.worker import BatchWorker
 from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.holds.commands import HoldOperator
 from chalicelib.service.holds.gate import HoldGate
+from chalicelib.service.ports.batches import BatchStatus
 
 
 def _not_held(_: Any) -> Any:
@@ -59,9 +59,13 @@ def _suspended_for_good(_: Any) -> Any:
     return lambda transition, token, activation: None
 
 
-def _commanded_again(_: Any) -> Any:
-    """A repeated slice does not look whether a run was commanded before."""
-    return lambda self, run, target, author: False
+def _ends_early(right: Any) -> Any:
+    """A batch is done after its first slice."""
+
+    def command(self: Any, namespace: str, batch: Any, *, repeats: bool) -> Any:
+        return replace(right(self, namespace, batch, repeats=repeats), status=BatchStatus.DONE)
+
+    return command
 
 
 def _slice_forgotten(right: Any) -> Any:
@@ -82,7 +86,7 @@ HOLD_BUGS: Final = (
     ("time-outs during a pause", suspensions, "suspend_due", _time_goes_on),
     ("paused flow starts runs", HoldGate, "holds_flow", _flow_not_held),
     ("suspended activation never goes on", suspensions, "resume", _suspended_for_good),
-    ("batch commands a run again", RunCommands, "_was_commanded", _commanded_again),
+    ("batch ends with its first slice", BatchWorker, "_command", _ends_early),
     ("batch forgets its next slice", BatchWorker, "_send", _slice_forgotten),
 )
 """Name, owner and attribute of each bug, and what makes the wrong from the right."""

@@ -219,7 +219,12 @@ def _success(route: Route, status: int, source: _Source, shown: Sequence[Exchang
         for media, schema in route.media.items():
             content[media] = {"schema": schema, **_answers(shown, status, media)}
     headers = _header_references(
-        [*_HEADERS_OF_ALL, *(["x-next-cursor"] if route.paged else []), *(["etag"] if route.tagged else [])]
+        [
+            *_HEADERS_OF_ALL,
+            *(["x-next-cursor"] if route.paged else []),
+            *(["etag"] if route.tagged else []),
+            *route.headers,
+        ]
     )
     response: dict[str, Json] = {"description": _SUCCESS[status], "headers": headers, "content": content}
     if route.resource:
@@ -269,6 +274,18 @@ _HEADERS: Final[dict[str, Json]] = {
         "description": "Identifies the representation, for `If-None-Match`. What can change has none.",
         "schema": {"type": "string", "minLength": 1},
     },
+    "x-total-approx": {
+        "description": "About how many entries the whole list has. The header is missing where that is not known.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "content-disposition": {
+        "description": "The name of the file to store the response in, where it is to be stored.",
+        "schema": {"type": "string"},
+    },
+    "x-read": {
+        "description": "How many entries were looked through for this page.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
     "retry-after": {"description": "The number of seconds to wait.", "required": True, "schema": _SECONDS},
     "www-authenticate": {"description": "How to authenticate.", "required": True, "schema": _SCHEMES},
 }
@@ -286,5 +303,5 @@ _INTRODUCTION: Final = (
     "Requests and responses are JSON in UTF-8. Times are RFC 3339 in UTC. Lists are JSON arrays; if there are more "
     "entries, the header `x-next-cursor` has the `cursor` of the next page. Every error has a `message` for people and "
     "an `error` with a `code` for programs; errors in FSL list every diagnostic. Unknown fields and parameters are "
-    "ignored."
+    "refused, except by the calls of the original echoer."
 )

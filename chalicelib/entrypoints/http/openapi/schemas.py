@@ -22,6 +22,7 @@ import msgspec
 from chalicelib.entrypoints.http import responses
 from chalicelib.entrypoints.http.errors import CODES
 from chalicelib.entrypoints.http.route import Route
+from chalicelib.entrypoints.http.strict import closed_types
 from chalicelib.model.json_values import Json
 
 COMPONENTS: Final = "#/components"
@@ -45,6 +46,8 @@ def schemas_of(routes: Sequence[Route]) -> tuple[dict[str, Json], dict[str, Json
         if "description" in component:
             component["description"] = " ".join(component["description"].split())
     components["Detail"]["properties"]["code"]["enum"] = [*CODES]
+    for name in closed_types(routes):
+        components[name]["additionalProperties"] = False
     enums = {
         f"{COMPONENTS}/schemas/{name}": {"type": "string", "enum": components.pop(name)["enum"]}
         for name in [name for name, component in components.items() if "enum" in component]
@@ -74,7 +77,7 @@ def plain(schema: Json, enums: Mapping[str, Json] = MappingProxyType({})) -> Any
 
 
 def _plain_part(key: str, value: Json, enums: Mapping[str, Json]) -> Json:
-    """Return a part of a schema. The values of `properties` are schemas, whatever their names are."""
+    """Return a part of a schema. The values of `properties` are schemas, even if they are named like keywords."""
     if key == "properties":
         return {name: plain(one, enums) for name, one in value.items()}
     return value if key in ("enum", "const", "default", "examples") else plain(value, enums)

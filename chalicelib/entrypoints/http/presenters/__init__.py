@@ -2,7 +2,7 @@
 
 from chalicelib.entrypoints.http.presenters.batches import batch, batch_result
 from chalicelib.entrypoints.http.presenters.common import Resource, metadata, moment
-from chalicelib.entrypoints.http.presenters.definitions import breaker, definition, pause
+from chalicelib.entrypoints.http.presenters.definitions import activity, breaker, definition, last_hour, pause
 from chalicelib.entrypoints.http.presenters.events import MAX_WOKEN_NAMES, published, signal
 from chalicelib.entrypoints.http.presenters.history import entry, hook_delivery, task
 from chalicelib.entrypoints.http.presenters.run_steps import (
@@ -23,6 +23,7 @@ __all__ = [
     "ShortValues",
     "Values",
     "action_of",
+    "activity",
     "batch",
     "batch_result",
     "breaker",
@@ -31,6 +32,7 @@ __all__ = [
     "entry",
     "history_states",
     "hook_delivery",
+    "last_hour",
     "metadata",
     "moment",
     "pause",

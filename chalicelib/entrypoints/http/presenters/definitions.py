@@ -16,6 +16,8 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import VALUE_TYPES, Config, DefinitionValue, EventType
 from chalicelib.model.times import format_duration
+from chalicelib.service.deliveries.statistics import LastHour
+from chalicelib.service.details.activity import Activity
 from chalicelib.service.holds.book import Pause
 from chalicelib.service.limits.breakers import Circuit
 from chalicelib.service.ports.definitions import Definition
@@ -113,6 +115,28 @@ def pause(found: Pause | None) -> responses.Pause:
     if found is None:
         return {"paused": False, "paused_at": None, "paused_by": ""}
     return {"paused": True, "paused_at": moment(found.at), "paused_by": found.by}
+
+
+def activity(found: Activity) -> responses.Activity:
+    """Return how many activations of an action are in flight and wait."""
+    return {
+        "in_flight": found.in_flight,
+        "waiting": found.waiting,
+        "counted_runs": found.runs,
+        "complete": found.is_complete,
+    }
+
+
+def last_hour(found: LastHour | None) -> responses.LastHour | None:
+    """Return the deliveries of the last hour; None if they are not counted."""
+    if found is None:
+        return None
+    return {
+        "deliveries": found.deliveries,
+        "failures": found.failures,
+        "p50_ms": found.p50,
+        "p95_ms": found.p95,
+    }
 
 
 def _parameter(parameter: Parameter) -> responses.Input:

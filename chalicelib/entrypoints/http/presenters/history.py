@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from typing import Final, Literal
+from urllib.parse import quote
+
+import msgspec
 
 from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.scopes import scope_place
@@ -10,8 +13,10 @@ from chalicelib.entrypoints.http import echoer_types, responses
 from chalicelib.entrypoints.http.presenters.common import moment
 from chalicelib.entrypoints.http.presenters.values import Values
 from chalicelib.model.history import Entry
+from chalicelib.model.json_values import Json
 from chalicelib.service.hooks.delivery_log import HookDelivery
 from chalicelib.service.inbox import OpenTask
+from chalicelib.service.runs.references import MAX_SHOWN_BYTES, preview_of
 
 AS_IT_IS: Final = Values("", {})
 """Shows values as they are."""
@@ -54,7 +59,7 @@ def task(found: OpenTask, links: dict[str, responses.AnswerLinks]) -> responses.
         "action": found.action,
         "kind": "approval" if found.approval else "task",
         "ackStates": list(found.states),
-        "args": found.args,
+        "args": {name: _shown_arg(found, value) for name, value in found.args.items()},
         "since": moment(found.since),
         "deadline": moment(found.deadline),
         "flow": found.flow,
@@ -62,6 +67,15 @@ def task(found: OpenTask, links: dict[str, responses.AnswerLinks]) -> responses.
         "routes": echoer_types.returns_of(found.step_definition) if found.step_definition else {},
         "links": links,
     }
+
+
+def _shown_arg(found: OpenTask, value: Json) -> Json:
+    """Return the arg, or a reference to the call that shows it if it is large: no task makes the inbox unreadable."""
+    encoded = b"" if value is None or isinstance(value, (bool, int, float)) else msgspec.json.encode(value)
+    if len(encoded) <= MAX_SHOWN_BYTES:
+        return value
+    path = f"/flowrun/{quote(found.run, safe='')}/activation/{found.uuid}"
+    return {"$ref": path, "bytes": len(encoded), "preview": preview_of(encoded)}
 
 
 def hook_delivery(one: HookDelivery) -> responses.HookDelivery:

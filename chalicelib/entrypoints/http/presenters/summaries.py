@@ -1,4 +1,4 @@
-"""Runs in brief: what lists and polls show of a run, whatever it holds."""
+"""Runs in brief: what lists and polls show of a run, however large it is."""
 
 from __future__ import annotations
 

@@ -53,16 +53,49 @@ class Hold(Pause):
     name: str
 
 
+class LastHour(TypedDict):
+    """The deliveries of an action in the last hour, how many of them failed, and which duration 50 % and 95 % of them
+    did not exceed, at most 5 % too high; null without deliveries."""
+
+    deliveries: Count
+    failures: Count
+    p50_ms: Count | None
+    p95_ms: Count | None
+
+
+class Activity(TypedDict):
+    """Activations that are `in_flight` (sent and not answered) and `waiting` (to be sent), among those of
+    `counted_runs` runs; `complete` is true if these are all that have not ended."""
+
+    in_flight: Count
+    waiting: Count
+    counted_runs: Count
+    complete: bool
+
+
 class ActionStatus(Pause):
     """What happens with an action now. `breaker` is null if its newest version has none."""
 
     breaker: Breaker | None
 
 
+class ActionLoad(ActionStatus, Activity):
+    """What happens with one action now, and what is sent to it. `last_hour` is null if the server does not record
+    deliveries (`ECHOER_DELIVERY_LOG`)."""
+
+    last_hour: LastHour | None
+
+
 class ShownAction(Action):
     """One version of an action, and what happens with it now."""
 
     status: ActionStatus
+
+
+class LoadedAction(Action):
+    """One version of an action, what happens with it now, and what is sent to it."""
+
+    status: ActionLoad
 
 
 class FlowStep(TypedDict):

@@ -10,7 +10,7 @@ from typing import Final
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.terminal.arguments import Verb, call_verb, similar, usage_of, words_of
 from chalicelib.entrypoints.http.terminal.output import NOTHING, Output, OutputKind, Usage
-from chalicelib.entrypoints.http.terminal.verbs import people, reading, running
+from chalicelib.entrypoints.http.terminal.verbs import many, people, reading, running
 from chalicelib.model.errors import EchoerError
 from chalicelib.service.ports.definitions import Kind
 
@@ -107,6 +107,8 @@ VERBS: Final[dict[str, Verb]] = {
     "approve": people.approve,
     "reject": people.reject,
     "event": people.event,
+    "batch": many.batch,
+    "deliveries": many.deliveries,
     "backfill": people.backfill,
     "next": people.next_,
     "help": _help,

@@ -29,8 +29,8 @@ MAX_OFFERED_NAMES: Final = 200
 class Place(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A place in the text; line and column count from 1."""
 
-    line: Annotated[int, msgspec.Meta(ge=1)]
-    column: Annotated[int, msgspec.Meta(ge=1)]
+    line: Annotated[int, msgspec.Meta(ge=1, le=10**9)]
+    column: Annotated[int, msgspec.Meta(ge=1, le=10**9)]
 
 
 class AnalyzeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,7 +54,7 @@ class PlayBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     fsl: str = ""
     flow: Text = ""
-    version: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    version: Annotated[int, msgspec.Meta(ge=1, le=10**9)] | None = None
     input: Json = {}
     labels: Labels = {}
     at: Moment | None = None

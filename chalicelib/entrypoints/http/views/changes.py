@@ -39,8 +39,13 @@ Source: TypeAlias = Callable[[Request, Instant], Iterator[Change]]
 """`source(request, after)` yields every change after that time, and possibly earlier ones."""
 
 
+def shape_of(request: Request) -> str | None:
+    """Return how runs are shown. Raises Malformed."""
+    return request.query.choice("view", (SUMMARY, FULL))
+
+
 def _runs(request: Request, after: Instant) -> Iterator[Change]:
-    reader, shape = request.services.reader, request.query.choice("view", (SUMMARY, FULL))
+    reader, shape = request.services.reader, shape_of(request)
     for run in reader.changes(request.namespace, after):
         brief = partial(_brief, run, is_cut=shape != SUMMARY)
         yield Change(run.updated_at, brief if shape == SUMMARY else partial(_whole, reader, run), brief)

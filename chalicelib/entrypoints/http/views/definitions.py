@@ -115,10 +115,20 @@ def get(kind: Kind) -> View:
 
 
 def get_action(request: Request, name: str) -> Json:
-    """Get one action: its newest version, or `?version=`. `status` says what happens with it now."""
+    """Get one action: its newest version, or `?version=`. `status` says what happens with it now.
+
+    `in_flight` counts activations that were sent and not answered, `waiting` those that wait to be sent: for a limit, a
+    breaker, an approval, or the next attempt. They are counted among the newest 500 runs that have not ended.
+    """
     shown: Any = get(Kind.ACTION)(request, name)
-    circuit = request.services.breakers.of_action(request.namespace, name)
-    return {**shown, "status": {**shown["status"], "breaker": presenters.breaker(circuit)}}
+    services = request.services
+    status = {
+        **shown["status"],
+        "breaker": presenters.breaker(services.breakers.of_action(request.namespace, name)),
+        **presenters.activity(services.activity.of(request.namespace, name)),
+        "last_hour": presenters.last_hour(services.statistics.of(request.namespace, name)),
+    }
+    return {**shown, "status": status}
 
 
 def delete(kind: Kind) -> View:
@@ -198,7 +208,7 @@ def _definitions(kind: Kind, answer: Any, shown: Any) -> tuple[Route, ...]:
             group=group,
             role=Role.VIEWER,
             query=(parameters.VERSION,),
-            answers={200: shown},
+            answers={200: responses.LoadedAction if kind is Kind.ACTION else shown},
             errors=(404,),
             resource=kind.resource,
         ),

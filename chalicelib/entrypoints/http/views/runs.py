@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any, Final
 
-import msgspec
 from msgspec import UNSET
 
-from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, responses, shown_runs
+from chalicelib.entrypoints.http import bodies, parameters, responses, shown_runs
 from chalicelib.entrypoints.http.bodies import (
     GotoBody,
     LabelsBody,
@@ -21,27 +18,20 @@ from chalicelib.entrypoints.http.bodies import (
     VarsBody,
 )
 from chalicelib.entrypoints.http.errors import fit_of
-from chalicelib.entrypoints.http.pages import Item
 from chalicelib.entrypoints.http.parameters import FULL, SUMMARY, Parameter
-from chalicelib.entrypoints.http.presenters import ShortValues, Values
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.status import ENDED
-from chalicelib.service.errors import Invalid, Malformed, NotFound
+from chalicelib.service.errors import Invalid, Malformed
 from chalicelib.service.observability import work_context
-from chalicelib.service.ports.runs import RunQuery
-from chalicelib.service.runs.history import HistoryPage, HistoryQuery
 from chalicelib.service.runs.start import StartOrder
 from chalicelib.service.security.roles import Role
 
 MAX_WAIT_S: Final = 25
 DEFAULT_WAIT_S: Final = 20
 """How long a request waits for a new history entry or for the end of a run. API Gateway gives up after 29 seconds."""
-
-SMALL_LIST_BYTES: Final = 1024 * 1024
-"""How large a list of runs in their whole shape is by default; larger ones are in brief."""
 
 
 def start(request: Request, name: str) -> Json:
@@ -50,7 +40,7 @@ def start(request: Request, name: str) -> Json:
     The status is 201. It is 200 if an earlier request with the same `key` started the run. With `wait` the response
     comes when the run has ended, or after so many seconds.
     """
-    body, wait_ms = bodies.read_optional(request.body, StartBody), _wait_ms(request, 0)
+    body, wait_ms = bodies.read_optional(request.body, StartBody), waiting_ms(request, 0)
     order = StartOrder(
         flow=name, input=body.input, name=body.name, labels=body.labels, key=body.key, start_at=body.start_moment()
     )
@@ -62,63 +52,12 @@ def start(request: Request, name: str) -> Json:
     return Response(_with_end(_presented(request, run)), status=201 if started.created else 200)
 
 
-def list_runs(request: Request) -> Json:
-    """List runs, newest first.
-
-    `view=summary` lists them in brief, `view=full` in their whole shape. By default they have their whole shape as long
-    as the response is small, and are in brief otherwise. A page ends before the response is too large.
-    """
-    query, shape, reader = request.query.runs(), _shape(request), request.services.reader
-    name = request.query.text("metadata.name")
-    if name is not None:
-        return _one(request, name, query, shape)
-    listing = reader.listing(request.namespace, query)
-
-    def items(show: Callable[[Run], Json]) -> Iterable[Item]:
-        return (pages.item(show(run), reader.cursor_after(request.namespace, query, run)) for run in listing.runs)
-
-    small = None
-    if shape is None:
-        small = pages.within(items(partial(shown_runs.listed, reader)), SMALL_LIST_BYTES)
-    if small is not None or shape == FULL:
-        made = pages.response(small or items(partial(shown_runs.listed, reader)), listing.cursor)
-    else:
-        brief = partial(presenters.summary, is_cut=shape is None)
-        made = pages.response(items(brief), listing.cursor)
-    is_all = query.cursor is None and "x-next-cursor" not in made.headers
-    total = len(listing.runs) if is_all else listing.total
-    if total is not None:
-        made.headers["x-total-approx"] = str(total)
-    return made
-
-
-def _one(request: Request, name: str, query: RunQuery, shape: str | None) -> Json:
-    """Return a list of the run with this name, or an empty one if there is none or if it does not match."""
-    reader = request.services.reader
-    try:
-        reader.named(request.namespace, name, query)
-        return [shown_runs.named(reader, request.namespace, name, shape)]
-    except NotFound:
-        return []
-
-
-def count_runs(request: Request) -> Json:
-    """Count runs, by status.
-
-    `more` says that there are more than were counted: at most 10,000 of each status are, and fewer where a filter needs
-    each run to be looked at.
-    """
-    request.query.choice("group", ("status",))
-    counts = request.services.reader.count(request.namespace, request.query.runs())
-    return {"counts": {str(status): number for status, number in counts.by_status.items()}, "more": counts.more}
-
-
 def get(request: Request, name: str) -> Json:
     """Get a run as it is now. With `wait` the response comes when it has ended, or after so many seconds.
 
     A run that is too large for a response is in brief, with `cut`.
     """
-    reader, wait_ms = request.services.reader, _wait_ms(request, 0)
+    reader, wait_ms = request.services.reader, waiting_ms(request, 0)
     if wait_ms:
         reader.ended(request.namespace, name, wait_ms)
     details = request.services.run_details
@@ -127,23 +66,6 @@ def get(request: Request, name: str) -> Json:
 
 def _shape(request: Request) -> str | None:
     return request.query.choice("view", (SUMMARY, FULL))
-
-
-def history(request: Request, name: str) -> Json:
-    """List the run's history entries after `after`, oldest first; or with `order=desc` those before `before`, newest
-    first.
-
-    Filters look through so many entries as `x-read` says; `x-next-cursor` continues from there.
-    """
-    query = _history_query(request)
-    found = request.services.reader.history_page(request.namespace, name, query)
-    return _entries(request, name, found, is_filtered=query.is_filtered)
-
-
-def watch(request: Request, name: str) -> Json:
-    """Wait for history entries after `after`. The response is empty if there is none within `wait` seconds."""
-    query, wait_ms = HistoryQuery(after=_after(request), limit=request.query.limit()), _wait_ms(request, DEFAULT_WAIT_S)
-    return _entries(request, name, request.services.reader.watch(request.namespace, name, query, wait_ms))
 
 
 def pause(request: Request, name: str) -> Json:
@@ -175,12 +97,12 @@ def set_vars(request: Request, name: str) -> Json:
 
 
 def set_labels(request: Request, name: str) -> Json:
-    """Set and remove labels of the run, in whatever status it is. The lists find it by its new labels."""
+    """Set and remove labels of the run, in any status. The lists find it by its new labels."""
     body = bodies.read_optional(request.body, LabelsBody)
     if both := sorted(body.set.keys() & set(body.remove)):
         raise Invalid(f"`set` and `remove` both have {both[0]!r:.80}")
-    if colons := [label for label in body.set if ":" in label]:
-        raise Malformed(f"the name of a label must have no colon: {colons[0]!r:.80}")
+    if wrong := [label for label in body.set if not label or ":" in label]:
+        raise Malformed(f"the name of a label must have no colon, and must not be empty: {wrong[0]!r:.80}")
     run = request.services.operator.set_labels(request.namespace, name, body.set, remove=body.remove, by=request.caller)
     return _presented(request, run)
 
@@ -271,52 +193,13 @@ def _presented(request: Request, run: Run) -> Json:
     return shown_runs.changed(request.services.reader, run, request.services.run_details)
 
 
-def _wait_ms(request: Request, default_s: int) -> int:
+def waiting_ms(request: Request, default_s: int) -> int:
     return request.query.number("wait", default_s, 0, MAX_WAIT_S) * 1000
 
 
 def _with_end(shown: responses.Run) -> Json:
     """Return a presented run with `ended`, which says whether the run has ended."""
     return {**shown, "ended": shown["spec"]["status"] in ENDED}
-
-
-def _after(request: Request) -> int:
-    """Return the position in the history. `cursor` takes precedence over `after`."""
-    cursor, after = request.query.position("cursor"), request.query.position("after")
-    return cursor or after
-
-
-def _history_query(request: Request) -> HistoryQuery:
-    query = request.query
-    newest_first = query.choice("order", ("asc", "desc")) == "desc"
-    cursor, before = query.position("cursor"), query.number("before", 0, 1, 10**15) or None
-    return HistoryQuery(
-        after=query.position("after") if newest_first else _after(request),
-        before=cursor or before if newest_first else before,
-        newest_first=newest_first,
-        step=query.text("step") or "",
-        token=query.text("token") or "",
-        event=query.text("event") or "",
-        failed=query.flag("failed"),
-        limit=query.limit(),
-    )
-
-
-def _entries(request: Request, name: str, found: HistoryPage, *, is_filtered: bool = False) -> Response:
-    """Return a page of a history. An entry that is too large for a response has no values and `cut`."""
-    is_short = request.query.choice("values", ("short",)) is not None
-    values = (ShortValues if is_short else Values)(name, found.large)
-    items = []
-    for one in found.entries:
-        shown = pages.item(presenters.entry(one, values), str(one.seq))
-        if shown.size > pages.MAX_PAGE_BYTES:
-            bare = presenters.entry(msgspec.structs.replace(one, data=None, vars={}))
-            shown = pages.item({**bare, "cut": True}, str(one.seq))
-        items.append(shown)
-    made = pages.response(items, None if found.next is None else str(found.next))
-    if is_filtered:
-        made.headers["x-read"] = str(found.read)
-    return made
 
 
 # ── routes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -348,28 +231,10 @@ def _deletion(path: str, view: View) -> Route:
     )
 
 
-_WAIT: Final = Parameter(
-    "wait",
-    "The maximum number of seconds to wait for an entry.",
-    parameters.integer(0, MAX_WAIT_S, default=DEFAULT_WAIT_S),
-)
 _WAIT_FOR_END: Final = Parameter(
     "wait",
     "Respond when the run has ended, or as it is after this number of seconds.",
     parameters.integer(0, MAX_WAIT_S, default=0),
-)
-_VALUES: Final = Parameter(
-    "values",
-    '`short`: values above 1 KiB are shown as `{"$cut": {"type", "bytes"}}`.',
-    {"type": "string", "enum": ["short", ""]},
-)
-_HISTORY: Final = (
-    Parameter("order", "`desc`: newest first.", {"type": "string", "enum": ["asc", "desc", ""]}),
-    Parameter("before", "Return entries with a `seq` less than this.", parameters.integer(1, 10**15)),
-    Parameter("step", "Return entries about this step: those that leave it and those that enter it."),
-    Parameter("token", "Return entries of the token with this id, for example `0.17` for an item."),
-    Parameter("event", "Return entries with this event."),
-    Parameter("failed", "Return only entries with an error.", {"type": "boolean", "default": False}),
 )
 ROUTES: Final = (
     Route(
@@ -387,25 +252,6 @@ ROUTES: Final = (
     ),
     Route(
         method="GET",
-        path="/flowrun",
-        view=list_runs,
-        group="runs",
-        role=Role.VIEWER,
-        query=(*parameters.RUNS, parameters.VIEW),
-        answers={200: list[responses.ListedRun]},
-        paged=True,
-    ),
-    Route(
-        method="GET",
-        path="/flowrun/count",
-        view=count_runs,
-        group="runs",
-        role=Role.VIEWER,
-        query=(*parameters.FILTERS, Parameter("group", "By what.", {"type": "string", "enum": ["status", ""]})),
-        answers={200: responses.RunCounts},
-    ),
-    Route(
-        method="GET",
         path="/flowrun/{name}",
         view=get,
         group="runs",
@@ -414,29 +260,6 @@ ROUTES: Final = (
         answers={200: responses.AwaitedRun},
         errors=(404,),
         resource="flowrun",
-    ),
-    Route(
-        method="GET",
-        path="/flowrun/{name}/history",
-        view=history,
-        group="runs",
-        role=Role.VIEWER,
-        query=(parameters.AFTER, parameters.SEQ_CURSOR, parameters.LIMIT, *_HISTORY, _VALUES),
-        answers={200: list[responses.Entry]},
-        errors=(404,),
-        paged=True,
-        example="its history",
-    ),
-    Route(
-        method="GET",
-        path="/flowrun/{name}/watch",
-        view=watch,
-        group="runs",
-        role=Role.VIEWER,
-        query=(parameters.AFTER, parameters.SEQ_CURSOR, _WAIT, parameters.LIMIT, _VALUES),
-        answers={200: list[responses.Entry]},
-        errors=(404,),
-        paged=True,
     ),
     _command("pause", pause, NoBody),
     _command("continue", resume, NoBody),

@@ -134,6 +134,7 @@ ROUTES: Final = (
             Parameter("raw", "Return the whole value, as a file.", {"type": "boolean"}),
         ),
         answers={200: responses.ValueWindow},
+        headers=("content-disposition",),
         errors=(404, 413),
     ),
     Route(

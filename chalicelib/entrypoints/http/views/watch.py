@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain, repeat
 from typing import Final
 
 from chalicelib.entrypoints.http import pages, parameters
 from chalicelib.entrypoints.http.parameters import Parameter, integer
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
-from chalicelib.entrypoints.http.views.changes import SOURCES, Change
+from chalicelib.entrypoints.http.views.changes import SOURCES, Change, shape_of
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Malformed
@@ -30,7 +31,9 @@ WHOLE_BYTES: Final = 4_000_000
 MIN_WHOLE_BYTES: Final = 1_000_000
 """The last change of a response may have so many bytes, whatever room is left."""
 
-POLL_MS: Final = 250
+PAUSES_MS: Final = (250, 250, 500, 1_000, 2_000)
+"""Pauses between looks for changes while there are none; the last one repeats. A look reads every live run."""
+
 RECONNECT_MS: Final = 500
 LATE_RECONNECT_MS: Final = 5_000
 """The pause before a client connects again whose wait the host has ended early."""
@@ -44,13 +47,14 @@ def watch(request: Request) -> Response:
     clock = request.services.adapters.clock
     positions = _positions(request, clock.now())
     deadline = clock.now() + WAIT_MS
-    while True:
+    for pause in chain(PAUSES_MS, repeat(PAUSES_MS[-1])):
         now = clock.now()
         changes = sorted(_changes(request, positions, now), key=lambda change: change.at)
         if changes or now >= deadline:
             return _stream(changes, min(positions.values()))
-        if not request.services.reader.pause(min(POLL_MS, deadline - now)):
+        if not request.services.reader.pause(min(pause, deadline - now)):
             return _stream([], min(positions.values()), LATE_RECONNECT_MS)
+    raise AssertionError("the pauses never end")
 
 
 def _stream(changes: list[Change], position: Instant, reconnect: int = RECONNECT_MS) -> Response:
@@ -80,7 +84,7 @@ def _positions(request: Request, now: Instant) -> Mapping[str, Instant]:
     `?resource=action?version=N&resource=flow?version=M`.
     The last event id of an EventSource takes precedence over the URL, because the URL stays the same.
     """
-    version = request.query.text("version")
+    version, _ = request.query.text("version"), shape_of(request)
     last_event_id = request.headers.get("last-event-id") or request.query.text("lastEventId")
     positions: dict[str, Instant] = {}
     for text in request.query.all("resource"):

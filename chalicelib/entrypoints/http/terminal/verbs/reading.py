@@ -10,7 +10,7 @@ from chalicelib.entrypoints.http.step_lookup import find_step
 from chalicelib.entrypoints.http.terminal import tables
 from chalicelib.entrypoints.http.terminal.arguments import ResourceType, ask, type_of
 from chalicelib.entrypoints.http.terminal.output import NOTHING, Output, OutputKind, Usage, raw
-from chalicelib.entrypoints.http.views import activations, runs, steps, timers, versions
+from chalicelib.entrypoints.http.views import activations, histories, run_lists, runs, steps, timers, versions
 from chalicelib.entrypoints.http.views import doctor as doctor_view
 from chalicelib.entrypoints.http.views import items as run_details
 from chalicelib.model.json_values import Json
@@ -66,7 +66,7 @@ def list_(
     found: list[Json]
     match wanted:
         case ResourceType.FLOWRUN:
-            found = ask(request, runs.list_runs, query={**query, "view": "summary"})
+            found = ask(request, run_lists.list_runs, query={**query, "view": "summary"})
         case ResourceType.STEP:
             found = ask(request, steps.list_steps, query=query)
         case ResourceType.EVENT:
@@ -107,7 +107,7 @@ def history(request: Request, run: str) -> Output:
     """
     after = max(0, request.services.reader.run(request.namespace, run).seq - MAX_ROWS)
     return raw(
-        tables.history(ask(request, runs.history, name=run, query={"after": str(after), "limit": str(MAX_ROWS)}))
+        tables.history(ask(request, histories.history, name=run, query={"after": str(after), "limit": str(MAX_ROWS)}))
     )
 
 

@@ -1,0 +1,1 @@
+"""Commands over many runs: batches, and the archive of ended runs."""
