@@ -22,6 +22,7 @@ QueryValue: TypeAlias = str | Sequence[str] | None
 
 URL: Final = "http://127.0.0.1:8080"
 BAD_REQUEST: Final = 400
+FORBIDDEN: Final = 403
 NOT_FOUND: Final = 404
 
 WATCH_TIMEOUT_S: Final = 20
@@ -197,13 +198,27 @@ class Client:
         """
         if step_token.decode(target) is not None:
             return self._object(self.call(api_calls.POST_STEP_NAME, target, json=dict(answer)))
-        if uuid is None:
-            step = self.get("step", target)
-            run, name, uuid = step["spec"]["flow_id"], step["metadata"]["name"], step["metadata"]["uuid"]
-        else:
-            run, name = step_of(target)
-        body = {"flowId": run, "stepName": name, "uuid": uuid, **answer}
-        return self._object(self.call(api_calls.POST_STEP, json=body))
+        run, name = step_of(target)
+        names = {"flowId": run, "stepName": name, "uuid": uuid} if uuid is not None else self._waiting(target)
+        return self._object(self.call(api_calls.POST_STEP, json={**names, **answer}))
+
+    def _waiting(self, target: str) -> Resource:
+        """Return the names of the activation that waits at `RUN.STEP`: a task, which clerks may read, or any step."""
+        run, name = step_of(target)
+        try:
+            tasks = self.page("task", flowId=run, stepName=name, limit="1").items if run and name else []
+        except Refused as refused:
+            if refused.status != FORBIDDEN:
+                raise
+            tasks = []
+        if tasks:
+            return {field: tasks[0][field] for field in ("flowId", "stepName", "uuid")}
+        step = self.get("step", target)
+        return {
+            "flowId": step["spec"]["flow_id"],
+            "stepName": step["metadata"]["name"],
+            "uuid": step["metadata"]["uuid"],
+        }
 
     def doctor(self, *, repair: bool = False, **query: str | None) -> Resource:
         """Return the runs that make no progress; with `repair`, send their messages again."""

@@ -13,17 +13,28 @@ def transition(entry: Mapping[str, Any]) -> str:
     """Describe a history entry of the API (docs/http-api.md).
 
     The result is like `A -> D by StepAcked SUCCESS`, or `A: DeliveryFailed (refused)`. Branches, items and undos are
-    named before it: `[0.north] B -> done by StepAcked OK`.
+    named before it: `[north] B -> done by StepAcked OK`, `[item 3] ...`, `[undo] ...`.
     """
     fields = {name: str(entry.get(name) or "") for name in ("from", "to", "step", "event", "state", "error")}
     cause = " ".join(word for word in (fields["event"], fields["state"]) if word)
     error = f" ({fields['error']})" if fields["error"] else ""
-    token = str(entry.get("token") or ROOT)
-    where = "" if token == ROOT else f"[{token}] "
+    where = place(entry)
+    where = f"[{where}] " if where else ""
     if fields["from"] and fields["to"]:
         return f"{where}{fields['from']} -> {fields['to']} by {cause}{error}"
     step = fields["to"] or fields["step"]
     return where + (f"{step}: " if step else "") + cause + error
+
+
+def place(entry: Mapping[str, Any]) -> str:
+    """Return the branch, the item or the undo that the entry is about; its token if it names none of them.
+
+    Empty for the first token of a run.
+    """
+    item = entry.get("item")
+    words = [entry.get("branch"), f"item {item}" if item is not None else "", "undo" if entry.get("undo") else ""]
+    token = str(entry.get("token") or ROOT)
+    return " ".join(str(word) for word in words if word) or ("" if token == ROOT else token)
 
 
 def fields_of(entry: Entry) -> Mapping[str, str]:

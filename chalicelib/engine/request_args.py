@@ -68,7 +68,7 @@ def fixed_args(
         name = parameter.name
         if name in stored:
             found[name] = stored[name]
-        elif not holds_reference(invocation.args.get(name)):
+        elif not holds_reference(invocation.args.get(name, parameter.default)):
             value = arg_value(parameter, invocation, names.decrypt(cipher) if parameter.secret else names)
             found[name] = encrypted(value, cipher) if parameter.secret else value
     return found

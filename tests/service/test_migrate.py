@@ -336,3 +336,26 @@ def test_a_head_keeps_what_a_move_has_pinned() -> None:
     assert activation.pinned == Pinned(step="B", states=("OK", "BAD"), args=("what", "n"))
     assert run.undos[0].pinned == PinnedUndo()
     assert decode_run(encode(run)) == run
+
+
+SECRET: Final = """
+action pay addr = "http://a.test/"; args = (str what, secret str key = secret "KEY"); return = (OK);
+    retry = (max = 5, delay = 1m); action_end
+/
+flow f step A => (OK -> done) { action = pay; args = (what = "A"); }; flow_end
+"""
+
+
+def test_a_secret_of_the_namespace_is_read_at_each_delivery() -> None:
+    host = Host(lambda _: NotTaken("it is busy", final=False))
+    host.services.secrets.put(NS, "KEY", "first", by="me")
+    host.submit(SECRET)
+    host.start("f")
+    host.settle()
+    host.submit(SECRET.replace('what = "A"', 'what = "B"'))
+    host.services.operator.migrate(NS, "r", "latest")
+    host.services.secrets.put(NS, "KEY", "second", by="me")
+    host.pass_time(60_000)
+    assert [(one["what"], one["key"]) for one in host.actions.requests[:2]] == [("A", "first"), ("A", "second")]
+    assert b"second" not in encode(host.run())
+    assert "refer to other secrets" in refused(host, SECRET.replace('secret "KEY"', 'secret "OTHER"'))

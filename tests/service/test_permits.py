@@ -20,6 +20,7 @@ from chalicelib.service.errors import TooLarge
 from chalicelib.service.limits import limiter as limiters
 from chalicelib.service.limits import permits
 from chalicelib.service.limits.limiter import QUEUED, Admission, Admitted, Limiter
+from chalicelib.service.limits.permits import Permits
 from chalicelib.service.messages import Deliver, Message, Release, Serve
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.ports.waiters import Waiter
@@ -756,3 +757,27 @@ def test_a_crash_between_a_slot_and_its_delivery_loses_no_waiter() -> None:
     assert bench.limiter.look(look) is None  # its message comes again
     bench.pass_time(100)
     assert [name for _, name in bench.went] == ["a", "b"]
+
+
+# ── late deliveries ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("late", "is_sent"), [(limiters.MAX_LATE_MS - 1, True), (limiters.MAX_LATE_MS, False)])
+def test_a_delivery_that_comes_long_after_its_slot_asks_again(late: int, is_sent: bool) -> None:
+    """The breaker may have opened since then: the message came back because the process that had it crashed."""
+    bench = Bench()
+    run, other = bench.started("a"), bench.started("b")
+    value = permits.encode(Permits(open_until=START + 10 * MINUTE, holders={bench.waiter(other).uuid: "b"}))
+    bench.store.versioned_values.port.write("ns", NAME, value, 0)
+    granted = Deliver(
+        namespace="ns",
+        run="a",
+        id=run.id,
+        sent_at=START,
+        version=0,
+        uuid=bench.waiter(run).uuid,
+        limiter=NAME,
+        slot=bench.clock.now(),
+    )
+    bench.clock.advance(late)
+    assert bench.bring(granted, run) == (Admitted(granted.slot) if is_sent else QUEUED)

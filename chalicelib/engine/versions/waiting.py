@@ -56,7 +56,8 @@ def request_problem(before: Invocation, after: Invocation, there: str) -> str:
 
 
 def _references(invocation: Invocation) -> Mapping[str, Json]:
-    return {name: arg for name, arg in invocation.args.items() if holds_reference(arg)}
+    defaults = {known.name: known.default for known in invocation.action.parameters}
+    return {name: arg for name, arg in {**defaults, **invocation.args}.items() if holds_reference(arg)}
 
 
 def _event_problem(before: EventStep, after: EventStep, activation: Activation, there: str) -> str:

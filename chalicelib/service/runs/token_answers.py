@@ -86,7 +86,9 @@ class TokenAnswerer:
         """Answer with the first state that the action declares. Text in `data` is text. Raises as `answer` does."""
         run, waiting = self._look(token)
         invocation = invocation_of(self._definition_cache.of(run), run, waiting) if waiting else None
-        state = invocation.action.returns[0] if invocation else ""
+        pinned = waiting.activation.pinned if waiting and waiting.activation else None
+        states = pinned.states if pinned else invocation.action.returns if invocation else ()
+        state = states[0] if states else ""
         answer = Answer(run="", step="", uuid="", state=state, done=True, data=data)
         return self.answer(token, answer, by=by, seen=run, trace=trace, is_value=True, sender=sender)
 

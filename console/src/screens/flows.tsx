@@ -79,7 +79,7 @@ export function Flows(): JSX.Element {
                   </td>
                   <td>{one.metadata.version}</td>
                   {kind === "flow" ? <td class="faint">{inputsOf(one)}</td> : <td>{String(one.spec["method"] ?? "")}</td>}
-                  {kind === "action" ? <td class="faint">{plain(String(one.spec["addr"] ?? one.spec["address"] ?? (one.spec["addresses"] as string[] | undefined)?.[0] ?? ""))}</td> : null}
+                  {kind === "action" ? <td class="faint">{plain(String((one.spec["endpoints"] as string[] | undefined)?.[0] ?? ""))}</td> : null}
                   <td class="actions">
                     {kind === "flow" && may("POST /flow/{name}/runs") ? (
                       <a class="button" href={href(["start", one.metadata.name])}>

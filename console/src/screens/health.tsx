@@ -27,11 +27,10 @@ interface Report {
 
 interface Timer {
   at: string;
-  run?: string;
-  step?: string;
-  name?: string;
-  kind?: string;
-  what?: string;
+  kind: string;
+  name: string;
+  what: string;
+  step: string | null;
 }
 
 export function Health(): JSX.Element {
@@ -77,8 +76,11 @@ export function Health(): JSX.Element {
             <ul class="cards">
               {timers.data.data.map((one, n) => (
                 <li key={n}>
-                  <a href={one.run ? href(["runs", one.run]) : href(["admin"], { tab: "schedules" })}>
-                    <When at={one.at} /> <strong>{plain(one.run ?? one.name ?? "")}</strong> <span class="faint">{plain(one.step ?? one.what ?? one.kind ?? "")}</span>
+                  <a href={one.kind === "run" ? href(["runs", one.name]) : href(["admin"], { tab: "schedules" })}>
+                    <When at={one.at} /> <strong>{plain(one.name)}</strong>{" "}
+                    <span class="faint">
+                      {plain(one.step ?? "")} {words.dueWhat[one.what] ?? one.what}
+                    </span>
                   </a>
                 </li>
               ))}

@@ -278,6 +278,7 @@ export const words = {
   finding: "Finding",
   healthy: (count: string) => `Nothing is stuck among ${count} runs in progress`,
   dueSoon: "Due next",
+  dueWhat: { person: "(a person)", action: "(an answer)", event: "(an event)", timer: "(a time)", call: "(a run)", retry: "(tried again)" } as Record<string, string>,
   nothingDue: "Nothing is due",
   repairWhat: "The messages of these runs are sent again. Repeating a message changes nothing that has happened.",
   repaired: (count: number) => `${count} repaired`,

@@ -8,12 +8,11 @@ from typing import Final
 
 import click
 
-from chalicelib.model.ids import ROOT
 from fsl.cli.common import Cell, Styled, exact_time, put, put_line, say, styled, table, time_of_day
 from fsl.cli.many.archive_file import read
 from fsl.cli.remote import remote
 from fsl.client import Client, Resource
-from fsl.transition_text import transition
+from fsl.transition_text import place, transition
 
 MAX_DATA_CHARACTERS: Final = 80
 """Characters of the data of an entry in a table; `--json` shows all of it."""
@@ -48,8 +47,8 @@ def history(*, name: str | None, path: Path | None, client: Client, as_json: boo
     if as_json:
         put(entries)
         return
-    with_tokens = any(one["token"] not in ("", ROOT) for one in entries)
-    columns = ("seq", "at", *(["token"] if with_tokens else []), "from", "to", "event", "state", "by", "error or data")
+    with_tokens = any(map(place, entries))
+    columns = ("seq", "at", *(["in"] if with_tokens else []), "from", "to", "event", "state", "by", "error or data")
     table(columns, [_row(one, with_token=with_tokens) for one in entries])
 
 
@@ -61,7 +60,7 @@ def _row(entry: Resource, *, with_token: bool) -> tuple[Cell, ...]:
     return (
         str(entry["seq"]),
         exact_time(entry["at"]),
-        *([str(entry["token"])] if with_token else []),
+        *([place(entry)] if with_token else []),
         entry["from"] or entry["step"],
         entry["to"],
         entry["event"],

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
+from chalicelib.config import Access, Settings
+from fsl import api_calls
 from fsl.client import Client
+from fsl.local.server import LocalServer
 from tests.fsl.conftest import Cli, until
 
 DOCUMENT = """
@@ -122,3 +127,25 @@ def test_labels_are_shown_set_and_removed(fsl: Cli, client: Client) -> None:
     assert fsl.json("label", run, "--remove", "urgent") == {"ticket": "OPS-12"}
     assert shown(fsl, "label", run) == [["label", "value"], ["ticket", "OPS-12"]]
     assert [one["metadata"]["name"] for one in fsl.json("list", "--label", "ticket=OPS-12")] == [run]
+
+
+def test_a_clerk_answers_with_the_terminal(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clerk may read the inbox and answer its tasks, and nothing else."""
+    admin = "an-admin-token-of-this-test-1234567890"
+    digest = hashlib.sha256(admin.encode()).hexdigest()
+    settings = Settings(port=0, url="http://127.0.0.1:0", db=":memory:", auth=Access.TOKEN, admin_token_sha256=digest)
+    with LocalServer(settings) as server:
+        owner = Client(server.url, admin, "shop")
+        owner.submit(DOCUMENT)
+        start(owner, "look", "c-1")
+        until(lambda: owner.page("task").items)
+        token = owner.call(api_calls.POST_TOKEN, json={"name": "cleo", "role": "clerk"}).json()["token"]
+        monkeypatch.setenv("ECHOER_TOKEN", token)
+        clerk = Cli(server.url)
+        assert "c-1.Review" in clerk("task").stdout
+        assert clerk("answer", "c-1.Review", "AGREE").stdout == "the step was answered\n"
+        refused = clerk("list")
+        assert (refused.exit_code, "requires the role viewer" in refused.stderr) == (1, True)
+        monkeypatch.setenv("ECHOER_TOKEN", admin)
+        assert ["c-1", "look", "succeeded"] in [line[:3] for line in shown(clerk, "list", "--namespace", "shop")]
+        assert "c-1" not in clerk("list").stdout

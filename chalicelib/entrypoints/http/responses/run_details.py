@@ -29,7 +29,7 @@ class Cost(TypedDict):
 
 class Child(TypedDict):
     """A run that a step started and waits for. `state` is what the step returned; empty while it waits. `stopping` is
-    true if the child was told to stop."""
+    true if the child was asked to stop."""
 
     run: str
     step: str

@@ -142,6 +142,7 @@ ROUTES: Final = (
             Parameter("raw", "Return the whole value, as a file.", {"type": "boolean"}),
         ),
         answers={200: responses.ValuePart},
+        headers=("content-disposition",),
         errors=(404, 413),
     ),
     Route(
