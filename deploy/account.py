@@ -50,9 +50,7 @@ def connect(say: Callable[[str], None]) -> Account:
             raise NotDeployed("no region: set AWS_REGION, or `region` in the profile of AWS_PROFILE")
         say(f"account {account.number}, region {account.session.region_name}")
     except NoCredentialsError as error:
-        raise NotDeployed(
-            "no AWS credentials: set AWS_PROFILE, or sign in (`aws sso login`, `aws configure`)"
-        ) from error
+        raise NotDeployed("no AWS credentials: set AWS_PROFILE, or sign in with `aws sso login`") from error
     except (BotoCoreError, ClientError) as error:
         raise NotDeployed(f"AWS does not accept the credentials: {error}") from error
     return account

@@ -16,12 +16,13 @@ NEWEST_ENTRIES: Final = 100
 """How many entries before a change are searched for those since the watch began."""
 
 
-def changes(client: Client) -> Iterator[tuple[int, list[Resource]]]:
+def changes(client: Client, since: int | None = None) -> Iterator[tuple[int, list[Resource]]]:
     """Yield, without end, the runs that have changed, and the position of the stream before: milliseconds since 1970.
 
-    Each request waits for a change; the list is empty if there was none for a while.
+    It begins at the time `since`; None: now, by the server's clock. Each request waits for a change; the list is empty
+    if there was none for a while.
     """
-    position = _position_now(client)
+    position = _position_now(client) if since is None else since
     while True:
         query = {"resource": "flowrun", "version": str(position), "view": "summary"}
         text = client.call(api_calls.GET_WATCH, query=query).text
@@ -31,11 +32,13 @@ def changes(client: Client) -> Iterator[tuple[int, list[Resource]]]:
         position = max([position, *ids])
 
 
-def transitions(client: Client, flow: str | None = None) -> Iterator[tuple[Resource, list[Resource]]]:
+def transitions(
+    client: Client, flow: str | None = None, since: int | None = None
+) -> Iterator[tuple[Resource, list[Resource]]]:
     """Yield, without end, each run that has changed, with its new history entries. `flow`: only runs of this flow."""
     seen: dict[str, int] = {}
     began: int | None = None
-    for position, runs in changes(client):
+    for position, runs in changes(client, since):
         began = position if began is None else began
         for run in runs:
             name, spec = str(run["metadata"]["name"]), run["spec"]

@@ -82,7 +82,7 @@ class Connection:
                     ),
                 )
             )
-        except (HTTPError, UnicodeError) as exc:
+        except (HTTPError, ValueError) as exc:
             raise NoResponse(_reason(exc)) from exc
 
 
@@ -117,8 +117,8 @@ def _ca_bundle() -> str:
 
 def _reason(exc: Exception) -> str:
     cause = exc.reason if isinstance(exc, MaxRetryError) and exc.reason else exc
+    if isinstance(cause, NewConnectionError):  # a kind of ConnectTimeoutError, so it is asked first
+        return _REFUSED if "refused" in str(cause).lower() else "connection failed"
     if isinstance(cause, (ConnectTimeoutError, ReadTimeoutError)):
         return "timeout"
-    if isinstance(cause, NewConnectionError):
-        return _REFUSED if "refused" in str(cause).lower() else "connection failed"
     return str(cause) or type(cause).__name__

@@ -58,7 +58,7 @@ class Path:
     undone: Mapping[str, int] = field(default_factory=dict)
     """How often the work of each step was undone."""
     undoing: frozenset[str] = frozenset()
-    """The steps whose work is being undone now."""
+    """The steps of which the work is being undone now."""
     there: Mapping[str, int] = field(default_factory=dict)
     """How many tokens are at each step."""
     run: str = ""

@@ -16,13 +16,22 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 def moment_of(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:
     """Return an RFC 3339 time for a duration before now; any other text is passed on."""
+    return _from_now(text, -1)
+
+
+def later(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """Return an RFC 3339 time for a duration from now; any other text is passed on."""
+    return _from_now(text, 1)
+
+
+def _from_now(text: str | None, sign: int) -> str | None:
     milliseconds = None if text is None else duration(text)
     if milliseconds is None:
         return text
     try:
-        moment = datetime.now(UTC) - timedelta(milliseconds=milliseconds)
+        moment = datetime.now(UTC) + sign * timedelta(milliseconds=milliseconds)
     except OverflowError as exc:
-        raise click.BadParameter(f"{text} is too long ago") from exc
+        raise click.BadParameter(f"{text} is too long") from exc
     return moment.isoformat(timespec="milliseconds")
 
 

@@ -91,6 +91,19 @@ def test_postponed_statements_wait_for_a_transaction_that_commits(tmp_path: Path
     database.close()
 
 
+def test_postponed_statements_that_fail_are_dropped(database: Database) -> None:
+    database.change_later("INSERT INTO nothing VALUES (1)")
+    SqliteQueue(database, FakeClock()).send(QueueName.WAKES, ["kept"])
+    SqliteStore(database).deliveries.put(a_run(), a_delivery("a"))
+    with database.transaction() as connection:
+        connection.execute("UPDATE messages SET body = 'changed'")
+    assert database.rows("SELECT body FROM messages") == [("changed",)]
+    assert database.rows("SELECT uuid FROM deliveries") == []
+    SqliteStore(database).deliveries.put(a_run(), a_delivery("b"))
+    database.flush()
+    assert database.rows("SELECT uuid FROM deliveries") == [("b",)]
+
+
 def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> None:
     path = tmp_path / "new" / "echoer.db"
     database = Database.open(path, full_sync=True)

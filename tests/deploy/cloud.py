@@ -66,9 +66,9 @@ class Cloud:
     `wakes_die`: every message for `wake` has been retried too often, and `dead_letter` handles it.
     """
 
-    def __init__(self, stage: Stage, folder: Path, *, wakes_die: bool = False) -> None:
+    def __init__(self, stage: Stage, folder: Path) -> None:
         self.stage = stage
-        self.wakes_die = wakes_die
+        self.wakes_die = False
         self.said: list[str] = []
         self.clock = FakeClock()
         self.actions = ScriptedCaller(answer_at_once)

@@ -20,6 +20,10 @@ action never addr = "http://never.test/"; return = (UNDONE); retry = (max = 1); 
 /
 action sealed addr = "http://work.test/"; args = (secret str key, any x = null); return = (OK); action_end
 /
+flow waits
+    wait First => (CAME -> done) { events = (CAME = "early"); timeout = 3d; };
+flow_end
+/
 flow taken_back
     step Work => (OK -> stopped | FAIL -> stopped) { action = quick; undo = never() on OK; };
 flow_end
@@ -62,66 +66,96 @@ _BIG: Final = ["x" * 100] * 3_500
 
 
 def happen(cloud: Cloud) -> None:
-    """Let it happen, one thing after the other."""
+    """Let it happen, one thing after the other; then the same with `dead_letter` in the place of `wake`."""
     cloud.actions.script = answer_at_once
     cloud.request("PUT", "/secret/k", {"value": "s3cret"})
     races = [RACE.replace("ACTION", action) for action in ("quick", "lost")]
     assert cloud.request("POST", "/fsl", "/\n".join([DOCUMENT, *races])).status == 200
-    _a_delivery_ends_a_wait(cloud)
-    _a_dead_delivery_ends_a_wait(cloud)
-    _a_timer_is_due(cloud)
-    _a_called_run_gets_a_secret(cloud)
-    _dead_letters_are_shown_and_sent_again(cloud)
-    _runs_are_found_for_a_batch(cloud)
-    _dynamodb_refuses(cloud)
+    for cloud.wakes_die in (False, True):
+        _a_delivery_ends_a_wait(cloud)
+        _a_dead_delivery_ends_a_wait(cloud)
+        _an_event_came_early(cloud)
+        _a_timer_is_due(cloud)
+        _a_called_run_gets_a_secret(cloud)
+        _dead_letters_are_shown_and_sent_again(cloud)
+        _dynamodb_refuses(cloud)
+    _undos_fail(cloud)
+    for cloud.wakes_die in (False, True):
+        _runs_are_found_for_a_batch(cloud)
 
 
 def _a_delivery_ends_a_wait(cloud: Cloud) -> None:
-    _start(cloud, "race_quick", "won", big=_BIG)
+    run = _start(cloud, "race_quick", big=_BIG)
     cloud.settle()
-    assert _status(cloud, "won") == "succeeded"
+    assert _status(cloud, run) == "succeeded"
 
 
 def _a_dead_delivery_ends_a_wait(cloud: Cloud) -> None:
-    _start(cloud, "race_lost", "given_up", big=_BIG)
+    run = _start(cloud, "race_lost", big=_BIG)
     assert cloud.bury(QueueName.DELIVERIES)
     cloud.settle()
-    assert _status(cloud, "given_up") == "succeeded"
+    assert _status(cloud, run) == "succeeded"
+
+
+def _an_event_came_early(cloud: Cloud) -> None:
+    """The run finds it when it begins to wait, and then waits no longer."""
+    assert cloud.request("POST", "/event", {"name": "early", "ttl": "1h"}).status < 300
+    run = _start(cloud, "waits")
+    cloud.settle()
+    assert _status(cloud, run) == "succeeded"
 
 
 def _a_timer_is_due(cloud: Cloud) -> None:
-    _start(cloud, "timed", "timed")
+    run = _start(cloud, "timed")
     cloud.settle()
     cloud.pass_time(3_600_000)
     cloud.sweep()
     cloud.settle()
-    assert _status(cloud, "timed") == "succeeded"
+    assert _status(cloud, run) == "succeeded"
 
 
 def _a_called_run_gets_a_secret(cloud: Cloud) -> None:
     """It is decrypted and encrypted again, since a stored secret is bound to its run."""
-    _start(cloud, "sealed_parent", "sealed", key="s3cret")
+    run = _start(cloud, "sealed_parent", key="s3cret")
     cloud.settle()
-    assert _status(cloud, "sealed") == "succeeded"
+    assert _status(cloud, run) == "succeeded"
 
 
 def _dead_letters_are_shown_and_sent_again(cloud: Cloud) -> None:
-    _start(cloud, "race_quick", "dead", big=_BIG)
+    run = _start(cloud, "race_quick", big=_BIG)
     assert cloud.bury(QueueName.DELIVERIES)
     shown, repaired = cloud.request("GET", "/doctor"), cloud.request("POST", "/doctor/repair")
     for reply in (shown, repaired):
-        assert "dead" in {found["run"] for found in reply.json["findings"]}, reply.text
+        assert run in {found["run"] for found in reply.json["findings"]}, reply.text
     cloud.settle()
-    assert _status(cloud, "dead") == "succeeded"
+    assert _status(cloud, run) == "succeeded"
+
+
+def _dynamodb_refuses(cloud: Cloud) -> None:
+    """Messages of all queues are put off."""
+    runs = []
+    for is_dead in (False, True):
+        runs.append(_start(cloud, "race_quick", big=_BIG))
+        if is_dead:
+            cloud.bury(QueueName.DELIVERIES)
+        with cloud.throttled():
+            cloud.settle()
+    cloud.pass_time(15 * 60_000)
+    cloud.settle()
+    assert {_status(cloud, run) for run in runs} == {"succeeded"}
+
+
+def _undos_fail(cloud: Cloud) -> None:
+    """So many runs fail, with an undo that failed, that a list of them has two pages."""
+    cloud.actions.script = _undo_nothing
+    order = {"labels": {"team": "returns"}}
+    for _ in range(CHUNK_ITEMS + 1):
+        assert cloud.request("POST", "/flow/taken_back/runs", order).status == 201
+    cloud.settle()
 
 
 def _runs_are_found_for_a_batch(cloud: Cloud) -> None:
     """The API finds the first runs, and `wake` all others, by each index that a list uses."""
-    cloud.actions.script = _undo_nothing
-    for number in range(CHUNK_ITEMS + 1):
-        order = {"name": f"back-{number}", "labels": {"team": "returns"}}
-        assert cloud.request("POST", "/flow/taken_back/runs", order).status == 201
-    cloud.settle()
     for select in ({"flow": "taken_back"}, {"status": "failed"}, {"label": "team:returns"}, {"undo": "failed"}):
         with cloud.slow(COLLECTING_MS):
             batch = cloud.request("POST", "/batch", {"select": select, "do": "pause", "rate": 1}).json
@@ -129,7 +163,6 @@ def _runs_are_found_for_a_batch(cloud: Cloud) -> None:
         cloud.pass_time(1_000)
         cloud.settle()
         assert cloud.request("POST", f"/batch/{batch['id']}/stop").json["matched"] > CHUNK_ITEMS
-    cloud.actions.script = answer_at_once
 
 
 def _undo_nothing(request: dict[str, Any]) -> Reply:
@@ -137,24 +170,11 @@ def _undo_nothing(request: dict[str, Any]) -> Reply:
     return NotTaken("no", final=True) if request["ackStates"] == ["UNDONE"] else answer_at_once(request)
 
 
-def _dynamodb_refuses(cloud: Cloud) -> None:
-    """Messages of all queues are put off."""
-    for run in ("delivered", "dead_too"):
-        _start(cloud, "race_quick", run, big=_BIG)
-        if run == "dead_too":
-            cloud.bury(QueueName.DELIVERIES)
-        with cloud.throttled():
-            cloud.settle()
-    cloud.pass_time(15 * 60_000)
-    cloud.settle()
-    assert {_status(cloud, "delivered"), _status(cloud, "dead_too")} == {"succeeded"}
-
-
-def _start(cloud: Cloud, flow: str, name: str, **given: Any) -> None:
-    reply = cloud.request("POST", f"/flow/{flow}/runs", {"name": name, "input": given})
+def _start(cloud: Cloud, flow: str, **given: Any) -> str:
+    reply = cloud.request("POST", f"/flow/{flow}/runs", {"input": given})
     assert reply.status == 201, reply.text
+    return str(reply.json["metadata"]["name"])
 
 
 def _status(cloud: Cloud, name: str) -> str:
-    spec: dict[str, Any] = cloud.request("GET", f"/flowrun/{name}").json["spec"]
-    return f"{spec['status']}"
+    return str(cloud.request("GET", f"/flowrun/{name}").json["spec"]["status"])

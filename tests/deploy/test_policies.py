@@ -1,7 +1,7 @@
 """The calls of AWS that each function makes are recorded, and its policy allows these and no others.
 
 The functions run on an emulated AWS that records each request as IAM sees it: the operation and the resource. They make
-every call of the API, and everything in `life.py`; then the same again, with `dead_letter` in the place of `wake`.
+every call of the API, and everything in `life.py` and `rarities.py`.
 `ECHOER_REGENERATE=1 pytest tests/deploy/test_policies.py` rewrites the record. Read the difference before you keep it.
 """
 
@@ -44,16 +44,10 @@ class Recorded:
 
 @pytest.fixture(scope="module")
 def recorded(packaged: Path, dev: Stage) -> Recorded:
-    needs: dict[str, set[Need]] = {name: set() for name in ALL}
-    statements: dict[str, list[dict[str, Any]]] = {}
-    for wakes_die in (False, True):
-        with Cloud(dev, packaged / "cloudformation", wakes_die=wakes_die) as cloud:
-            live(cloud)
-            happen(cloud)
-            statements |= {name: cloud.policy(name) for name in ALL}
-        for name in ALL:
-            needs[name] |= cloud.needs[name]
-    return Recorded(needs, statements)
+    with Cloud(dev, packaged / "cloudformation") as cloud:
+        live(cloud)
+        happen(cloud)
+        return Recorded(cloud.needs, {name: cloud.policy(name) for name in ALL})
 
 
 def by_lambda(stage: Stage, function: str) -> set[Need]:

@@ -626,6 +626,7 @@ def test_settings_are_read() -> None:
         }
     )
     assert made_of == Settings(
+        delivery_log=True,
         auth=Access.TOKEN,
         callbacks=Access.TOKEN,
         admin_token_sha256=sha256(FIRST),

@@ -204,3 +204,34 @@ def test_large_values_are_references(host: Host) -> None:
     found = of(host.uuid("Pay"))
     assert found["args"]["order"]["bytes"] == 40_002
     assert found["args"]["order"]["$ref"].startswith("/flowrun/r/value/")
+
+
+def test_large_answers_of_other_activations_are_not_read(host: Host) -> None:
+    """A history with large values stays readable: only values of the activation itself are read."""
+    host.submit(
+        'action work addr = "http://work.test/"; args = (any x = null); return = (OK | AGAIN); action_end\n/\n'
+        "flow f step A => (OK -> B | AGAIN -> A) { action = work; };"
+        " step B => (OK -> done | AGAIN -> B) { action = work; args = (x = ${ $result }); }; flow_end"
+    )
+    host.start("f")
+    for number in range(12):
+        answer(host, "A", ackState="AGAIN", data=f"{number}" * 400_000)
+    uuid = answer(host, "A", data="y" * 20_000)
+    last = answer(host, "B", data={"n": 1})
+    read: list[int] = []
+    runs = host.store.runs
+
+    class Counting(type(runs)):  # type: ignore[misc]
+        def blobs(self, *args: Any) -> Any:
+            found = super().blobs(*args)
+            read.append(sum(map(len, found.values())))
+            return found
+
+    runs.__class__ = Counting
+    host.rebuild()
+    hosting.use(host.services)
+    found = of(uuid)
+    assert found["answer"]["data"]["bytes"] == 20_002
+    assert sum(read) < 100_000
+    found = of(last)
+    assert (found["answer"]["data"], found["args"]["x"]["bytes"]) == ({"n": 1}, 20_002)

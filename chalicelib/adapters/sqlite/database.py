@@ -19,7 +19,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from time import monotonic
@@ -96,7 +96,8 @@ class Database:
     def close(self) -> None:
         """Close all connections, and let another server open the file."""
         if self._connections:
-            self.flush()
+            with suppress(ServiceError):  # what cannot be stored any more is lost
+                self.flush()
         with self._lock, self._errors.translated():
             for connection in self._connections:
                 connection.close()
@@ -153,14 +154,13 @@ class Database:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit everything done in the `with` block at its end, or nothing if it ends with an exception.
 
-        Postponed statements are executed first.
+        Postponed statements are executed first. They are dropped if one of them fails.
         """
         with self._errors.translated(), self._lock:
             self._writer.execute("BEGIN IMMEDIATE")
             postponed = tuple(self._postponed)
             try:
-                for sql, values in postponed:
-                    self._writer.execute(sql, values)
+                self._execute_postponed(postponed)
                 yield self._writer
                 self._writer.execute("COMMIT")
                 del self._postponed[: len(postponed)]
@@ -168,6 +168,17 @@ class Database:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
+
+    def _execute_postponed(self, postponed: Sequence[tuple[str, Sequence[object]]]) -> None:
+        """Execute the statements in the transaction that has begun, or none of them."""
+        try:
+            for sql, values in postponed:
+                self._writer.execute(sql, values)
+        except sqlite3.Error:
+            LOG.warning("%d postponed statements failed and are dropped", len(postponed), exc_info=True)
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            self._writer.execute("BEGIN IMMEDIATE")
 
     def check(self) -> None:
         """Write to the file. Raises Busy, which says what fails, if nothing can be stored."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
 
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.invocation import UNDO, invocation_of
@@ -14,7 +15,7 @@ from chalicelib.engine.request_args import args_of
 from chalicelib.engine.values.secret_values import MASK
 from chalicelib.model.actions import shown_args
 from chalicelib.model.addresses import without_password
-from chalicelib.model.compiled_step import Invocation
+from chalicelib.model.compiled_step import Invocation, names_in
 from chalicelib.model.definition import Definition
 from chalicelib.model.history import Entry, Sent
 from chalicelib.model.ids import was_minted
@@ -24,13 +25,17 @@ from chalicelib.model.status import LIVE
 from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.model.waits import ChildWait, EmitWait, EventWait, NoticeWait, StartWait
 from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.details.kinds import ArgsOrigin
 from chalicelib.service.details.waits import TokenWait, wait_of
 from chalicelib.service.errors import NotFound
 from chalicelib.service.observability.traceparent import traceparent
 from chalicelib.service.ports.deliveries import DeliveryRecord, DeliveryStore
-from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.runs.blobs import blob_reader
 from chalicelib.service.runs.entries import MAX_READ_ENTRIES, Window, around, newest
+from chalicelib.service.runs.history import identity_of
+from chalicelib.service.runs.large_values import Large, Shown, references_only, small_values
+from chalicelib.service.runs.offloading import OffloadingRunStore
+from chalicelib.service.runs.references import in_entry, in_run, key_in
 
 MAX_DELIVERIES: Final = 200
 """How many deliveries of an activation are shown."""
@@ -38,17 +43,6 @@ MAX_DELIVERIES: Final = 200
 _DELIVERIES: Final = frozenset({"DeliveryFailed", "AnswerPending", "IgnoredReply", "NoticeDelivered", "StepAcked"})
 _CONFIDENTIAL: Final = ("authorization", "cookie", "key", "password", "secret", "signature", "token")
 """What the names of headers contain of which values are masked, wherever they come from."""
-
-
-class ArgsOrigin(StrEnum):
-    """Where the args of an activation are known from."""
-
-    HEAD = "head"
-    """The head of the run: it waits for this activation."""
-    LOG = "log"
-    """The record of its first delivery."""
-    HISTORY = "history"
-    """They were evaluated again, as far as the history has what they read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +84,14 @@ class ShownActivation:
     """Answers that came after the activation had ended."""
     first_read: int
     """The first history entry that was read: what is older is missing."""
+    large: Mapping[str, Large]
+    """The values of entries that are references."""
 
 
 class Activations:
     """Finds activations."""
 
-    def __init__(self, runs: RunStore, deliveries: DeliveryStore, definition_cache: DefinitionCache) -> None:
+    def __init__(self, runs: OffloadingRunStore, deliveries: DeliveryStore, definition_cache: DefinitionCache) -> None:
         self._runs = runs
         self._deliveries = deliveries
         self._definition_cache = definition_cache
@@ -105,12 +101,13 @@ class Activations:
 
         The newest MAX_READ_ENTRIES history entries are read, or those around entry `seq`.
         """
-        run, uuid = self._runs.load(namespace, name), uuid.lower()
+        run, uuid = self._runs.head(namespace, name), uuid.lower()
         if run is None:
             raise NotFound("flow_run", name)
         definition = self._definition_cache.of(run)
         window = newest(self._runs, run) if seq is None else around(self._runs, run, seq)
-        entries = tuple(entry for entry in window.entries if entry.uuid == uuid)
+        shown = self._with_small_values(run, (entry for entry in window.entries if entry.uuid == uuid))
+        entries = shown.entries
         records = self._deliveries.of(run, uuid, MAX_DELIVERIES)
         token = run.sent_of(uuid)
         step = token.step if token else entries[0].step if entries else _minted_step(definition, run, uuid)
@@ -119,8 +116,17 @@ class Activations:
                 "" if window.is_from_start else f" among its {MAX_READ_ENTRIES} history entries from {window.first} on"
             )
             raise NotFound("activation", f"{uuid}{read}")
-        found = _Found(run, definition, uuid, step, token, entries, window, records)
+        found = _Found(run, definition, uuid, step, token, entries, shown.large, window, records)
         return self._shown(found)
+
+    def _with_small_values(self, run: Run, entries: Iterable[Entry]) -> Shown:
+        """Return the entries with their small values; large ones are references."""
+        found = tuple(entries)
+        return small_values(self._runs, identity_of(run), found) or references_only(self._runs, identity_of(run), found)
+
+    def _with_all_values(self, run: Run, entry: Entry) -> Entry:
+        read = blob_reader(self._runs, run)
+        return in_entry(entry, lambda value: value if (key := key_in(value)) is None else read(key))
 
     def _shown(self, found: _Found) -> ShownActivation:
         invocation = found.invocation
@@ -147,13 +153,24 @@ class Activations:
             answer=answer,
             late=tuple(entry for entry in found.entries if entry.event == "LateAnswer"),
             first_read=found.window.first,
+            large=found.large,
         )
+
+    def _whole(self, found: _Found) -> _Found:
+        """Return the same with all values of the run but those of its history."""
+        read, tail = blob_reader(self._runs, found.run), found.run.tail
+        run = in_run(
+            msgspec.structs.replace(found.run, tail=()),
+            lambda value: value if (key := key_in(value)) is None else read(key),
+        )
+        return replace(found, run=msgspec.structs.replace(run, tail=tail), token=run.sent_of(found.uuid))
 
     def _args(self, found: _Found, invocation: Invocation | None) -> tuple[dict[str, Json], ArgsOrigin, Sequence[str]]:
         """Return the args with secrets masked, where they are from, and the names of those that are not known."""
         recorded = next((record.args for record in found.records if record.args is not None), None)
         if recorded is not None:
             return recorded, ArgsOrigin.LOG, ()
+        found = self._whole(found)
         read = blob_reader(self._runs, found.run)
         if invocation is None:
             return _other_args(found.token), ArgsOrigin.HEAD if found.token else ArgsOrigin.HISTORY, ()
@@ -171,7 +188,10 @@ class Activations:
             return shown_args(args), ArgsOrigin.HEAD, ()
         if found.token_id == UNDO:
             return {}, ArgsOrigin.HISTORY, [parameter.name for parameter in invocation.action.parameters]
-        known, unknown = past_args(found.definition, found.run, found.past, invocation, read)
+        past = found.past
+        if past.entered is not None and "result" in names_in(dict(invocation.args)):
+            past = replace(past, entered=self._with_all_values(found.run, past.entered))
+        known, unknown = past_args(found.definition, found.run, past, invocation, read)
         return shown_args(known), ArgsOrigin.HISTORY, unknown
 
 
@@ -186,6 +206,7 @@ class _Found:
     token: Token | None
     """The token or the notice that has it; None if it has ended."""
     entries: tuple[Entry, ...]
+    large: Mapping[str, Large]
     window: Window
     records: Sequence[DeliveryRecord]
 

@@ -2,20 +2,20 @@
 
 While the each waits, its wait in the head knows which items have finished, failed, or not started, and the tokens in
 the head are those that run. What finished items returned is in blobs, in the order in which they finished. The errors
-of failed ones are in the history. Of an each that has returned, only the history tells what its items did.
+of failed ones are in the history. Of an each that has returned, only the history has what its items did.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
 import msgspec
 
 from chalicelib.engine.scopes import child_id
+from chalicelib.engine.transition import BlobReader
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import DONE, STOPPED, EachStep
 from chalicelib.model.history import Entry
@@ -25,22 +25,15 @@ from chalicelib.model.status import LIVE
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import EachWait
 from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.details.kinds import ItemStatus
 from chalicelib.service.errors import Invalid, NotFound
-from chalicelib.service.ports.runs import RunStore
+from chalicelib.service.runs.blobs import blob_reader
 from chalicelib.service.runs.entries import newest
+from chalicelib.service.runs.offloading import OffloadingRunStore
+from chalicelib.service.runs.references import key_in
 
 MAX_READ_CHUNKS: Final = 400
 """How many chunks of results one request reads: those of about 20,000 items."""
-
-
-class ItemStatus(StrEnum):
-    """How far an item is."""
-
-    WAITING = "waiting"
-    """It has not started."""
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +112,7 @@ def _wait_of(token: Token) -> EachWait | None:
 class Items:
     """Reads the items of eaches."""
 
-    def __init__(self, runs: RunStore, definition_cache: DefinitionCache) -> None:
+    def __init__(self, runs: OffloadingRunStore, definition_cache: DefinitionCache) -> None:
         self._runs = runs
         self._definition_cache = definition_cache
 
@@ -203,6 +196,7 @@ class Items:
                 if index.isdigit() and entry.token.count(".") == depth:
                     latest[int(index)] = entry
         found = [_past_item(parent, index, latest[index]) for index in sorted(latest)]
+        read = blob_reader(self._runs, run)
         wanted = [one for one in found if status in (None, one.status)]
         behind = [one for one in wanted if one.index > after]
         count = {one: sum(item.status is one for item in found) for one in ItemStatus}
@@ -215,7 +209,7 @@ class Items:
             running=count[ItemStatus.RUNNING],
             left=0,
         )
-        shown = tuple(behind[:limit])
+        shown = tuple(_with_output(item, read) for item in behind[:limit])
         more = shown[-1].index if len(behind) > limit else None
         return ItemPage(progress=progress, items=shown, after=more, first_read=window.first)
 
@@ -302,6 +296,12 @@ def _last_parent(definition: Definition, entries: tuple[Entry, ...], step: str) 
     inner = {name for name, compiled in definition.steps.items() if compiled.parent == step}
     tokens = [entry.token for entry in entries if entry.step in inner]
     return tokens[-1].rpartition(".")[0] if tokens else ""
+
+
+def _with_output(item: Item, read: BlobReader) -> Item:
+    """Return the item with its output, which may be a reference."""
+    key = key_in(item.output)
+    return item if key is None else replace(item, output=read(key))
 
 
 def _past_item(parent: str, index: int, last: Entry) -> Item:

@@ -10,6 +10,7 @@ from typing import Final
 from chalicelib.model.history import Entry
 from chalicelib.model.run import Run
 from chalicelib.service.ports.runs import RunStore
+from chalicelib.service.runs.offloading import OffloadingRunStore
 
 MAX_READ_ENTRIES: Final = 20_000
 """How many history entries one request reads at most: about 4 MB."""
@@ -40,12 +41,23 @@ def entries_after(runs: RunStore, run: Run, after: int) -> Iterator[Entry]:
     yield from (entry for entry in run.tail if entry.seq > after)
 
 
-def newest(runs: RunStore, run: Run, limit: int = MAX_READ_ENTRIES) -> Window:
-    """Return the newest entries, at most `limit`."""
-    return Window(tuple(entries_after(runs, run, max(0, run.seq - limit))))
+def stored_after(runs: OffloadingRunStore, run: Run, after: int) -> Iterator[Entry]:
+    """Yield the same entries. Large values in pages stay references: what is read has a bound for each entry."""
+    if not run.tail or run.tail[0].seq > after + 1:
+        for page in runs.stored_pages(run, after):
+            yield from (entry for entry in page.entries if entry.seq > after)
+    yield from (entry for entry in run.tail if entry.seq > after)
 
 
-def around(runs: RunStore, run: Run, seq: int, limit: int = MAX_READ_ENTRIES) -> Window:
-    """Return at most `limit` entries: three quarters of them before entry `seq`, the rest after it."""
+def newest(runs: OffloadingRunStore, run: Run, limit: int = MAX_READ_ENTRIES) -> Window:
+    """Return the newest entries, at most `limit`. Large values may be references."""
+    return Window(tuple(stored_after(runs, run, max(0, run.seq - limit))))
+
+
+def around(runs: OffloadingRunStore, run: Run, seq: int, limit: int = MAX_READ_ENTRIES) -> Window:
+    """Return at most `limit` entries: three quarters of them before entry `seq`, the rest after it.
+
+    Large values may be references.
+    """
     after = max(0, min(seq - limit * 3 // 4, run.seq - limit))
-    return Window(tuple(islice(entries_after(runs, run, after), limit)))
+    return Window(tuple(islice(stored_after(runs, run, after), limit)))

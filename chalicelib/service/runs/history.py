@@ -10,15 +10,13 @@ import msgspec
 
 from chalicelib.model.history import Entry
 from chalicelib.model.run import Run
+from chalicelib.service.runs.entries import MAX_READ_ENTRIES, stored_after
 from chalicelib.service.runs.large_values import Large, references_only, small_values
 from chalicelib.service.runs.offloading import OffloadingRunStore
 from chalicelib.service.runs.references import MAX_SHOWN_BYTES, References, in_entry, size_in
 
 MAX_PAGE_BYTES: Final = 4_000_000
 """A page of a history ends before its entries, with their small values, have more bytes; it has at least one entry."""
-
-MAX_READ_ENTRIES: Final = 20_000
-"""How many entries one request looks through for those that match its filters."""
 
 _WINDOW: Final = 500
 """How many entries are read at once backwards."""
@@ -84,11 +82,11 @@ def history_page(runs: OffloadingRunStore, run: Run, query: HistoryQuery) -> His
             found.append(entry)
     else:
         position = None
-    shown = small_values(runs, _identity(run), found) or references_only(runs, _identity(run), found)
+    shown = small_values(runs, identity_of(run), found) or references_only(runs, identity_of(run), found)
     return HistoryPage(shown.entries, shown.large, position, read)
 
 
-def _identity(run: Run) -> Run:
+def identity_of(run: Run) -> Run:
     """Return an empty head of the run: only its identity matters for the values of entries."""
     return Run(
         namespace=run.namespace,
@@ -112,7 +110,7 @@ def _entries(runs: OffloadingRunStore, run: Run, query: HistoryQuery) -> Iterato
     """Yield the entries between `after` and `before` in the order of the query."""
     end = run.seq if query.before is None else min(run.seq, query.before - 1)
     if not query.newest_first:
-        for entry in _forwards(runs, run, query.after):
+        for entry in stored_after(runs, run, query.after):
             if entry.seq > end:
                 return
             yield entry
@@ -124,14 +122,7 @@ def _entries(runs: OffloadingRunStore, run: Run, query: HistoryQuery) -> Iterato
 
 
 def _until(runs: OffloadingRunStore, run: Run, after: int, last: int) -> Iterator[Entry]:
-    for entry in _forwards(runs, run, after):
+    for entry in stored_after(runs, run, after):
         if entry.seq > last:
             return
         yield entry
-
-
-def _forwards(runs: OffloadingRunStore, run: Run, after: int) -> Iterator[Entry]:
-    if not run.tail or run.tail[0].seq > after + 1:
-        for page in runs.stored_pages(run, after):
-            yield from (entry for entry in page.entries if entry.seq > after)
-    yield from (entry for entry in run.tail if entry.seq > after)

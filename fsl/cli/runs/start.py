@@ -11,6 +11,7 @@ import click
 from chalicelib.model.times import duration
 from fsl import api_calls
 from fsl.cli.common import Json, put, put_output, say, write
+from fsl.cli.filters import later
 from fsl.cli.remote import EXIT_NOT_ENDED, remote
 from fsl.cli.runs.follow import follow_to_end
 from fsl.cli.values import object_of, pair_of, value_of
@@ -27,6 +28,9 @@ TEXT_TYPE: Final = "str"
 @click.option("--name", metavar="NAME", help="Name of the run; by default the server chooses one.")
 @click.option("--label", "labels", multiple=True, metavar="K=V", help="Label of the run; may be repeated.")
 @click.option("--key", metavar="KEY", help="Idempotency key: within 24 h the same key returns the same run.")
+@click.option(
+    "--start-at", metavar="WHEN", callback=later, help="When it starts: an RFC 3339 time, or a duration from now: 2h."
+)
 @click.option("--watch", "follow", is_flag=True, help="Show the transitions until the run ends, as `fsl watch` does.")
 @click.option("--wait", is_flag=True, help="Wait until the run ends, and print its output.")
 @click.option("--timeout", metavar="DURATION", help="With --wait: how long to wait, such as 10m; by default forever.")
@@ -34,7 +38,7 @@ TEXT_TYPE: Final = "str"
 @click.pass_context
 def run(
     ctx: click.Context, *, flow: str, inputs: Sequence[str], name: str | None, labels: Sequence[str], key: str | None,
-    follow: bool, wait: bool, timeout: str | None, client: Client, as_json: bool,
+    start_at: str | None, follow: bool, wait: bool, timeout: str | None, client: Client, as_json: bool,
 ) -> None:  # fmt: skip
     """Start a run of a flow.
 
@@ -47,13 +51,15 @@ def run(
     fsl run order --input order_id=o-7 --input amount=12.5
     fsl run order --input '{"order_id": "o-7"}' --label team=payments --watch
     fsl run order --input @order.json --key o-7 --wait --timeout 10m
+    fsl run order --input @order.json --start-at 2h
     """
     if follow and wait:
         raise click.UsageError("--watch and --wait exclude each other: --wait prints the output only")
     seconds = _seconds(timeout, wait=wait)
     request: dict[str, Json] = {"input": _input(client, flow, inputs)}
     request |= {"labels": dict(pair_of(label, "--label") for label in labels)} if labels else {}
-    request |= {field: value for field, value in (("name", name), ("key", key)) if value is not None}
+    named = {"name": name, "key": key, "start_at": start_at}
+    request |= {field: value for field, value in named.items() if value is not None}
     started = client.start(flow, request)
     run_name = started["metadata"]["name"]
     if wait:

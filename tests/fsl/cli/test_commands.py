@@ -248,6 +248,14 @@ def test_wait_exits_with_the_result(fsl: Cli, client: Client, asking: str, waiti
     assert fsl("run", asking, "--wait", "--watch").exit_code == 2
 
 
+def test_a_run_can_start_later(fsl: Cli, asking: str) -> None:
+    """After a duration, or at a time; until then it is pending."""
+    assert fsl.json("run", asking, "--start-at", "2h")["spec"]["status"] == "pending"
+    assert fsl.json("run", asking, "--start-at", "2030-01-01T00:00:00Z")["spec"]["status"] == "pending"
+    assert fsl("run", asking, "--start-at", "soon").exit_code == 1
+    assert fsl("run", asking, "--start-at", "999999999999d").exit_code == 2
+
+
 @pytest.mark.parametrize("bad", ["plain", "@/nothing/there", "{", "=1"])
 def test_input_that_cannot_be_read_is_a_usage_error(fsl: Cli, bad: str) -> None:
     """Exit code 2, and nothing is sent."""

@@ -18,7 +18,9 @@ from fsl.client import Client
 from tests.fsl.conftest import ROOT, Cli, until
 
 MANUAL: Final = (ROOT / "fsl" / "manual.md").read_text(encoding="utf-8")
-CHAPTER: Final = MANUAL.partition("\n## 9. Operating\n")[2].partition("\n### Hooks\n")[0]
+INCIDENTS: Final = MANUAL.partition("\n### Five incidents\n")[2]
+LAST: Final = "### A saga is half done"
+CHAPTER: Final = INCIDENTS[: INCIDENTS.index("\n### ", INCIDENTS.index(LAST) + len(LAST))]
 PART: Final = re.compile(
     r"^<!-- (?P<kind>file|edit|shop)(?P<what>[^:]*): (?P<how>.*?) -->$|^```(?P<block>fsl|console)\n(?P<text>.*?)^```$",
     re.DOTALL | re.MULTILINE,

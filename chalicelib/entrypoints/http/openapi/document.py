@@ -278,6 +278,10 @@ _HEADERS: Final[dict[str, Json]] = {
         "description": "About how many entries the whole list has. The header is missing where that is not known.",
         "schema": {"type": "integer", "minimum": 0},
     },
+    "content-disposition": {
+        "description": "The name of the file to store the response in, where it is to be stored.",
+        "schema": {"type": "string"},
+    },
     "x-read": {
         "description": "How many entries were looked through for this page.",
         "schema": {"type": "integer", "minimum": 0},

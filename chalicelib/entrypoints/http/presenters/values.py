@@ -55,6 +55,18 @@ class ShortValues(Values):
         return value if size <= MAX_SHORT_BYTES else {"$cut": {"type": type_of(value), "bytes": size}}
 
 
+class CutValues(Values):
+    """Shows large values as references, whether they are references or not."""
+
+    def __init__(self, run: str, large: Mapping[str, Large]) -> None:
+        super().__init__(run, large)
+        self._run = run
+
+    def shown(self, value: Json) -> Json:
+        known = super().shown(value)
+        return cut(self._run, value) if known is value else known
+
+
 def cut(run: str, value: Json) -> Json:
     """Return the value of the run, or a reference in its place if it is large."""
     if value is None or isinstance(value, (bool, int, float)):

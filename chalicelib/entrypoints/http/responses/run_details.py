@@ -4,7 +4,7 @@ from typing import TypedDict
 
 from chalicelib.entrypoints.http.responses.common import Count, Moment
 from chalicelib.model.json_values import Json
-from chalicelib.service.details.items import ItemStatus
+from chalicelib.service.details.kinds import ItemStatus
 
 
 class Cost(TypedDict):
@@ -29,7 +29,7 @@ class Cost(TypedDict):
 
 class Child(TypedDict):
     """A run that a step started and waits for. `state` is what the step returned; empty while it waits. `stopping` is
-    true if the child was told to stop."""
+    true if the child was asked to stop."""
 
     run: str
     step: str

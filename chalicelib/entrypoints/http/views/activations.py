@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.entrypoints.http import presenters
 from chalicelib.entrypoints.http.parameters import Parameter, integer
-from chalicelib.entrypoints.http.presenters.values import cut
+from chalicelib.entrypoints.http.presenters.values import CutValues, Values
 from chalicelib.entrypoints.http.presenters.waits import waiting
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.responses import activations as shapes
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
-from chalicelib.service.details.activations import ShownActivation
 from chalicelib.service.security.roles import Role
+
+if TYPE_CHECKING:
+    from chalicelib.service.details.activations import ShownActivation
 
 MAX_SEQ: Final = 10**15
 
@@ -31,6 +33,7 @@ def activation(request: Request, name: str, uuid: str) -> Json:
 
 
 def _activation(found: ShownActivation) -> shapes.Activation:
+    values = CutValues(found.run, found.large)
     shown: shapes.Activation = {
         "uuid": found.uuid,
         "run": found.run,
@@ -41,7 +44,7 @@ def _activation(found: ShownActivation) -> shapes.Activation:
         "state": found.state,
         "since": presenters.moment(found.since),
         "waits_for": waiting(found.wait),
-        "args": {key: cut(found.run, value) for key, value in found.args.items()},
+        "args": values.shown_map(found.args),
         "args_from": found.args_origin,
         "unknown_args": list(found.unknown),
         "headers": found.headers,
@@ -56,36 +59,36 @@ def _activation(found: ShownActivation) -> shapes.Activation:
             for one in found.deliveries
         ],
         "logged": found.is_logged,
-        "reports": [_report(found.run, entry) for entry in found.reports],
-        "answer": _answer(found.run, found.answer) if found.answer else None,
-        "late": [_answer(found.run, entry) for entry in found.late],
+        "reports": [_report(values, entry) for entry in found.reports],
+        "answer": _answer(values, found.answer) if found.answer else None,
+        "late": [_answer(values, entry) for entry in found.late],
     }
     if found.first_read > 1:
         shown["partial"] = {"from": found.first_read}
     return shown
 
 
-def _report(run: str, entry: Entry) -> shapes.ActivationReport:
+def _report(values: Values, entry: Entry) -> shapes.ActivationReport:
     return {
         "seq": entry.seq,
         "at": presenters.moment(entry.at),
         "by": entry.by,
         "state": entry.state,
-        "data": cut(run, entry.data),
-        "vars": {key: cut(run, value) for key, value in entry.vars.items()},
+        "data": values.shown(entry.data),
+        "vars": values.shown_map(entry.vars),
     }
 
 
-def _answer(run: str, entry: Entry) -> shapes.ActivationAnswer:
+def _answer(values: Values, entry: Entry) -> shapes.ActivationAnswer:
     return {
         "seq": entry.seq,
         "at": presenters.moment(entry.at),
         "event": entry.event,
         "by": entry.by,
         "state": entry.state,
-        "data": cut(run, entry.data),
+        "data": values.shown(entry.data),
         "error": {"name": entry.error_name, "cause": entry.error} if entry.error or entry.error_name else None,
-        "vars": {key: cut(run, value) for key, value in entry.vars.items()},
+        "vars": values.shown_map(entry.vars),
         "to": entry.target,
     }
 

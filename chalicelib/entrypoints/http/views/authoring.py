@@ -54,7 +54,7 @@ class PlayBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     fsl: str = ""
     flow: Text = ""
-    version: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    version: Annotated[int, msgspec.Meta(ge=1, le=10**9)] | None = None
     input: Json = {}
     labels: Labels = {}
     at: Moment | None = None

@@ -86,6 +86,6 @@ ROUTES: Final = (
         group="server",
         role=None,
         media={"text/javascript": _TEXT, "text/css": _TEXT, "image/svg+xml": _TEXT},
-        errors=(404,),
+        errors=(400, 404),
     ),
 )

@@ -97,12 +97,12 @@ def set_vars(request: Request, name: str) -> Json:
 
 
 def set_labels(request: Request, name: str) -> Json:
-    """Set and remove labels of the run, in whatever status it is. The lists find it by its new labels."""
+    """Set and remove labels of the run, in any status. The lists find it by its new labels."""
     body = bodies.read_optional(request.body, LabelsBody)
     if both := sorted(body.set.keys() & set(body.remove)):
         raise Invalid(f"`set` and `remove` both have {both[0]!r:.80}")
     if wrong := [label for label in body.set if not label or ":" in label]:
-        raise Malformed(f"the name of a label must be text without a colon, not {wrong[0]!r:.80}")
+        raise Malformed(f"the name of a label must have no colon, and must not be empty: {wrong[0]!r:.80}")
     run = request.services.operator.set_labels(request.namespace, name, body.set, remove=body.remove, by=request.caller)
     return _presented(request, run)
 
