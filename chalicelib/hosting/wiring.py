@@ -23,12 +23,6 @@ from chalicelib.service.deliveries.direct_client import DirectClient
 from chalicelib.service.deliveries.recorder import DeliveryRecorder
 from chalicelib.service.deliveries.statistics import DeliveryStatistics
 from chalicelib.service.deliveries.webhook_client import WebhookClient
-from chalicelib.service.details.activations import Activations
-from chalicelib.service.details.activity import ActivityReader
-from chalicelib.service.details.definitions import DefinitionDetails
-from chalicelib.service.details.items import Items
-from chalicelib.service.details.run_details import RunDetailReader
-from chalicelib.service.details.timers import Timers
 from chalicelib.service.doctor.examine import Doctor
 from chalicelib.service.doctor.hold_checks import HoldChecks
 from chalicelib.service.doctor.run_checks import RunChecks
@@ -77,6 +71,12 @@ from chalicelib.service.timers.run_timers import RunTimers
 from chalicelib.service.wakeups import Waker
 
 if TYPE_CHECKING:
+    from chalicelib.service.details.activations import Activations
+    from chalicelib.service.details.activity import ActivityReader
+    from chalicelib.service.details.definitions import DefinitionDetails
+    from chalicelib.service.details.items import Items
+    from chalicelib.service.details.run_details import RunDetailReader
+    from chalicelib.service.details.timers import Timers
     from chalicelib.service.documents.submit import Submitter
 
 
@@ -143,12 +143,52 @@ class Services:
     hook_notifier: HookNotifier
     stuck_watch: StuckWatch
     statistics: DeliveryStatistics
-    activity: ActivityReader
-    run_details: RunDetailReader
-    items: Items
-    activations: Activations
-    definition_details: DefinitionDetails
-    timer_list: Timers
+    limiter: Limiter
+
+    # What few requests need is imported when it is first needed: cold starts do without.
+
+    @cached_property
+    def activations(self) -> Activations:
+        """The use case that shows what was sent and what came back."""
+        from chalicelib.service.details.activations import Activations
+
+        return Activations(self.runs, self.adapters.store.deliveries, self.definition_cache)
+
+    @cached_property
+    def items(self) -> Items:
+        """The use case that lists the items of eaches."""
+        from chalicelib.service.details.items import Items
+
+        return Items(self.runs, self.definition_cache)
+
+    @cached_property
+    def run_details(self) -> RunDetailReader:
+        """The use case that shows what one run waits for, its children and its cost."""
+        from chalicelib.service.details.run_details import RunDetailReader
+
+        return RunDetailReader(self.adapters.store.runs, self.limiter)
+
+    @cached_property
+    def activity(self) -> ActivityReader:
+        """The use case that counts activations of actions."""
+        from chalicelib.service.details.activity import ActivityReader
+
+        return ActivityReader(self.runs, self.definition_cache, self.limiter)
+
+    @cached_property
+    def definition_details(self) -> DefinitionDetails:
+        """The use case that shows versions of definitions."""
+        from chalicelib.service.details.definitions import DefinitionDetails
+
+        return DefinitionDetails(self.adapters.store.definitions)
+
+    @cached_property
+    def timer_list(self) -> Timers:
+        """The use case that lists timers."""
+        from chalicelib.service.details.timers import Timers
+
+        store = self.adapters.store
+        return Timers(store.runs, store.schedules, self.definition_cache)
 
     @cached_property
     def submitter(self) -> Submitter:
@@ -291,12 +331,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         hook_notifier=HookNotifier(hook_book, adapters.caller, hook_log, webhook_key, clock, ids),
         stuck_watch=stuck_watch,
         statistics=statistics,
-        activity=ActivityReader(runs, definition_cache, limiter),
-        run_details=RunDetailReader(store.runs, limiter),
-        items=Items(runs, definition_cache),
-        activations=Activations(runs, store.deliveries, definition_cache),
-        definition_details=DefinitionDetails(store.definitions),
-        timer_list=Timers(store.runs, store.schedules, definition_cache),
+        limiter=limiter,
     )
 
 

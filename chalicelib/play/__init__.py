@@ -10,8 +10,3 @@ waiting    what each token waits for
 session    the play itself
 case_text  a play as a test for `fsl test`
 """
-
-from chalicelib.play.moves import Move
-from chalicelib.play.session import Play, Played, PlayTooLong, UnknownFlow, play
-
-__all__ = ["Move", "Play", "PlayTooLong", "Played", "UnknownFlow", "play"]

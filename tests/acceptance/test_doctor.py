@@ -201,6 +201,14 @@ def test_what_is_paused_is_reported() -> None:
     assert examine(host).findings == ()
 
 
+def test_what_a_paused_action_holds_is_not_reported_for_each_run() -> None:
+    host = host_with(WORK, WAITS)
+    host.services.holds.pause(NS, HeldKind.ACTION, "work")
+    host.start("waits")
+    host.pass_time(5 * HOUR)
+    assert only(examine(host, silent=1)).kind is FindingKind.PAUSED
+
+
 def test_a_batch_whose_message_was_lost_is_reported_and_goes_on() -> None:
     host = host_with(WORK, WAITS)
     host.settle()

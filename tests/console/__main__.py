@@ -76,7 +76,7 @@ def main() -> int:
             "CONSOLE_SHOTS": str(OUT),
             "CHROMIUM": browser,
         }
-        command = ["node", "--test", "--test-reporter=spec", "tests/"]
+        command = ["node", "--test", "--test-reporter=spec", "tests/console.test.mjs"]
         done = subprocess.run(command, cwd=ROOT / "console", env=environment, timeout=TIMEOUT_S, check=False)  # noqa: S603
     service.shutdown()
     return done.returncode

@@ -9,8 +9,9 @@ import pytest
 
 from chalicelib.hosting.responder import Answer
 from chalicelib.model.status import Status
-from chalicelib.play import Move, Play, Played, PlayTooLong, UnknownFlow, play
+from chalicelib.play.moves import Move
 from chalicelib.play.play_host import PLACEHOLDER, PlayHost
+from chalicelib.play.session import Play, Played, PlayTooLong, UnknownFlow, play
 from chalicelib.service.documents.results import FslMalformed, FslRefused
 from chalicelib.service.ports.runs import RunQuery
 from tests.hosts import NS, Host

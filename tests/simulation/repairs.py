@@ -68,7 +68,7 @@ class Repairs:
     # ── definitions ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _redefine_action(self) -> None:
-        """The service of an action moves; its new version has one more arg, and its states in another order."""
+        """The service of an action moves; its new version has one more arg, and its other states in another order."""
         fates, laws, namespace = self._stage.fates, self._stage.laws, self._namespace
         newest = self._stage.store.definitions.latest(namespace, Kind.FLOW, [MAIN])[MAIN]
         sent = sorted(actions_named(json_values.decode(newest.value, Flow)))
@@ -161,7 +161,7 @@ def _moved(action: Action, version: int, attempts: int) -> Action:
         action,
         addresses=(f"{host}.test/v{version}",) if action.addresses else (),
         parameters=(*action.parameters, added),
-        returns=action.returns[::-1] if action.name not in ("direct", "fetched") else action.returns,
+        returns=(action.returns[0], *action.returns[:0:-1]),  # the first one leads on
         options=options,
     )
 

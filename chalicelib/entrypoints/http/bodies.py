@@ -55,7 +55,7 @@ Labels = Annotated[dict[str, Json], msgspec.Meta(extra_json_schema={"propertyNam
 """Labels of a run. A colon separates name and value in the query of a list, so a name has none."""
 
 
-class NoBody(msgspec.Struct, frozen=True, kw_only=True):
+class NoBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """No field is required."""
 
 
@@ -65,7 +65,7 @@ class FslBody(msgspec.Struct, frozen=True, kw_only=True):
     data: str
 
 
-class StartBody(msgspec.Struct, frozen=True, kw_only=True):
+class StartBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The input of the new run: an object with the inputs of the flow, or any value if the flow takes one. `name`
     defaults to a generated name; `key` makes the request idempotent. Before `start_at`, an RFC 3339 time, the run is
     `pending`."""
@@ -81,7 +81,7 @@ class StartBody(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.start_at is None else moment_of("start_at", self.start_at)
 
 
-class StopBody(msgspec.Struct, frozen=True, kw_only=True):
+class StopBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why the run is stopped. The reason is recorded in the run's history."""
 
     reason: Text = ""
@@ -188,14 +188,14 @@ class EchoerEventBody(msgspec.Struct, frozen=True, kw_only=True):
         return SignalBody(name=name, data=event_data(int(self.event_type), self.message, self.object or {}))
 
 
-class RunSignalBody(msgspec.Struct, frozen=True, kw_only=True):
+class RunSignalBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An event for one run."""
 
     name: Name
     data: Json = None
 
 
-class VarsBody(msgspec.Struct, frozen=True, kw_only=True):
+class VarsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The variables to set, and the names of variables to remove. null is a value like any other."""
 
     vars: dict[str, Json] = {}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalicelib.entrypoints.http import pages, presenters
 from chalicelib.entrypoints.http.parameters import SUMMARY
 from chalicelib.entrypoints.http.presenters.run_details import with_details
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
-from chalicelib.service.details.run_details import RunDetailReader
 from chalicelib.service.errors import TooLarge
 from chalicelib.service.runs.read import Reader, RunView
+
+if TYPE_CHECKING:
+    from chalicelib.service.details.run_details import RunDetailReader
 
 
 def named(

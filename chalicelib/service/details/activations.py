@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -26,6 +25,7 @@ from chalicelib.model.status import LIVE
 from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.model.waits import ChildWait, EmitWait, EventWait, NoticeWait, StartWait
 from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.details.kinds import ArgsOrigin
 from chalicelib.service.details.waits import TokenWait, wait_of
 from chalicelib.service.errors import NotFound
 from chalicelib.service.observability.traceparent import traceparent
@@ -43,17 +43,6 @@ MAX_DELIVERIES: Final = 200
 _DELIVERIES: Final = frozenset({"DeliveryFailed", "AnswerPending", "IgnoredReply", "NoticeDelivered", "StepAcked"})
 _CONFIDENTIAL: Final = ("authorization", "cookie", "key", "password", "secret", "signature", "token")
 """What the names of headers contain of which values are masked, wherever they come from."""
-
-
-class ArgsOrigin(StrEnum):
-    """Where the args of an activation are known from."""
-
-    HEAD = "head"
-    """The head of the run: it waits for this activation."""
-    LOG = "log"
-    """The record of its first delivery."""
-    HISTORY = "history"
-    """They were evaluated again, as far as the history has what they read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

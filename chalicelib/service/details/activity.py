@@ -11,7 +11,8 @@ from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import LIVE
 from chalicelib.service.definitions.cache import DefinitionCache
-from chalicelib.service.details.waits import WaitKind, wait_of
+from chalicelib.service.details.kinds import WaitKind
+from chalicelib.service.details.waits import wait_of
 from chalicelib.service.errors import NotFound
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.ports.runs import RunQuery

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import unified_diff
 from typing import TYPE_CHECKING
 
 from chalicelib.model import json_values
@@ -63,6 +62,8 @@ class DefinitionDetails:
 
         `after` is the newest version if it is None, `before` the one before `after`: the first has itself.
         """
+        from difflib import unified_diff
+
         from chalicelib.authoring.flow_diff import diff
 
         new = self._flow(namespace, name, after)

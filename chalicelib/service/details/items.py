@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from itertools import islice
 from typing import Final
 
@@ -26,6 +25,7 @@ from chalicelib.model.status import LIVE
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import EachWait
 from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.details.kinds import ItemStatus
 from chalicelib.service.errors import Invalid, NotFound
 from chalicelib.service.runs.blobs import blob_reader
 from chalicelib.service.runs.entries import newest
@@ -34,16 +34,6 @@ from chalicelib.service.runs.references import key_in
 
 MAX_READ_CHUNKS: Final = 400
 """How many chunks of results one request reads: those of about 20,000 items."""
-
-
-class ItemStatus(StrEnum):
-    """How far an item is."""
-
-    WAITING = "waiting"
-    """It has not started."""
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

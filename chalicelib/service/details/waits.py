@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of
 from chalicelib.engine.returning.repeats import is_repeating
@@ -15,42 +14,7 @@ from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import ENDED, MOVING, Status
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait, EachWait, EmitWait, EventWait, ForkWait, StartWait
-
-
-class WaitKind(StrEnum):
-    """What a token waits for."""
-
-    ACTION = "action"
-    """The answer of an action that was sent, or its next delivery."""
-    PERSON = "person"
-    """The answer of a person to a task."""
-    APPROVAL = "approval"
-    """A person must approve before the action is sent."""
-    LIMIT = "limit"
-    """Its action is in the queue of a limit."""
-    BREAKER = "breaker"
-    """Its action is not sent while the breaker of the action is open."""
-    RETRY = "retry"
-    """The next delivery, after one that failed; or the next look at the result of a job."""
-    EVENT = "event"
-    TIMER = "timer"
-    CONDITION = "condition"
-    CHILD = "child"
-    """The end of another run."""
-    BRANCHES = "branches"
-    ITEMS = "items"
-    PUBLISH = "publish"
-    """Its event is being published."""
-    START = "start"
-    """The run that it starts is being stored."""
-    REPEAT = "repeat"
-    """The delay before the step is done again."""
-    UNDO = "undo"
-    """Work below it is being undone."""
-    TURN = "turn"
-    """The run waits for a permit of its flow's limit."""
-    PAUSED = "paused"
-    """Nothing is sent, because the run is paused: `continue` sends it."""
+from chalicelib.service.details.kinds import WaitKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,8 +51,8 @@ class RunChecks:
 
     def _problem_of_token(self, run: Run, token: Token, now: Instant, silent: int | None) -> Finding | None:
         wait = token.activation
-        if wait is None:
-            return None
+        if wait is None or wait.suspended_at is not None:
+            return None  # what a paused action holds is reported once, with the pause
         found = Finding(kind=FindingKind.SILENT_STEP, run=run.name, step=token.step, uuid=wait.uuid, since=wait.since)
         if wait.retry_at is not None and not wait.circuit_open and wait.retry_at < now - OVERDUE_AFTER_MS:
             detail = f"attempt {wait.attempt + 1} of its delivery is overdue"

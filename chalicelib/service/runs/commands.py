@@ -99,7 +99,7 @@ class Operator:
     def set_labels(
         self, namespace: str, name: str, labels: dict[str, Json], *, remove: Sequence[str] = (), by: str = ""
     ) -> Run:
-        """Set labels of a run, in whatever status, and remove those of `remove`. Raises TooLarge."""
+        """Set labels of a run in any status, and remove those of `remove`. Raises TooLarge."""
 
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
             return [LabelsSet(at=at, nonce=nonce, by=by, labels=labels, remove=tuple(remove))]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from chalicelib.model.json_values import Json
+
+TypeName = Literal["null", "bool", "int", "float", "str", "list", "map"]
 
 MAX_STRING_CHARACTERS: Final = 2_000
 """Longer strings in a window are cut."""
@@ -29,7 +31,7 @@ class Cut:
     """A place below the value (a JSON pointer, RFC 6901) where something is left out, and what is there."""
 
     path: str
-    type: str
+    type: TypeName
     bytes: int
 
 
@@ -37,7 +39,7 @@ class Cut:
 class Window:
     """A window: `length` is the number of children or characters, `next` the index of the first child after it."""
 
-    type: str
+    type: TypeName
     length: int | None
     bytes: int
     value: Json
@@ -62,7 +64,7 @@ def at_path(value: Json, path: str) -> Json:
     return value
 
 
-def type_of(value: Json) -> str:
+def type_of(value: Json) -> TypeName:
     """Return the type of a JSON value by its name in FSL."""
     match value:
         case None:

@@ -13,7 +13,7 @@ from chalicelib.engine.errors import Refused
 from chalicelib.hosting.virtual import VirtualHost
 from chalicelib.model import times
 from chalicelib.model.json_values import Json
-from chalicelib.play import Play
+from chalicelib.play.session import Play
 from chalicelib.service.errors import ServiceError
 from chalicelib.service.ports.actions import Taken
 from fsl.cli.common import json_option, put, say, utc_option

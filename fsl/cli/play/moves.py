@@ -11,7 +11,7 @@ import msgspec
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import ERROR
 from chalicelib.model.json_values import Json
-from chalicelib.play import Move
+from chalicelib.play.moves import Move
 from chalicelib.play.waiting import Waiting
 from fsl.cli.values import value_of
 

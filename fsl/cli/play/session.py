@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Final
 
 from chalicelib.hosting.wiring import Services
-from chalicelib.play import Move, Play, Played, play
+from chalicelib.play.moves import Move
+from chalicelib.play.session import Play, Played, play
 from chalicelib.service.errors import ServiceError
 from fsl.cli.common import say, table, write
 from fsl.cli.play import shown

@@ -9,7 +9,7 @@ from chalicelib.model import status, times
 from chalicelib.model.flow import EachStep, ForkStep
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import Instant
-from chalicelib.play import Played
+from chalicelib.play.session import Played
 from chalicelib.play.waiting import APPROVAL, PERSON, Waiting
 from fsl.cli.common import say, short_time, table
 from fsl.transition_text import fields_of, transition

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine.handlers import answers, commands, goto, retry
+from chalicelib.engine.handlers import answers, commands, goto
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.versions import change, pins
 from chalicelib.model import action_versions
@@ -56,16 +56,6 @@ def _children(self: Any, token: Any) -> Any:
     return tuple(child for child in self.tokens.values() if child.parent == token.id)
 
 
-def _forgets_interrupted(right: Any) -> Any:
-    """What the branches and items had done is done again."""
-
-    def aside(transition: Any) -> None:
-        right(transition)
-        transition.set_run(interrupted=())
-
-    return aside
-
-
 REPAIR_BUGS: Final = (
     ("a moved request follows the new version", pins, "with_pin", lambda _: lambda transition, token: token),
     (
@@ -82,7 +72,6 @@ REPAIR_BUGS: Final = (
     ("an action stays where it was", ActionVersions, "sent", lambda _: lambda self, user, name, *rest: self.own[name]),
     ("newer actions are never looked up again", DefinitionCache, "__init__", _never_looks_again),
     ("a late answer is kept each time", answers, "_late", _late_again),
-    ("a retry forgets what was interrupted", retry, "_set_all_aside", _forgets_interrupted),
 )
 
 

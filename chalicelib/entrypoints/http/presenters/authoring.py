@@ -21,7 +21,7 @@ from chalicelib.language.source import Source, Span
 from chalicelib.language.syntax.tree import Statement, steps_within
 from chalicelib.model.actions import Options
 from chalicelib.model.flow import Flow
-from chalicelib.play import Played
+from chalicelib.play.session import Played
 from chalicelib.play.waiting import Waiting
 from chalicelib.service.documents.results import Inspected
 

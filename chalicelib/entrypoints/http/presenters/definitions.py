@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import assert_never, cast
+from typing import TYPE_CHECKING, assert_never, cast
 
 from chalicelib.entrypoints.http import echoer_types, responses
 from chalicelib.entrypoints.http.presenters.common import Resource, metadata, moment
@@ -17,10 +17,12 @@ from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import VALUE_TYPES, Config, DefinitionValue, EventType
 from chalicelib.model.times import format_duration
 from chalicelib.service.deliveries.statistics import LastHour
-from chalicelib.service.details.activity import Activity
 from chalicelib.service.holds.book import Pause
 from chalicelib.service.limits.breakers import Circuit
 from chalicelib.service.ports.definitions import Definition
+
+if TYPE_CHECKING:
+    from chalicelib.service.details.activity import Activity
 
 
 def definition(namespace: str, found: Definition) -> Json:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.entrypoints.http import responses
 from chalicelib.entrypoints.http.presenters.waits import waiting
 from chalicelib.entrypoints.http.responses import run_details as shapes
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
-from chalicelib.service.details.cost import Cost
-from chalicelib.service.details.items import Progress
-from chalicelib.service.details.run_details import Child, RunDetails
 from chalicelib.service.runs.brief import parent_of
+
+if TYPE_CHECKING:
+    from chalicelib.service.details.cost import Cost
+    from chalicelib.service.details.items import Progress
+    from chalicelib.service.details.run_details import Child, RunDetails
 
 
 def with_details(shown: responses.Run, head: Run, found: RunDetails) -> Json:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalicelib.entrypoints.http.presenters.common import moment
 from chalicelib.entrypoints.http.responses.waits import Waiting
-from chalicelib.service.details.waits import TokenWait, WaitKind
+from chalicelib.service.details.kinds import WaitKind
+
+if TYPE_CHECKING:
+    from chalicelib.service.details.waits import TokenWait
 
 
 def waiting(found: TokenWait | None) -> Waiting | None:

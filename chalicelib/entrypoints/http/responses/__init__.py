@@ -87,6 +87,7 @@ from chalicelib.entrypoints.http.responses.runs import (
     Task,
     Token,
     Value,
+    ValuePart,
     ValueWindow,
     Woken,
 )
@@ -200,6 +201,7 @@ __all__ = [
     "Task",
     "Token",
     "Value",
+    "ValuePart",
     "ValueWindow",
     "Woken",
 ]

@@ -5,7 +5,7 @@ from typing import TypedDict
 from chalicelib.entrypoints.http.responses.common import Count, Moment, Number
 from chalicelib.entrypoints.http.responses.waits import Waiting
 from chalicelib.model.json_values import Json
-from chalicelib.service.details.activations import ArgsOrigin
+from chalicelib.service.details.kinds import ArgsOrigin
 
 
 class Delivery(TypedDict):

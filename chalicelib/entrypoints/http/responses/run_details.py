@@ -4,7 +4,7 @@ from typing import TypedDict
 
 from chalicelib.entrypoints.http.responses.common import Count, Moment
 from chalicelib.model.json_values import Json
-from chalicelib.service.details.items import ItemStatus
+from chalicelib.service.details.kinds import ItemStatus
 
 
 class Cost(TypedDict):

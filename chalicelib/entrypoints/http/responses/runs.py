@@ -213,8 +213,9 @@ class CutValue(TypedDict):
 
 
 class ValueWindow(TypedDict):
-    """A part of a value. `length` is the number of its children or characters, `bytes` its size as JSON. `next` is the
-    index of the first child after those in `value`; null if there is none."""
+    """A part of a value, as `GET /flowrun/{name}/value` returns it without `raw`. `length` is the number of its
+    children or characters, `bytes` its size as JSON. `next` is the index of the first child after those in `value`;
+    null if there is none."""
 
     type: Literal["null", "bool", "int", "float", "str", "list", "map"]
     length: Count | None
@@ -236,6 +237,17 @@ class SentDelivery(TypedDict):
     address: str
     status: int | None
     duration_ms: Count
+
+
+ValuePart = Annotated[
+    Json,
+    Meta(
+        description="With `raw=true` the value itself. Otherwise a part of it: `type` (null, bool, int, float, str, "
+        "list or map), `length` (the number of children or characters, or null), `bytes` (its size as JSON), `value` "
+        "(the part), `cut` (what is left out: `path`, a JSON pointer, `type` and `bytes`) and `next` (the index of the "
+        "first child after those in `value`, or null)."
+    ),
+]
 
 
 Entry = TypedDict(

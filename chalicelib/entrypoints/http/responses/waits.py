@@ -3,7 +3,7 @@
 from typing import TypedDict
 
 from chalicelib.entrypoints.http.responses.common import Count, Moment
-from chalicelib.service.details.waits import WaitKind
+from chalicelib.service.details.kinds import WaitKind
 
 
 class Waiting(TypedDict):

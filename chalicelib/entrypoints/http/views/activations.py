@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.entrypoints.http import presenters
 from chalicelib.entrypoints.http.parameters import Parameter, integer
@@ -13,8 +13,10 @@ from chalicelib.entrypoints.http.responses import activations as shapes
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
-from chalicelib.service.details.activations import ShownActivation
 from chalicelib.service.security.roles import Role
+
+if TYPE_CHECKING:
+    from chalicelib.service.details.activations import ShownActivation
 
 MAX_SEQ: Final = 10**15
 

@@ -98,8 +98,8 @@ def play(request: Request) -> Json:
     fail. Secrets have placeholder values.
     """
     from chalicelib.entrypoints.http.presenters import authoring
-    from chalicelib.play import Play
-    from chalicelib.play import play as played
+    from chalicelib.play.session import Play
+    from chalicelib.play.session import play as played
 
     body = bodies.read(request.body, PlayBody)
     _check_size(body.fsl)

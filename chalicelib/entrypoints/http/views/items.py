@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.entrypoints.http import parameters, presenters
 from chalicelib.entrypoints.http.parameters import Parameter, integer
@@ -13,8 +13,11 @@ from chalicelib.entrypoints.http.responses import run_details as shapes
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.model.flow import MAX_EACH_ITEMS
 from chalicelib.model.json_values import Json
-from chalicelib.service.details.items import Item, ItemStatus
+from chalicelib.service.details.kinds import ItemStatus
 from chalicelib.service.security.roles import Role
+
+if TYPE_CHECKING:
+    from chalicelib.service.details.items import Item
 
 
 def items(request: Request, name: str) -> Response:

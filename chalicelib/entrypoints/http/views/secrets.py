@@ -15,7 +15,7 @@ from chalicelib.service.security.roles import Role
 from chalicelib.service.security.secrets import MAX_SECRET_BYTES, Secret
 
 
-class SecretBody(msgspec.Struct, frozen=True, kw_only=True):
+class SecretBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The value of a secret."""
 
     value: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SECRET_BYTES)]

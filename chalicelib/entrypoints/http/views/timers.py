@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.entrypoints.http import parameters, presenters
 from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.responses.timers import Timer
 from chalicelib.entrypoints.http.route import Route
-from chalicelib.service.details.timers import ShownTimer
 from chalicelib.service.security.roles import Role
+
+if TYPE_CHECKING:
+    from chalicelib.service.details.timers import ShownTimer
 
 DEFAULT_AHEAD_MS: Final = 24 * 3_600_000
 """How far ahead timers are listed if the request does not say."""

@@ -17,7 +17,7 @@ from chalicelib.service.security.roles import Forbidden, Role
 from chalicelib.service.security.tokens import Token
 
 
-class TokenBody(msgspec.Struct, frozen=True, kw_only=True):
+class TokenBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new access token. `namespace` defaults to the caller's; `expires_in` is a duration such as `30d`, and the
     token never expires if it is missing."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Final
 
 from chalicelib.engine.values.secret_values import masked
@@ -50,7 +49,16 @@ def read(request: Request, name: str) -> Json:
         first=request.query.position("from"),
         count=request.query.number("count", DEFAULT_COUNT, 1, MAX_COUNT),
     )
-    return {**asdict(shown), "cut": [asdict(one) for one in shown.cut]}
+    cut: list[responses.CutValue] = [{"path": one.path, "type": one.type, "bytes": one.bytes} for one in shown.cut]
+    part: responses.ValueWindow = {
+        "type": shown.type,
+        "length": shown.length,
+        "bytes": shown.bytes,
+        "value": shown.value,
+        "cut": cut,
+        "next": shown.next,
+    }
+    return part
 
 
 def _source(request: Request, name: str) -> Json:
@@ -133,7 +141,7 @@ ROUTES: Final = (
             ),
             Parameter("raw", "Return the whole value, as a file.", {"type": "boolean"}),
         ),
-        answers={200: responses.ValueWindow},
+        answers={200: responses.ValuePart},
         headers=("content-disposition",),
         errors=(404, 413),
     ),
