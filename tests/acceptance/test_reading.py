@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.actions import Actions, says
+from tests.acceptance.actions import Actions, in_turn, says, takes
 from tests.acceptance.api import Api, names, poll
 from tests.acceptance.fsl import action, flow, step
 
@@ -85,8 +85,9 @@ def test_definitions_are_listed_and_read(api: Api, actions: Actions, name: str) 
         assert api.refusal("GET", f"/{kind}/nobody") == (404, "not-found")
 
 
-def test_definitions_are_versioned_and_runs_keep_theirs(api: Api, actions: Actions, name: str) -> None:
-    old, new = actions.serve(), actions.serve(says("OK"))
+def test_definitions_are_versioned_and_runs_keep_theirs(api: Api, actions: Actions, name: str, backend: str) -> None:
+    """Another process may follow the newest version of an action some seconds later."""
+    old, new = actions.serve(in_turn(takes, says("OK"))), actions.serve(says("OK"))
     first = (action(name, old.url), flow(name, step("A", name, "OK -> B"), step("B", name)))
     assert [one["change"] for one in api.submit(*first)["results"]] == ["created", "created"]
     run = api.start(name)
@@ -95,7 +96,7 @@ def test_definitions_are_versioned_and_runs_keep_theirs(api: Api, actions: Actio
     assert [(one["change"], one["version"]) for one in second] == [("updated", 2), ("updated", 2)]
     assert api.outcome(old.wait()[0].answer("OK")) == "advanced"
     assert api.ended(run)["flow_version"] == 1
-    assert len(old.wait()) == 1  # the address of the action is that of its newest version
+    assert backend == "deployed" or len(old.wait()) == 1  # the address of the action is that of its newest version
     assert api.path(run) == ["A", "B", "done"]
     later = api.start(name)
     assert (api.ended(later)["flow_version"], api.path(later)) == (2, ["A", "done"])

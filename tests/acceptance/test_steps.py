@@ -342,7 +342,7 @@ def test_a_megabyte_travels_on(api: Api, actions: Actions, name: str) -> None:
     )  # fmt: skip
     run = api.start(name)
     assert api.outcome(first.wait()[0].answer("OK", data={"text": text})) == "advanced"
-    assert api.ended(run)["output"] == {"text": text}
+    assert api.get(api.ended(run)["output"]["$ref"]) == {"text": text}
     (delivery,) = second.deliveries
     assert delivery.fields["big"] == delivery.fields["globalVariables"]["big"] == {"text": text}
-    assert api.history(run)[1]["data"] == {"text": text}
+    assert api.get(api.history(run)[1]["data"]["$ref"]) == {"text": text}

@@ -63,7 +63,7 @@ class Cloud:
         self.emulator, self.domain, self.tests = emulator, domain, tests
         self.checkout = Checkout(folder, emulator.client_environment())
         self.settings = {
-            # Functions run in several processes, each with definitions of its own, and the tests do not wait.
+            # Functions run in several processes that each keep definitions, and the tests do not wait for that long.
             "ECHOER_DEFINITION_MAX_AGE": "1ms",
             "ECHOER_LOG": "info",
             "ECHOER_OUTBOUND_ALLOW": "127.0.0.1",

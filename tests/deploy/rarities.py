@@ -29,7 +29,9 @@ flow taken_back
 flow_end
 /
 flow timed
-    wait First => (DONE -> Quick) { for = 1h; };
+    input = (any big = null);
+    wait First => (DONE -> Copy) { for = 1h; };
+    set Copy   => (DONE -> Quick) { save = (copy = ${ $append($input.big, ["more"]) }); };
     step Quick => (OK -> done | FAIL -> stopped) { action = quick; };
 flow_end
 /
@@ -106,7 +108,8 @@ def _an_event_came_early(cloud: Cloud) -> None:
 
 
 def _a_timer_is_due(cloud: Cloud) -> None:
-    run = _start(cloud, "timed")
+    """The step after it stores a large value, which has several parts."""
+    run = _start(cloud, "timed", big=_BIG)
     cloud.settle()
     cloud.pass_time(3_600_000)
     cloud.sweep()

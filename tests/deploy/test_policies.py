@@ -53,9 +53,7 @@ def recorded(packaged: Path, dev: Stage) -> Recorded:
 def by_lambda(stage: Stage, function: str) -> set[Need]:
     """Return the calls that Lambda makes with the role of the function."""
     arn = "arn:aws:SERVICE:eu-central-1:123456789012:"
-    needs = {
-        Need(action, f"{arn.replace('SERVICE', 'logs')}log-group:{stage.log_group(function)}:*") for action in LOGS
-    }
+    needs = {Need(action, f"{arn.replace('SERVICE', 'logs')}log-group:{stage.log_group(function)}") for action in LOGS}
     if function in QUEUE_OF:
         queue = f"{arn.replace('SERVICE', 'sqs')}{stage.queue(QUEUE_OF[function])}"
         needs |= {Need(action, queue) for action in EVENT_SOURCE}
