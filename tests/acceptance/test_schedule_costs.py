@@ -114,22 +114,38 @@ def operations(container: Container, name: str) -> list[tuple[str, bool]]:
 
 READ_DEFINITION, READ_STATE = ("BatchGetItem", False), ("GetItem", False)
 DECIDE, START_RUN, RECORD = ("PutItem", True), ("PutItem", True), ("PutItem", True)
-READ_HOOKS = ("Query", False)
-"""At most once in ten seconds in each container, whatever happens in the namespace."""
+READ_PAUSES, READ_HOOKS = ("GetItem", False), ("Query", False)
+"""Each at most once in ten seconds in each container, whatever happens in the namespace."""
 
 
 def test_a_slot_costs_two_reads_and_three_writes(on_aws: Container) -> None:
     """The definition and the state are read; the decision, the run and its start are written."""
     on_aws.define(Schedule(name="allow", flow="job", every=HOUR, overlap=Overlap.ALLOW))
     on_aws.clock.advance_to(START + HOUR)
-    assert operations(on_aws, "allow") == [READ_DEFINITION, READ_STATE, DECIDE, READ_HOOKS, START_RUN, RECORD]
+    assert operations(on_aws, "allow") == [
+        READ_DEFINITION,
+        READ_STATE,
+        DECIDE,
+        READ_PAUSES,
+        READ_HOOKS,
+        START_RUN,
+        RECORD,
+    ]
     assert operations(on_aws, "allow") == [READ_DEFINITION, READ_STATE]  # a second message, a second sweeper
 
 
 def test_the_overlap_rule_costs_a_read_of_the_previous_run(on_aws: Container) -> None:
     on_aws.define(Schedule(name="skip", flow="job", every=30 * 60_000))
     on_aws.clock.advance(30 * 60_000)
-    assert operations(on_aws, "skip") == [READ_DEFINITION, READ_STATE, DECIDE, READ_HOOKS, START_RUN, RECORD]
+    assert operations(on_aws, "skip") == [
+        READ_DEFINITION,
+        READ_STATE,
+        DECIDE,
+        READ_PAUSES,
+        READ_HOOKS,
+        START_RUN,
+        RECORD,
+    ]
     on_aws.clock.advance(30 * 60_000)
     assert operations(on_aws, "skip") == [READ_DEFINITION, READ_STATE, ("GetItem", False), DECIDE]
 
@@ -173,6 +189,7 @@ def test_ten_thousand_schedules_cost_what_is_due() -> None:
         "schedules.load": 20,
         "schedules.save": 40,
         "definitions.list": 1,  # the hooks of the namespace
+        "versioned_values.read": 1,  # its paused flows
         "runs.create": 20,
     }
 
