@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.engine.invocation import invocation_of
+from chalicelib.model import status
 from chalicelib.model.run import Token, Unanswered
 from chalicelib.model.status import Status
 
@@ -21,13 +22,20 @@ _ANSWERED: Final = frozenset({"StepAcked", "StepRejected"})
 
 
 def expect(transition: Transition) -> None:
-    """Remember the activations that this transition ended without an answer. A run that succeeded takes none."""
+    """Remember the activations that this transition ended without an answer. A run that succeeded takes none.
+
+    A run that stops keeps its tokens with their activations, answered or not: they have ended, and are remembered then.
+    Its retry no longer knows which were answered.
+    """
     before, run = transition.before, transition.run
     if run.status is Status.SUCCEEDED:
         if run.unanswered:
             transition.set_run(unanswered=())
         return
-    live = {token.activation.uuid for token in transition.tokens.values() if token.activation}
+    if before.status in status.STOPPED:
+        return
+    kept = () if run.status in status.STOPPED else transition.tokens.values()
+    live = {token.activation.uuid for token in kept if token.activation}
     answered = {entry.uuid for entry in transition.entries if entry.event in _ANSWERED}
     ended = [token for token in before.tokens if token.activation and token.activation.uuid not in live | answered]
     found = [one for token in ended if (one := _unanswered(transition, token))]

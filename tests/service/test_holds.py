@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.adapters.virtual import Script
 from chalicelib.engine.events import ActionHeld
+from chalicelib.engine.invocation import APPROVED
 from chalicelib.hosting import assemble
 from chalicelib.model.holds import HeldKind
 from chalicelib.model.status import Status
@@ -210,6 +211,25 @@ class TestActions:
         host.services.operator.resume(NS, "r")
         host.settle()
         assert len(host.actions.calls) == 1
+
+    def test_what_is_approved_after_the_pause_is_sent_before_the_release_reaches_its_run(self) -> None:
+        """The simulator found this with seed 17037: time did not count for the task, and its delivery got lost."""
+        host = hosted()
+        host.submit("""
+            action asks addr = "http://z/"; return = (OK); approval = required; action_end
+            / flow a step One => (OK -> done) { action = asks; timeout = 10m; }; flow_end
+        """)
+        host.start("a")
+        host.settle()
+        pause(host, "asks")
+        host.pass_time(11 * MINUTE)
+        assert host.run().suspended_at is not None
+        resume(host, "asks")
+        for received in host.queue.receive(QueueName.WAKES, 10, 0):
+            host.queue.delete(QueueName.WAKES, [received.receipt])
+        assert host.answer("One", APPROVED) == "advanced"
+        host.settle()
+        assert (len(host.actions.calls), host.run().suspended_at) == (1, None)
 
     def test_a_lost_release_is_made_up_for(self) -> None:
         host = hosted()

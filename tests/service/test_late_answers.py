@@ -97,6 +97,21 @@ def test_a_retried_run_takes_what_comes_late_for_its_first_try() -> None:
     assert host.run().status is Status.RUNNING
 
 
+def test_what_was_answered_before_a_retry_is_not_answered_late() -> None:
+    """The simulator found this with seed 11006."""
+    host = Host(accept)
+    host.submit(ACTIONS + FLOW)
+    host.start("f")
+    host.settle()
+    uuid = host.uuid("A")
+    assert host.answer("A", "BAD") == "advanced"
+    assert host.run().status is Status.FAILED
+    host.services.operator.retry(NS, "r")
+    host.settle()
+    assert host.answer("A", "OK", uuid=uuid) == "duplicate"
+    assert (late(host), host.run().status) == ([], Status.RUNNING)
+
+
 def test_reports_that_come_late_are_not_kept() -> None:
     host, uuid = timed_out()
     answer = Answer(run="r", step="A", uuid=uuid, state="OK", done=False)

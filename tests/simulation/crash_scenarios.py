@@ -9,6 +9,8 @@ from typing import Final
 from chalicelib.engine.errors import CommandRefused
 from chalicelib.hosting import Services
 from chalicelib.model.status import Status
+from chalicelib.service.batches.commands import BatchCommand
+from chalicelib.service.batches.operator import BatchOrder
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.runs.start import StartOrder
@@ -101,6 +103,9 @@ schedule often  flow = rest;  every = 30m;  overlap = queue;  schedule_end
 """
 
 
+IDLES: Final = "flow idles  wait Long => (DONE -> done) { for = 10h; };  flow_end"
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """`acts` come one after the other, at these moments; each is tried until it is acknowledged or refused."""
@@ -131,6 +136,20 @@ def _read(services: Services) -> None:
     services.reader.definitions(NS, Kind.FLOW, 10, "")
     services.reader.signals(NS, 10)
     services.runs.changed(NS, 0, 10)
+    services.reader.count(NS, RunQuery())
+    services.run_details.cost(NS, "w")
+    services.definition_details.versions(NS, Kind.FLOW, "small", 10)
+    history = services.reader.history(NS, "w", 0, 1_000)
+    services.activations.find(NS, "w", next(entry.uuid for entry in history if entry.step == "Left" and entry.uuid))
+
+
+def _stop_all(services: Services) -> None:
+    services.batches.create(NS, BatchOrder(command=BatchCommand.STOP, query=RunQuery(flow="idles")))
+
+
+def _read_batches(services: Services) -> None:
+    for batch in services.batches.list(NS, 10, ""):
+        services.batches.results(NS, services.batches.get(NS, batch.id), 0, 10)
 
 
 def _signal(services: Services) -> None:
@@ -196,6 +215,18 @@ SCENARIOS: Final = (
             (1 * SECOND + 2500, lambda services: services.operator.resume(NS, "b")),
         ),
         {"b": Status.SUCCEEDED},
+    ),
+    Scenario(
+        "a batch that stops runs, and a label",
+        (
+            (1, _submit(IDLES)),
+            (SECOND, _start("idles", "first")),
+            (SECOND, _start("idles", "second")),
+            (MINUTE, lambda services: services.operator.set_labels(NS, "first", {"team": "a"})),
+            (HOUR, _stop_all),
+            (2 * HOUR, _read_batches),
+        ),
+        {"first": Status.CANCELED, "second": Status.CANCELED},
     ),
     Scenario(
         "a signal for one run",

@@ -46,7 +46,10 @@ _WORKERS: Final = {
 
 
 class Stage:
-    """One schedule's host. `tell`: record what happens. `every_call`: calls of clock and ids may fail too."""
+    """One schedule's host. `tell`: record what happens.
+
+    `every_call`: calls of clock and ids may fail too, and deliveries are recorded.
+    """
 
     def __init__(self, fates: Fates, *, tell: bool = False, every_call: bool = False) -> None:
         self.fates = fates
@@ -100,7 +103,7 @@ class Stage:
             ids=self._timeless("ids", SimulatedIds(self.fates.rng)),
             encryption=self._timeless("encryption", ENCRYPTION),
         )
-        return assemble(SETTINGS, adapters)
+        return assemble(replace(SETTINGS, delivery_log=self._every_call), adapters)
 
     def services(self, number: int) -> Services:
         """Return the services of that container."""

@@ -239,6 +239,8 @@ class Deliverer:
             pause = self._hold_gate.stored_pause_of(run.namespace, HeldKind.ACTION, check.action)
             return None if pause == check.pause else 0  # it was continued in the meantime, or paused once more
         has_failed = isinstance(check, Deliverable) and token.activation.attempt > check.activation.attempt
+        if isinstance(check, ActionContinued) and not check.is_unsent:
+            return 0  # time counts again: the message itself sends the action
         retry_at = token.activation.retry_at
         if retry_at is None or not (has_failed or token.activation.location):
             return None

@@ -69,6 +69,9 @@ class ActionPaused:
 class ActionContinued:
     """The activation is suspended, and its action is not paused any more."""
 
+    is_unsent: bool
+    """Whether nothing was sent because the action was paused: a new message does so."""
+
 
 @dataclass(frozen=True, slots=True)
 class SendAgain:
@@ -140,7 +143,7 @@ class DeliveryChecker:
             return None
         pause = self._hold_gate.stored_pause_of(namespace, HeldKind.ACTION, action)
         if pause is None:
-            return ActionContinued() if is_suspended else None
+            return ActionContinued(activation.is_unsent) if is_suspended else None
         again = self._hold(message)
         if again is not None:
             return again

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chalicelib.engine import admission
 from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.steps.each import MAX_CONCURRENT_ITEMS
 from chalicelib.model import status
@@ -17,13 +18,14 @@ def crooked(run: Run, definition: Definition) -> Iterator[str]:
     """Yield where tokens do not fit together: no token waits for them, or there are too many or too few."""
     if run.status not in status.LIVE:
         return
-    known = {token.id for token in run.tokens}
+    tokens = (*run.tokens, *run.interrupted) if admission.waits(run) else run.tokens  # one that was retried, and waits
+    known = {token.id for token in tokens}
     children: dict[str, list[Token]] = {}
-    for token in run.tokens:
+    for token in tokens:
         if token.parent and token.parent not in known:
             yield f"token {token.id} works for token {token.parent}, which is gone"
         children.setdefault(token.parent, []).append(token)
-    for token in run.tokens:
+    for token in tokens:
         if token.id == UNDO or token.activation is None or run.ending is not None:
             continue
         yield from _crooked_wait(token, definition, children.get(token.id, []))
