@@ -155,6 +155,32 @@ class Slow:
         self._signals.put(namespace, signal)
 
 
+def slow_signaler(host: Host, meanwhile: Callable[[], None]) -> Signaler:
+    """Return one that calls `meanwhile` whenever it stores an event."""
+    made = host.services
+    return Signaler(
+        made.runs,
+        cast(SignalStore, Slow(host.store.signals, meanwhile)),
+        host.store.keys,
+        host.queue,
+        made.definition_cache,
+        EventTypes(made.definition_cache),
+        made.advancer,
+        host.clock,
+        SequentialIds("slow"),
+    )
+
+
+def test_an_event_from_before_the_deadline_is_taken_though_the_deadline_passes_while_it_is_stored(host: Host) -> None:
+    """The simulator found this with seed 2682: the run was not notified, and its wait ended with TIMEOUT."""
+    host.start("pay", order="o")
+    host.settle()
+    host.clock.advance(2 * DAY - 1)
+    published = slow_signaler(host, lambda: host.clock.advance(5)).publish(NS, "payment", key="o", data=7)
+    host.settle()
+    assert (published.woken, host.path(), host.run().vars) == (("r",), ["First", "Second"], {"first": 7})
+
+
 def test_a_signal_reaches_a_run_that_began_to_wait_while_it_was_being_kept(host: Host) -> None:
     """The simulator found this with seed 470371."""
     host.actions.script = lambda request: Taken()
@@ -172,18 +198,7 @@ def test_a_signal_reaches_a_run_that_began_to_wait_while_it_was_being_kept(host:
         host.answer("Work", "OK")
         host.settle()
 
-    made, signals = host.services, cast(SignalStore, Slow(host.store.signals, begins_to_wait))
-    signaler = Signaler(
-        made.runs,
-        signals,
-        host.store.keys,
-        host.queue,
-        made.definition_cache,
-        EventTypes(made.definition_cache),
-        made.advancer,
-        host.clock,
-        SequentialIds("slow"),
-    )
+    signaler = slow_signaler(host, begins_to_wait)
     signaler.signal(NS, run, "go")
     host.settle()
     assert host.run().status is Status.SUCCEEDED

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from chalicelib.engine.errors import CommandRefused, DoesNotFit
+from chalicelib.engine.errors import CommandRefused, DoesNotFit, NeverIssued
 from chalicelib.model.run import Pinned, PinnedUndo, Run, decode_run, encode
 from chalicelib.model.status import Status
 from chalicelib.service.ports.actions import NotTaken, Taken
@@ -115,6 +115,8 @@ def test_a_late_answer_to_a_step_that_is_gone_is_a_duplicate() -> None:
     host.answer("A", "OK")
     migrated(host, FLOW.replace("step A", "step Z").replace("-> A", "-> Z"))
     assert host.answer("A", "OK", uuid=uuid) == "duplicate"
+    with pytest.raises(NeverIssued, match="for a step 'A0'"):
+        host.answer("A0", "OK", uuid=uuid)
 
 
 def test_another_action_does_not_fit() -> None:

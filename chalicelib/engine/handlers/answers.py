@@ -136,12 +136,15 @@ def _late(transition: Transition, event: StepAcked) -> Outcome:
 def _ended_step(transition: Transition, event: StepAcked) -> str | None:
     """Return the step of an activation that has ended; None if the run never issued its uuid for the event's step.
 
-    In a run that has moved to another version, the activation may have been issued for its step under another name.
+    In a run that has moved to another version, the activation may have been issued for its step under another name. An
+    answer that names a step which no version of the run had is not for it.
     """
-    named = (event.step,) if event.step else ()
-    is_sure = bool(event.step) and not transition.run.former_steps
-    steps = named if is_sure else (*named, *transition.definition.steps, *transition.run.former_steps)
-    return next((step for step in steps if was_minted(transition.run.id, step, event.uuid)), None)
+    run, named = transition.run, event.step
+    known = {**transition.definition.steps, **run.former_steps}
+    if named and (not run.former_steps or named not in known):
+        return named if was_minted(run.id, named, event.uuid) else None
+    steps = (named, *known) if named else known
+    return next((step for step in steps if was_minted(run.id, step, event.uuid)), None)
 
 
 def _hide_secrets(transition: Transition, invocation: Invocation, event: StepAcked) -> StepAcked:

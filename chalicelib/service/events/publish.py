@@ -122,7 +122,8 @@ class Signaler:
         if event_id is not None:
             signal = self._claim(namespace, signal, event_id, ttl)
         self._signals.put(namespace, signal)
-        waiting = [one for one in self._signals.subscriptions(namespace, name, key) if one.until > self._clock.now()]
+        subscriptions = self._signals.subscriptions(namespace, name, key)
+        waiting = [one for one in subscriptions if one.until > signal.at]  # not now: a deadline may just have passed
         if waiting:
             self._queue.send(QueueName.WAKES, [self._message(namespace, one) for one in waiting])
         return Published(signal, tuple(dict.fromkeys(one.run for one in waiting)))

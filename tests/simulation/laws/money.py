@@ -26,6 +26,8 @@ class Ledger:
         self._work: dict[str, Entry] = {}
         """The answers after which there is something to undo, by activation, in the order of the history."""
         self._undone: set[str] = set()
+        self._registrations: dict[str, tuple[str, bool]] = {}
+        """For each registered activation: its state, and whether a run of a flow undoes it, by the version of then."""
         self._attempts: Counter[str] = Counter()
         self._activations: dict[str, str] = {}
         """For each activation of an undo: the activation that it undoes."""
@@ -57,7 +59,7 @@ class Ledger:
         if entry.event == "RunRetried":
             self._kept_all = False
         if entry.token == UNDO:
-            yield from self._undo_returned(entry, after, definition)
+            yield from self._undo_returned(entry, after)
             return
         if entry.event == "StepJoined" and entry.state == DEFAULT_STATE:
             yield from self._joined(entry, after, definition)
@@ -68,12 +70,11 @@ class Ledger:
         elif entry.target and entry.event not in ("RunPaused", "RunContinued"):
             self._arrived[entry.token] = entry.seq
 
-    def _undo_returned(self, entry: Entry, after: Run, definition: Definition) -> Iterator[str]:
+    def _undo_returned(self, entry: Entry, after: Run) -> Iterator[str]:
         work = self._activations.get(entry.uuid)
         if not entry.state or entry.event == "StepReported" or work is None:
             return
-        compiled = definition.steps[entry.step].undo
-        by_flow = compiled is not None and compiled.is_flow
+        _, by_flow = self._registrations.get(work, ("", False))
         failed = entry.state != DEFAULT_STATE if by_flow else entry.state in BUILT_IN_STATES
         known = next((undo for undo in after.undos if undo.uuid == work), None)
         if failed and (known is None or not (known.failed or known.is_due)):
@@ -106,14 +107,23 @@ class Ledger:
             if new and entry.uuid not in known and not has_succeeded:
                 yield f"step {entry.step!r} answered {entry.state}, and its work is not registered"
         for undo in after.undos:
-            step = definition.steps.get(undo.step)
-            compiled = step.undo if step else None
-            if compiled is None or undo.state not in compiled.states or undo.uuid not in self._work:
+            if undo.uuid not in self._work or not self._is_declared(undo, definition):
                 yield f"step {undo.step!r} has nothing to undo after {undo.state}, and is registered"
         for undo in before.undos if before else ():
             lost = undo.uuid not in known and undo.uuid not in self._undone
             if lost and not (has_succeeded and not undo.failed):
                 yield f"the work of step {undo.step!r} was forgotten"
+
+    def _is_declared(self, undo: PendingUndo, definition: Definition) -> bool:
+        """Whether the version of the run declares the undo; once the run has moved, that in which it was registered."""
+        registered = self._registrations.get(undo.uuid)
+        if undo.pinned is not None and registered is not None:
+            return (undo.state, undo.pinned.is_flow) == registered
+        step = definition.steps.get(undo.step)
+        if step is None or step.undo is None or undo.state not in step.undo.states:
+            return False
+        self._registrations[undo.uuid] = (undo.state, step.undo.is_flow)
+        return True
 
     def _started(self, token: Token, after: Run, definition: Definition, children: list[Run]) -> Iterator[str]:
         """One undo begins: it is allowed now, and the newest of those that are due."""
