@@ -52,7 +52,7 @@ class Traffic:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._start_runs, daemon=True)
         self.runs: list[str] = []
-        self.refused: list[str] = []
+        self.refused: dict[str, str] = {}
 
     def __enter__(self) -> Traffic:
         self._api.submit(*_DOCUMENT.format(name=FLOW, url=self._service.url).split("\n/\n"))
@@ -72,6 +72,8 @@ class Traffic:
     def check(self) -> str:
         """Let all runs end, and return figures. Raises AssertionError if one was harmed."""
         assert {self._api.spec(run)["status"] for run in self.runs[:WAITING]} == {"running"}
+        for run in self.refused:  # it may have been started all the same: a client asks again, with the same key
+            self._api.post(f"/flow/{FLOW}/runs", _order(run))
         for run in self.runs[:WAITING]:
             self._api.post(f"/flowrun/{run}/signal", {"name": f"{FLOW}.enough"})
         with ThreadPoolExecutor(4) as pool:
@@ -94,13 +96,17 @@ class Traffic:
         for number in itertools.count():
             if self._stop.wait(_START_EVERY_S):
                 return
-            run: dict[str, Any] = {"name": f"during-{number}", "input": {"rounds": 3}}
+            name = f"during-{number}"
             try:
-                response = self._api.ask("POST", f"/flow/{FLOW}/runs", run)
+                response = self._api.ask("POST", f"/flow/{FLOW}/runs", _order(name))
+                refusal = "" if response.status_code in (200, 201) else f"{response.status_code} {response.text[:300]}"
             except requests.RequestException as exc:
-                self.refused.append(repr(exc))
-                continue
-            if response.status_code in (200, 201):
-                self.runs.append(run["name"])
-            else:
-                self.refused.append(f"{response.status_code} {response.text[:300]}")
+                refusal = repr(exc)
+            self.runs.append(name)
+            if refusal:
+                self.refused[name] = refusal
+
+
+def _order(name: str) -> dict[str, Any]:
+    """Return a start that can be repeated: the key says that it is the same run."""
+    return {"name": name, "key": name, "input": {"rounds": 3}}
