@@ -206,7 +206,8 @@ def test_roles_grow_but_for_the_actions() -> None:
     reach = {role: {least for least in Role if role.covers(least)} for role in Role}
     assert reach[Role.VIEWER] == {Role.VIEWER}
     assert reach[Role.ACTION] == {Role.ACTION}
-    assert reach[Role.OPERATOR] == {Role.VIEWER, Role.ACTION, Role.OPERATOR}
+    assert reach[Role.CLERK] == {Role.CLERK}
+    assert reach[Role.OPERATOR] == {Role.VIEWER, Role.CLERK, Role.ACTION, Role.OPERATOR}
     assert reach[Role.AUTHOR] == reach[Role.OPERATOR] | {Role.AUTHOR}
     assert reach[Role.ADMIN] == set(Role)
 
