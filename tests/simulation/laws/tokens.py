@@ -32,12 +32,13 @@ def crooked(run: Run, definition: Definition) -> Iterator[str]:
 
 
 def _aside(run: Run) -> list[Token]:
-    """The tokens that a retried run which waits for its turn resumes, but for items that their each began again."""
+    """The tokens that a retried run which waits for its turn resumes, but for items that their each counts itself."""
     if not admission.waits(run):
         return []
     waits = {token.id: token.activation.wait for token in (*run.tokens, *run.interrupted) if token.activation}
-    again = {(parent, index) for parent, wait in waits.items() if isinstance(wait, EachWait) for index in wait.again}
-    return [token for token in run.interrupted if (token.parent, token.index) not in again]
+    eaches = [(parent, wait) for parent, wait in waits.items() if isinstance(wait, EachWait)]
+    counted = {(parent, index) for parent, wait in eaches for index in (*wait.again, *wait.failed)}
+    return [token for token in run.interrupted if (token.parent, token.index) not in counted]
 
 
 def _crooked_wait(token: Token, definition: Definition, below: list[Token]) -> Iterator[str]:
