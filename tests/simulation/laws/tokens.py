@@ -18,7 +18,7 @@ def crooked(run: Run, definition: Definition) -> Iterator[str]:
     """Yield where tokens do not fit together: no token waits for them, or there are too many or too few."""
     if run.status not in status.LIVE:
         return
-    tokens = (*run.tokens, *run.interrupted) if admission.waits(run) else run.tokens  # one that was retried, and waits
+    tokens = [*run.tokens, *_aside(run)]
     known = {token.id for token in tokens}
     children: dict[str, list[Token]] = {}
     for token in tokens:
@@ -29,6 +29,16 @@ def crooked(run: Run, definition: Definition) -> Iterator[str]:
         if token.id == UNDO or token.activation is None or run.ending is not None:
             continue
         yield from _crooked_wait(token, definition, children.get(token.id, []))
+
+
+def _aside(run: Run) -> list[Token]:
+    """The tokens that a retried run which waits for its turn resumes, but for items that their each counts itself."""
+    if not admission.waits(run):
+        return []
+    waits = {token.id: token.activation.wait for token in (*run.tokens, *run.interrupted) if token.activation}
+    eaches = [(parent, wait) for parent, wait in waits.items() if isinstance(wait, EachWait)]
+    counted = {(parent, index) for parent, wait in eaches for index in (*wait.again, *wait.failed)}
+    return [token for token in run.interrupted if (token.parent, token.index) not in counted]
 
 
 def _crooked_wait(token: Token, definition: Definition, below: list[Token]) -> Iterator[str]:
