@@ -136,6 +136,18 @@ def test_a_child_that_is_created_after_its_parent_was_stopped_undoes_its_work_fi
     assert undone == ["child", "parent"]
 
 
+def test_a_child_that_its_starter_creates_after_the_stop_is_stopped_at_once(host: Host) -> None:
+    """Without that, the message to stop it would find it only much later."""
+    call(host)
+    before, uuid = host.run(), host.uuid("Kid")
+    host.services.operator.stop(NS, "r")
+    host.settle()
+    host.services.waker._child_runs.start_child(before, uuid)
+    assert host.run(child_of(host)).status is Status.CANCELED
+    host.settle()
+    assert [request["who"] for request in host.actions.requests if "who" in request] == ["parent"]
+
+
 def test_a_child_that_was_never_started_is_reported_once_its_starter_cannot_be_running(host: Host) -> None:
     call(host)
     host.services.operator.stop(NS, "r")

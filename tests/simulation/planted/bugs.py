@@ -34,7 +34,6 @@ from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.limits.permits import Permits
 from chalicelib.service.runs import advance
 from chalicelib.service.runs.advance import RunAdvancer
-from chalicelib.service.runs.children import ChildRuns
 from chalicelib.service.runs.commands import Operator
 from chalicelib.service.runs.effect_executor import EffectExecutor
 from chalicelib.service.runs.offloading import OffloadingRunStore
@@ -379,7 +378,6 @@ BUGS: Final = (
     Bug("parent not notified", Transition, "emit", _without(effects.TellParent)),
     Bug("child not started", Transition, "emit", _without(effects.StartChild)),
     Bug("child not stopped", Transition, "emit", _without(effects.StopChild)),
-    Bug("unwanted child not called off", ChildRuns, "_call_off", _nothing(None)),
     Bug("unwritten task taken for answered", Inbox, "_is_closed", _nothing(True)),
     Bug("subscription not written", EffectExecutor, "_write", _write_without(effects.Listen)),
     Bug("early event not looked for", Transition, "emit", _without(effects.Listen)),
