@@ -250,14 +250,18 @@ def _hiding(count: int, last: Diagnostic, severity: Severity) -> Diagnostic:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """An unknown word and the known words that it may be a typo of."""
+    """An unknown word and the known words that it may be a typo of. `meant`: what it means if none is similar.
+
+    Words are compared only when a hint is wanted: problems beyond the limit are not worth it.
+    """
 
     word: str
     known: Iterable[str]
+    meant: str | None = None
 
     def hint(self) -> str | None:
         """Return a hint such as `did you mean 'build'?`, or None if no known word is similar."""
-        nearest = self.nearest()
+        nearest = self.nearest() or self.meant
         return f"did you mean '{displayed(nearest)}'?" if nearest is not None else None
 
     def nearest(self) -> str | None:

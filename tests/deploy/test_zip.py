@@ -14,7 +14,7 @@ import pytest
 from deploy import build
 from deploy.stages import RUNTIME
 
-MOST = 7_500_000
+MOST = 8_000_000
 """Far below Lambda's 50 MB: the test reports a package that grows by much."""
 
 

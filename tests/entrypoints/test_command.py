@@ -267,7 +267,7 @@ def test_actions_and_flows_are_paused(host: Host) -> None:
         ("retry r --version", "--version needs a value; usage: retry RUN [STEP]"),
         ("answer Review AGREE", "'Review' must have the form RUN.STEP"),
         ("list flow --status failed", "a list of type flow takes no filters"),
-        ("label r a:b=1", "the name of a label must be text without a colon"),
+        ("label r a:b=1", "the name of a label must have no colon"),
     ],
 )
 def test_wrong_options_are_answered_with_advice(host: Host, command: str, advice: str) -> None:

@@ -47,10 +47,10 @@ def test_each_slot_starts_its_run_under_faults(seed: int) -> None:
         while stage.laws.broken is None and (stage.loop.next_at or end) < end and stage.loop.turn():
             pass
         stage.fates.calm = True
-        seen_at = end + HOUR + MINUTE
+        seen_at = end + HOUR + 3 * MINUTE
         stage.loop.at(seen_at, lambda: states.update(stage.store.schedules.load(NS, NAMES)))
         for name in NAMES:
-            stage.loop.at(end + HOUR + 2 * MINUTE, partial(stage.ask, "delete", NS, _deleting(name)))
+            stage.loop.at(end + HOUR + 4 * MINUTE, partial(stage.ask, "delete", NS, _deleting(name)))
         drain(stage, lambda: False)
     assert stage.laws.broken is None
     seen = [name for (_, name), head in stage.laws.heads.items() if head.created_at < seen_at]

@@ -173,14 +173,11 @@ class Routing:
         return word.text
 
     def _unknown_target(self, word: Word, state: str | None) -> None:
-        near = Suggestion(word.text, (*self._scope.names, *ENDS))
         described = f"state {state}" if state is not None else "a route"
-        meant = _MEANT.get(word.text.lower()) if near.nearest() is None else None
         self._context.findings.report(
             Problem.UNKNOWN_TARGET,
             word.span,
-            hint=f"did you mean '{meant}'?" if meant else None,
-            near=near,
+            near=Suggestion(word.text, (*self._scope.names, *ENDS), _MEANT.get(word.text.lower())),
             route=described,
             step=self._step.name.text,
             target=word.text,
