@@ -156,3 +156,17 @@ def test_errors_of_sqlite_are_logged_and_not_returned(database: Database, caplog
     with pytest.raises(Busy, match=r"^the store is unavailable; try again later$"):
         database.rows("SELECT secret FROM nowhere")
     assert "no such table: nowhere" in caplog.text
+
+
+def test_a_reader_keeps_its_connection_when_the_database_is_closed(tmp_path: Path) -> None:
+    """Closing a connection under its reader would crash the process."""
+    database = Database.open(tmp_path / "e.db")
+    reader = database._borrow()
+    with ThreadPoolExecutor(1) as pool:
+        closed = pool.submit(database.close)
+        assert reader.execute("SELECT 1").fetchall() == [(1,)]
+        database._idle.append(reader)
+        closed.result()
+    with pytest.raises(ServiceError):
+        database.rows("SELECT 1")
+    Database.open(tmp_path / "e.db").close()

@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,6 +37,9 @@ Row: TypeAlias = tuple[Any, ...]
 
 MEMORY: Final = ":memory:"
 _BUSY_TIMEOUT_MS: Final = 5_000
+_CLOSE_TIMEOUT_S: Final = 2.0
+"""How long `close` waits for readers."""
+_CLOSE_INTERVAL_S: Final = 0.01
 _CHECK_INTERVAL_S: Final = 1.0
 """How long a successful check counts, so that checks do not wear out the disk."""
 _MAX_POSTPONED: Final = 200
@@ -59,6 +63,7 @@ class Database:
         self._lock = RLock()
         self._errors = ErrorTranslator()
         self._checked_at = float("-inf")
+        self._closed = False
         self._connections: list[sqlite3.Connection] = []
         self._postponed: list[tuple[str, Sequence[object]]] = []
         self._idle: list[sqlite3.Connection] = []
@@ -94,14 +99,24 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Close all connections, and let another server open the file."""
-        if self._connections:
-            with suppress(ServiceError):  # what cannot be stored any more is lost
-                self.flush()
+        """Close all connections, and let another server open the file.
+
+        A connection that a reader still uses then stays open until the process ends: closing it under the reader would
+        crash the process.
+        """
+        if self._closed:
+            return
+        with suppress(ServiceError):  # what cannot be stored any more is lost
+            self.flush()
+        self._closed = True
+        give_up_at = time.monotonic() + _CLOSE_TIMEOUT_S
+        while len(self._idle) + 1 < len(self._connections) and time.monotonic() < give_up_at:
+            time.sleep(_CLOSE_INTERVAL_S)
         with self._lock, self._errors.translated():
-            for connection in self._connections:
+            for connection in (self._writer, *self._idle):
                 connection.close()
             self._connections.clear()
+            self._idle.clear()
             if self._lock_file is not None:
                 os.close(self._lock_file)
                 self._lock_file = None
@@ -207,6 +222,8 @@ class Database:
             return False
 
     def _borrow(self) -> sqlite3.Connection:
+        if self._closed:
+            raise ServiceError("the store is closed")
         try:
             return self._idle.pop()
         except IndexError:
