@@ -357,7 +357,8 @@ test("tokens: one is made with an end, shown once, and revoked", async () => {
   const row = page.getByRole("row", { name: /^ci / });
   await row.getByText(/in \d+ days|in 1 month|next month/).waitFor();
   await row.getByRole("button", { name: "Revoke" }).click();
-  await row.waitFor({ state: "detached" });
+  await row.getByText("revoked").waitFor();
+  assert.equal(await row.getByRole("button").count(), 0);
   await close(page);
 });
 

@@ -349,11 +349,16 @@ function Tokens(): JSX.Element {
           [words.until, (row) => <When at={String(row["expires_at"] ?? "") || null} />],
           [
             "",
-            (row) => (
-              <Do call="DELETE /token/{token_id}" onClick={() => void change(call("DELETE", at("token", String(row["id"]))))}>
-                {words.revoke}
-              </Do>
-            ),
+            (row) =>
+              row["revoked_at"] ? (
+                <span class="faint">
+                  {words.revoked} <When at={String(row["revoked_at"])} />
+                </span>
+              ) : (
+                <Do call="DELETE /token/{token_id}" onClick={() => void change(call("DELETE", at("token", String(row["id"]))))}>
+                  {words.revoke}
+                </Do>
+              ),
           ],
         ]}
       />

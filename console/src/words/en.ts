@@ -303,6 +303,7 @@ export const words = {
   days: "Days",
   make: "Make",
   revoke: "Revoke",
+  revoked: "revoked",
   newToken: "The new token",
   shownOnce: "It is shown only now. Keep it where nobody else reads it.",
   haveIt: "I have it",
