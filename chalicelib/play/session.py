@@ -35,8 +35,9 @@ from chalicelib.play.moves import (
     made,
 )
 from chalicelib.play.play_host import PlayHost
-from chalicelib.play.waiting import ACTION, APPROVAL, PERSON, Waiting, waiting
+from chalicelib.play.waiting import PEOPLE, Waiting, waiting
 from chalicelib.service.deliveries.direct_answers import RETRIED_STATUSES
+from chalicelib.service.details.kinds import WaitKind
 from chalicelib.service.documents.results import Submission
 from chalicelib.service.errors import Invalid, ServiceError
 from chalicelib.service.ports.definitions import Kind
@@ -203,11 +204,11 @@ class _Session:
             variables=move.vars or None,
             error=service.AnswerError(name=error.name, cause=error.cause) if error else None,
         )
-        self._host.answer(answer, by=ACTION if at.kind == ACTION else PERSON)
+        self._host.answer(answer, by="person" if at.kind in PEOPLE else "action")
 
     def _is_direct(self, at: Waiting) -> bool:
         """Return whether what the action returns is the answer (`callback = none`)."""
-        if at.kind != ACTION:
+        if at.kind in PEOPLE or not at.states:
             return False
         action = self._host.services.definition_cache.of(self._host.head(at.run)).actions.get(at.name)
         if action is None or not action.direct:
@@ -281,7 +282,7 @@ class _Session:
     def _answer_all(self, move: AutoMove) -> None:
         """Answer everything that is asked with its first state."""
         for _ in range(MAX_MOVES):
-            asked = [one for one in self._waits() if one.states and (one.is_held or one.kind in (PERSON, APPROVAL))]
+            asked = [one for one in self._waits() if one.states and (one.is_held or one.kind in PEOPLE)]
             if not asked or any(one.step == move.until for one in self._waits()):
                 return
             at = asked[0]
@@ -309,7 +310,7 @@ class _Session:
         self._host.drop_stale()
         self._run_until(self._host.clock.now())
         for one in self._waits():
-            if one.is_held or one.kind in (PERSON, APPROVAL):
+            if one.is_held or one.kind in PEOPLE:
                 self._asked.setdefault((one.uuid, one.attempt), Asked(at=self._host.clock.now(), what=one))
 
     def _run_until(self, until: Instant) -> None:
@@ -358,5 +359,5 @@ def _what(at: Instant | None, waits: Sequence[Waiting]) -> str:
         if at is not None and one.retry_at == at:
             return f"step {one.step} is tried again"
         if at is not None and one.deadline == at:
-            return f"{'the end' if one.kind == 'timer' else 'the deadline'} of step {one.step}"
+            return f"{'the end' if one.kind is WaitKind.TIMER else 'the deadline'} of step {one.step}"
     return "" if at is None else "a timer"

@@ -88,6 +88,11 @@ def test_answers_time_and_events_lead_to_the_end(lender: Host) -> None:
     assert found.next_at is None
 
 
+def test_a_wait_for_an_event_names_the_event(lender: Host) -> None:
+    (wait,) = played(lender, answer("Size", "SMALL"), NEXT).waits
+    assert (wait.step, wait.kind, wait.name, wait.states) == ("Paid", "event", "paid", ())
+
+
 def test_the_same_moves_give_the_same_play(lender: Host) -> None:
     moves = [answer("Size", "BIG"), answer("Review", "AGREE", {"note": "fine"})]
     assert played(lender, *moves).history == played(lender, *moves).history

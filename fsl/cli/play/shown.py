@@ -10,7 +10,8 @@ from chalicelib.model.flow import EachStep, ForkStep
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import Instant
 from chalicelib.play.session import Played
-from chalicelib.play.waiting import APPROVAL, PERSON, Waiting
+from chalicelib.play.waiting import Waiting
+from chalicelib.service.details.kinds import WaitKind
 from fsl.cli.common import say, short_time, table
 from fsl.transition_text import fields_of, transition
 
@@ -47,11 +48,11 @@ def _row(one: Waiting, found: Played) -> tuple[str, ...]:
 
 
 def _what(one: Waiting) -> Iterator[str]:
-    if one.kind == APPROVAL:
+    if one.kind is WaitKind.APPROVAL:
         yield "an approval of"
-    elif one.kind == PERSON:
+    elif one.kind is WaitKind.PERSON:
         yield "a person:"
-    elif one.kind != "action" or one.is_held:
+    elif one.kind is not WaitKind.ACTION or one.is_held:
         yield one.kind
     else:
         yield f"delivery {one.attempt} of"

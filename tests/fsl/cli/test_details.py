@@ -41,6 +41,7 @@ def runs(client: Client) -> None:
     client.start("outer", {"name": "d-3"})
     client.ended("d-1", 20)
     until(lambda: len(client.history("d-2")) == 2)  # the first delivery has failed
+    until(lambda: client.get("flowrun", "d-3")["spec"]["children"])  # a message starts the called run
 
 
 def test_what_a_step_was_sent_and_what_came_back(fsl: Cli) -> None:

@@ -49,10 +49,7 @@ def analysis(
             for one in found.document.statements
         ],
         "steps": list(_steps(text, found.document.statements)),
-        "graphs": {
-            name: cast("Any", diagrams.as_json(diagrams.graph_of(flow), has_layout=layout))
-            for name, flow in flows.items()
-        },
+        "graphs": {name: _graph(flow, layout=layout) for name, flow in flows.items()},
         "explain": {
             name: [_explained(row) for row in explain(flow, workspace.actions, defaults)]
             for name, flow in flows.items()
