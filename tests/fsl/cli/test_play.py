@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chalicelib.play.waiting import Waiting
+from chalicelib.service.details.kinds import WaitKind
 from fsl.cli.main import main
 from fsl.cli.play.moves import BadMove, move_of
 
@@ -126,7 +127,7 @@ def test_programs_that_cannot_be_played(file: Path) -> None:
 
 
 def test_a_state_of_several_steps_needs_the_step() -> None:
-    waits = [Waiting(run="run", step=step, token="0", uuid=step, kind="action", states=("OK",)) for step in "AB"]
+    waits = [Waiting(run="run", step=step, token="0", uuid=step, kind=WaitKind.ACTION, states=("OK",)) for step in "AB"]
     with pytest.raises(BadMove, match="name one of A, B, as in A OK"):
         move_of("OK", waits)
     found = move_of("B OK", waits).answer
