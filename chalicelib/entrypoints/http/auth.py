@@ -49,11 +49,6 @@ SIGV4: Final = "AWS4-"
 """The beginning of `Authorization` in a request that AWS's SDK signed, for AWS. It is no token of this server."""
 
 
-def requires_caller(route: Route, callbacks: Access) -> bool:
-    """Whether the call needs a token or a signature. `callbacks` is the setting for answers to steps."""
-    return route.role is not None and not (route.is_callback and callbacks is Access.OPEN)
-
-
 def authorized(route: Route) -> View:
     """Return the view of the route, called only for callers who may call it."""
     return route.view if route.role is None else _authorized(route)
