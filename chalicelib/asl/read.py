@@ -1,4 +1,4 @@
-"""Read the JSON text of a machine: what is wrong is told with its line and column, or with its place."""
+"""Read the JSON text of a machine: problems have a line and column, or a pointer."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def read_json(text: str | bytes, values: Mapping[str, str] | None = None) -> Rea
     try:
         source = _filled_in(source, values or {})
         reader = _Objects()
-        found = json.loads(source, object_pairs_hook=reader.made, parse_int=_integer)
+        found = json.loads(source, object_pairs_hook=reader.build, parse_int=_integer)
     except _NotJson as problem:
         return failed(_place(source, problem.at, problem.reason))
     except json.JSONDecodeError as problem:
@@ -75,7 +75,7 @@ def reading_of(found: Any, problems: Iterable[Problem] = ()) -> Reading:
 
 
 def _filled_in(source: str, values: Mapping[str, str]) -> str:
-    """Return the text with the values that stand outside of quotes filled in.
+    """Return the text with the values outside of quotes filled in.
 
     Raises _NotJson for what JSON has not, and for what is nested too deep.
     """
@@ -127,14 +127,14 @@ class _Objects:
     def __init__(self) -> None:
         self._twice: dict[int, tuple[dict[str, Any], list[str]]] = {}
 
-    def made(self, pairs: _Pairs) -> dict[str, Any]:
+    def build(self, pairs: _Pairs) -> dict[str, Any]:
         """Return the object of these members; of two with the same name, the last one."""
-        made = dict(pairs)
-        if len(made) < len(pairs):
+        built = dict(pairs)
+        if len(built) < len(pairs):
             seen: set[str] = set()
             names = [name for name, _ in pairs if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
-            self._twice[id(made)] = (made, names)
-        return made
+            self._twice[id(built)] = (built, names)
+        return built
 
     def twice(self, value: Any) -> Iterator[Problem]:
         """Yield a problem for each name that is there twice."""

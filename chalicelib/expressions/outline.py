@@ -16,7 +16,7 @@ from chalicelib.expressions.syntax.tree import Node
 _Name = TypeVar("_Name", str, tuple[str, ...])
 
 _CONTEXT: Final = {"name": None, "wildcard": "*", "descendants": "**", "parent": "%"}
-"""The nodes that read the context where they stand, and how they are written where not by their own name."""
+"""The nodes that read the context where they are, and how they are written where not by their own name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class Outline:
         problem: The offset and the words of the first thing that cannot be read; None where all can.
         variables: The variables that it does not bind itself and that are no functions, each with the names of members
             that follow: `$a.b` is (("a", "b"), offset).
-        context: What it reads of the document that it is given as a whole, where it stands outside of every path:
-            names, `*`, `$`, and `$$` wherever it stands.
+        context: What it reads of the document that it is given as a whole, outside of every path:
+            names, `*`, `$`, and `$$` anywhere.
     """
 
     problem: tuple[int, str] | None

@@ -18,7 +18,7 @@ def machine(state: Any, **more: Any) -> dict[str, Any]:
     return {"StartAt": "A", "States": {"A": state, **states}, **more}
 
 
-def told(value: Any, *levels: Level, express: bool = False) -> list[str]:
+def reported(value: Any, *levels: Level, express: bool = False) -> list[str]:
     """Return the problems of these levels, errors where none are named, each as `pointer: message`."""
     wanted = levels or (Level.ERROR,)
     found = check(value, express=express)

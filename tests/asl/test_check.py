@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.asl.problems import Level
-from tests.asl.machines import LAMBDA, TASK, State, machine, told
+from tests.asl.machines import LAMBDA, TASK, State, machine, reported
 
 PASS: State = {"Type": "Pass", "End": True}
 INNER = {"StartAt": "I", "States": {"I": {"Type": "Pass", "End": True}}}
@@ -183,7 +183,7 @@ BROKEN: list[tuple[Any, str]] = [
     (machine({"Type": "Fail", "End": True}), "/States/A/End: `End` is no field here"),
     (
         machine({"Type": "Fail", "CausePath": "States.Array()"}),
-        "/States/A/CausePath: `States.Array` may not stand here",
+        "/States/A/CausePath: `States.Array` is not allowed here",
     ),
     (machine({"Type": "Succeed", "Next": "A"}), "/States/A/Next: `Next` is no field here"),
     (
@@ -285,7 +285,7 @@ BROKEN: list[tuple[Any, str]] = [
     ),
     (
         machine({**TASK, "Retry": [{"ErrorEquals": ["States.ALL", "X"]}]}),
-        "/States/A/Retry/0/ErrorEquals: `States.ALL` must stand",
+        "/States/A/Retry/0/ErrorEquals: `States.ALL` must be the only",
     ),
     (
         machine({**TASK, "Retry": [{"ErrorEquals": ["States.ALL"]}, RETRY]}),
@@ -366,17 +366,17 @@ BROKEN: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize("value", [value for _, value in VALID], ids=[name for name, _ in VALID])
 def test_a_valid_machine_has_no_error(value: Any) -> None:
-    assert told(value) == []
+    assert reported(value) == []
 
 
 @pytest.mark.parametrize(("value", "problem"), BROKEN)
-def test_a_broken_rule_is_told_at_its_place(value: Any, problem: str) -> None:
-    found = told(value)
+def test_a_broken_rule_is_reported_at_its_place(value: Any, problem: str) -> None:
+    found = reported(value)
     assert [line for line in found if line.startswith(problem)], found
 
 
-def test_all_is_told_at_once() -> None:
-    found = told(
+def test_all_is_reported_at_once() -> None:
+    found = reported(
         {"StartAt": "X", "States": {"A": {"Type": "Pass", "Next": "Y", "InputPath": "a"}, "B": {"Type": "Task"}}}
     )
     assert [line.split(":")[0] for line in found] == [
@@ -397,22 +397,22 @@ def test_all_is_told_at_once() -> None:
     ],
 )
 def test_an_express_workflow_may_do_less(state: State, words: str) -> None:
-    assert told(machine(state)) == []
-    (found,) = told(machine(state), express=True)
+    assert reported(machine(state)) == []
+    (found,) = reported(machine(state), express=True)
     assert words in found
 
 
 def test_the_children_of_a_distributed_map_may_be_express() -> None:
     inner = {"StartAt": "I", "States": {"I": {**TASK, "Resource": "arn:aws:states:::batch:submitJob.sync"}}}
     processor = {**inner, "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}}
-    assert told(mapped(ItemProcessor=processor)) == [
+    assert reported(mapped(ItemProcessor=processor)) == [
         "/States/A/ItemProcessor/States/I/Resource: Express workflows do not support `.sync`"
     ]
 
 
 def test_a_variable_that_no_state_assigns_is_a_warning() -> None:
     state = {**PASS, "Parameters": {"a.$": "States.Array($x, States.Array($.b[?(@.c == $y)]))"}}
-    assert told(machine(state), Level.WARNING) == [
+    assert reported(machine(state), Level.WARNING) == [
         "/States/A/Parameters/a.$: no state assigns the variable `$x` here",
         "/States/A/Parameters/a.$: no state assigns the variable `$y` here",
     ]
@@ -422,8 +422,8 @@ def test_a_distributed_map_has_variables_of_its_own() -> None:
     inner = {"StartAt": "I", "States": {"I": {**PASS, "Assign": {"x": 1}, "Parameters": {"a.$": "$y"}}}}
     states = {"M": {**MAP, "ItemProcessor": {**DISTRIBUTED, **inner}}}
     outer = {"Type": "Pass", "Assign": {"x": 1, "y": 2}, "Next": "M"}
-    assert told(machine(outer, states=states)) == []
-    assert told(machine(outer, states=states), Level.WARNING) == [
+    assert reported(machine(outer, states=states)) == []
+    assert reported(machine(outer, states=states), Level.WARNING) == [
         "/States/M/ItemProcessor/States/I/Parameters/a.$: no state assigns the variable `$y` here"
     ]
 
@@ -441,7 +441,7 @@ def test_a_distributed_map_has_variables_of_its_own() -> None:
         ({**TASK, "Credentials": {"a": 1}}, Level.WARNING, "`RoleArn`, which is missing"),
     ],
 )
-def test_what_is_allowed_and_doubtful_is_told_too(state: State, level: Level, words: str) -> None:
-    assert told(machine(state)) == []
-    (found,) = told(machine(state), level)
+def test_what_is_allowed_and_doubtful_is_reported_too(state: State, level: Level, words: str) -> None:
+    assert reported(machine(state)) == []
+    (found,) = reported(machine(state), level)
     assert words in found

@@ -1,4 +1,4 @@
-"""The text of a machine: what is wrong is told with its line and column, or with its place."""
+"""The text of a machine: problems have a line and column, or a pointer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chalicelib.asl.read import MAX_BYTES, read_json
 from chalicelib.asl.substitute import substitute
 
 
-def told(text: str | bytes) -> list[str]:
+def problems_of(text: str | bytes) -> list[str]:
     """Return each problem of a text with its place."""
     return [f"{problem.pointer}: {problem.message}" for problem in read_json(text).problems]
 
@@ -37,15 +37,15 @@ def told(text: str | bytes) -> list[str]:
         ("[" * 1000, f": more than {MAX_DEPTH} objects and lists are nested at line 1"),
     ],
 )
-def test_a_text_that_is_no_machine_is_told_where_it_is_none(text: str | bytes, problem: str) -> None:
+def test_a_text_that_is_no_machine_is_reported_where_it_is_none(text: str | bytes, problem: str) -> None:
     assert read_json(text).machine is None
-    (found,) = told(text)
+    (found,) = problems_of(text)
     assert found.startswith(problem)
 
 
-def test_a_name_that_is_there_twice_is_told_at_its_place() -> None:
+def test_a_name_that_is_there_twice_is_reported_at_its_place() -> None:
     text = '{"a": {"b": 1, "b": 2, "b": 3}, "c": [{"d": 1, "d": {"e": 1, "e": 2}}]}'
-    assert told(text) == [
+    assert problems_of(text) == [
         "/a/b: the name is there twice",
         "/c/0/d: the name is there twice",
         "/c/0/d/e: the name is there twice",

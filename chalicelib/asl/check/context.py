@@ -1,4 +1,4 @@
-"""Where the checker stands, and what it found."""
+"""Where the checker is, and what it found."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class Scope:
 
     Attributes:
         parent: The scope that it is in.
-        sealed: It does not see the variables of its parent, as those of a distributed Map.
+        isolated: It does not see the variables of its parent, as those of a distributed Map.
         express: It runs as an Express workflow.
         assigned: The variables that its states assign, each with the first place of it.
     """
 
-    __slots__ = ("assigned", "express", "parent", "sealed")
+    __slots__ = ("assigned", "express", "isolated", "parent")
 
-    def __init__(self, parent: Scope | None, *, sealed: bool = False, express: bool = False) -> None:
-        self.parent, self.sealed, self.express = parent, sealed, express
+    def __init__(self, parent: Scope | None, *, isolated: bool = False, express: bool = False) -> None:
+        self.parent, self.isolated, self.express = parent, isolated, express
         self.assigned: dict[str, Place] = {}
 
     def outer(self) -> Iterator[Scope]:
         """Yield the scopes whose variables are seen here, the nearest first, without this one."""
         scope = self
-        while scope.parent is not None and not scope.sealed:
+        while scope.parent is not None and not scope.isolated:
             scope = scope.parent
             yield scope
 

@@ -80,7 +80,7 @@ def catch(place: Place) -> None:
 
 
 def _check_order(place: Place) -> None:
-    """Report a States.ALL that does not stand alone in the last rule."""
+    """Report a States.ALL that is not alone in the last rule."""
     if not isinstance(place.value, list):
         return
     for index, rule in enumerate(place.value):
@@ -88,6 +88,6 @@ def _check_order(place: Place) -> None:
         if not isinstance(names, list) or ALL not in names:
             continue
         if len(names) > 1:
-            place.at(index).at("ErrorEquals").error(f"`{ALL}` must stand alone")
+            place.at(index).at("ErrorEquals").error(f"`{ALL}` must be the only one")
         if index < len(place.value) - 1:
             place.at(index).at("ErrorEquals").error(f"`{ALL}` must be in the last rule")

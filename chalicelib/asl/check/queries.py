@@ -58,7 +58,7 @@ def error_path(place: Place) -> None:
         return
     found = value(place)
     if isinstance(found, Call) and found.name not in _ERROR_FUNCTIONS:
-        place.error(f"`{found.name}` may not stand here, as it yields no text")
+        place.error(f"`{found.name}` is not allowed here, as it yields no text")
 
 
 def value(place: Place) -> Call | Path | None:

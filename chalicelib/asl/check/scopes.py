@@ -102,7 +102,7 @@ def _processor(place: Place) -> Place:
     if distributed and outer.express:
         place.error("Express workflows do not support distributed maps")
     express = config.get("ExecutionType") == "EXPRESS" if distributed and isinstance(config, dict) else outer.express
-    place.scope = Scope(outer, sealed=distributed, express=express)
+    place.scope = Scope(outer, isolated=distributed, express=express)
     _PROCESSOR.check(place)
     return place
 

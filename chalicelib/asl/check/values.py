@@ -64,7 +64,7 @@ def number(least: float, most: float = math.inf) -> Check:
 
 
 def timestamp(place: Place) -> None:
-    """Accept a time of RFC 3339, with a capital `T` and, where no offset is said, a capital `Z`."""
+    """Accept a time of RFC 3339, with a capital `T` and, without an offset, a capital `Z`."""
     if not isinstance(place.value, str):
         place.error(f"a time as text is expected here, and not {kind(place.value)}")
     elif not is_timestamp(place.value):
