@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { lazy, Suspense } from "preact/compat";
 import { Frame } from "./screens/frame";
 import { Now } from "./screens/now";
-import { RunScreen } from "./screens/run";
+import { RunScreen } from "./screens/run/screen";
 import { Runs } from "./screens/runs";
 import "./style.css";
 import { Empty, Skeleton } from "./ui/parts";
