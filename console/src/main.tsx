@@ -7,6 +7,7 @@ import { Now } from "./screens/now";
 import { RunScreen } from "./screens/run/screen";
 import { Runs } from "./screens/runs";
 import "./style.css";
+import "./runs.css";
 import { Empty, Skeleton } from "./ui/parts";
 import { href, usePlace } from "./ui/router";
 import { words } from "./words/en";

@@ -1,18 +1,24 @@
-// What a run holds: its input, variables and output.
+// What a run holds: its input, variables and output, as large as they may be.
 import type { JSX } from "preact";
 import type { Run } from "../../api/types";
-import { JsonView } from "../../ui/json";
+import { RemoteValue } from "../../ui/value";
 import { words } from "../../words/en";
 
-export function Data({ run }: { run: Run }): JSX.Element {
+export function Data({ run, turn }: { run: Run; turn: number }): JSX.Element {
+  const name = run.metadata.name;
+  const parts = [
+    ["input", words.input],
+    ["vars", words.variables],
+    ["output", words.output],
+  ] as const;
   return (
     <>
-      <h3>{words.input}</h3>
-      <JsonView value={run.spec.input ?? null} />
-      <h3>{words.variables}</h3>
-      <JsonView value={run.spec.global_variable ?? {}} />
-      <h3>{words.output}</h3>
-      <JsonView value={run.spec.output ?? null} />
+      {parts.map(([of, label]) => (
+        <section key={of}>
+          <h3>{label}</h3>
+          <RemoteValue source={{ run: name, of }} label={label} turn={turn} />
+        </section>
+      ))}
     </>
   );
 }

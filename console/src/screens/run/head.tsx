@@ -1,6 +1,6 @@
 // The head of a run: its name, status and figures, and the commands that fit its status.
 import type { JSX } from "preact";
-import type { Entry, Run } from "../../api/types";
+import type { Run } from "../../api/types";
 import { Status } from "../../ui/parts";
 import { href } from "../../ui/router";
 import { plain, span } from "../../ui/text";
@@ -9,7 +9,7 @@ import type { Command } from "../commands";
 import { Do } from "../do";
 import { LIVE, STOPPED } from "./status";
 
-export function Head({ run, entries, command }: { run: Run; entries: Entry[]; command: (command: Command) => void }): JSX.Element {
+export function Head({ run, moves, command }: { run: Run; moves: number; command: (command: Command) => void }): JSX.Element {
   const { spec, metadata } = run;
   const end = spec.ended_at ? Date.parse(spec.ended_at) : Date.now();
   const failed = spec.error?.step ?? spec.current_state;
@@ -28,7 +28,7 @@ export function Head({ run, entries, command }: { run: Run; entries: Entry[]; co
         ) : (
           words.ownSteps
         )}{" "}
-        · {words.moves(entries.length)} · {span(end - Date.parse(spec.created_at))} · <span title={words.writesHelp}>{words.writes(metadata.version)}</span>
+        · {words.moves(moves)} · {span(end - Date.parse(spec.created_at))} · <span title={words.writesHelp}>{words.writes(metadata.version)}</span>
         {cost?.usd !== undefined ? ` · $${cost.usd.toPrecision(2)}` : ""}
         {parent ? (
           <>

@@ -1,107 +1,155 @@
-// The history of a run as rows, the newest first.
+// The history of a run as rows, the newest first: any entry by its number, or those that match.
 import type { JSX } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
-import type { Entry } from "../../api/types";
-import { Problem } from "../../ui/parts";
-import { moment, plain, span } from "../../ui/text";
+import { useEffect, useState } from "preact/hooks";
+import { at, call } from "../../api/client";
+import type { Entry, Run } from "../../api/types";
+import { Problem, Skeleton } from "../../ui/parts";
+import { Rows } from "../../ui/rows";
+import { settings } from "../../ui/settings";
+import { count, moment, plain, span } from "../../ui/text";
 import { words } from "../../words/en";
 import { inField } from "../frame";
+import { isFailure } from "./entries";
 import { EntryDetail } from "./entry";
+import { HistoryFilters } from "./history_filters";
+import { useFound, type Filter, type History as Read } from "./use_history";
 
-const WINDOW = 200;
+export const ROW = 30;
+const AHEAD = 20;
 
-export function History(props: { name: string; entries: Entry[]; error: Error | null; step: string | null; clear: () => void }): JSX.Element {
-  const [failures, setFailures] = useState(false);
-  const [text, setText] = useState("");
-  const [open, setOpen] = useState<number | null>(null);
-  const [from, setFrom] = useState<number | null>(null);
-  const wanted = text.toLowerCase();
-  const shown = useMemo(
-    () =>
-      props.entries.filter(
-        (one) =>
-          (!props.step || one.step === props.step || one.to === props.step) &&
-          (!failures || Boolean(one.error) || one.state === "ERROR" || one.state === "TIMEOUT") &&
-          (!wanted || `${one.event} ${one.step} ${one.state} ${one.to} ${one.error} ${one.token} ${one.seq}`.toLowerCase().includes(wanted)),
-      ),
-    [props.entries, props.step, failures, wanted],
-  );
-  // The newest first; a window of rows, so that a history of any length stays quick.
-  const newest = useMemo(() => [...shown].reverse(), [shown]);
-  const first = from ?? 0;
-  const rows = newest.slice(first, first + WINDOW);
-  useEffect(() => setFrom(null), [failures, wanted, props.step]);
+interface Props {
+  run: Run;
+  history: Read;
+  steps: readonly string[];
+  query: URLSearchParams;
+  set: (changed: Record<string, string | null>) => void;
+}
+
+/** The filter that the address names; null: none. */
+function filterOf(query: URLSearchParams): Filter | null {
+  const filter = { step: query.get("step") ?? "", token: query.get("token") ?? "", failed: query.get("failed") === "1", find: query.get("find") ?? "" };
+  return filter.step || filter.token || filter.failed || filter.find ? filter : null;
+}
+
+export function History({ run, history, steps, query, set }: Props): JSX.Element {
+  const name = run.metadata.name;
+  const { entries } = history;
+  const filter = filterOf(query);
+  const found = useFound(name, filter, entries.last);
+  const [open, setOpen] = useState<number | null>(Number(query.get("entry")) || null);
+  useEffect(() => setOpen(Number(query.get("entry")) || null), [query.get("entry")]);
   useEffect(() => {
-    const listen = (event: KeyboardEvent): void => {
-      if (inField(event.target) || event.ctrlKey || event.metaKey) return;
-      const by = { "[": 1, "]": -1 }[event.key];
-      if (!by || !newest.length) return;
-      const here = newest.findIndex((one) => one.seq === open);
-      const next = newest[Math.min(newest.length - 1, Math.max(0, here + by))];
-      if (next) setOpen(next.seq);
-    };
-    window.addEventListener("keydown", listen);
-    return () => window.removeEventListener("keydown", listen);
-  }, [newest, open]);
+    if (String(open ?? "") === (query.get("entry") ?? "")) return;
+    const timer = setTimeout(() => set({ entry: open === null ? null : String(open) }), 400);
+    return () => clearTimeout(timer);
+  }, [open]);
+  const rowOf = (seq: number): number => (found ? found.entries.findIndex((one) => one.seq === seq) : entries.last - seq);
+  const entryAt = (row: number): Entry | undefined => (found ? found.entries[row] : entries.known[entries.last - row - 1]);
+  const total = found ? found.entries.length : entries.last;
+  const show = (seq: number): void => {
+    history.need(seq - AHEAD, seq + AHEAD);
+    setOpen(seq);
+  };
+  useKeys(name, open, entries.last, show, (by) => {
+    const here = open === null ? -1 : rowOf(open);
+    const next = Math.min(total - 1, Math.max(0, here + by));
+    const seq = found ? found.entries[next]?.seq : entries.last - next;
+    if (seq) show(seq);
+  });
+  const shown = open === null ? undefined : entryAt(rowOf(open)) ?? entries.known[open - 1];
   return (
     <div class="history">
-      <div class="filters">
-        <label class="check">
-          <input type="checkbox" checked={failures} onChange={(event) => setFailures(event.currentTarget.checked)} /> {words.failuresOnly}
-        </label>
-        {props.step ? (
-          <span class="chip">
-            {plain(props.step)}
-            <button type="button" class="quiet" aria-label={words.dropFilter(props.step)} onClick={props.clear}>
-              ✕
-            </button>
-          </span>
-        ) : null}
-        <input data-find class="grow" value={text} placeholder={words.find_} aria-label={words.find_} onInput={(event) => setText(event.currentTarget.value)} />
-        <span class="faint">
-          {shown.length} / {props.entries.length}
-        </span>
-      </div>
-      {props.error ? <Problem error={props.error} /> : null}
-      {first > 0 ? (
-        <button type="button" class="quiet" onClick={() => setFrom(Math.max(0, first - WINDOW))}>
-          {words.newer}
+      <HistoryFilters filter={filter} steps={steps} last={entries.last} set={set} show={show}>
+        {found ? words.foundOf(count(found.entries.length), count(found.read), found.isComplete) : `${count(entries.last)} / ${count(entries.last)}`}
+      </HistoryFilters>
+      {history.error ? <Problem error={history.error} retry={history.retry} /> : null}
+      {found?.error ? <Problem error={found.error} /> : null}
+      {total ? (
+        <Rows
+          label={words.history}
+          className="entries"
+          count={total}
+          isComplete={found?.isComplete ?? true}
+          height={ROW}
+          before={found ? 0 : entries.last}
+          at={open === null ? -1 : rowOf(open)}
+          move={(row) => {
+            const seq = found ? found.entries[row]?.seq : entries.last - row;
+            if (seq) show(seq);
+          }}
+          rowClass={(row) => (isFailed(entryAt(row)) ? "entry failed" : "entry")}
+          row={(row) => <Cells entry={entryAt(row)} seq={entries.last - row} begin={run.spec.created_at} />}
+          seen={(first, last) => {
+            if (!found) history.need(entries.last - last, entries.last - first);
+            else if (last > total - AHEAD && total % 200 === 0) found.more();
+          }}
+        />
+      ) : entries.last && !found?.busy ? (
+        <p class="faint">{words.noEntries}</p>
+      ) : (
+        <Skeleton />
+      )}
+      {found && !found.isComplete ? (
+        <button type="button" disabled={found.busy} onClick={found.more}>
+          {found.busy ? words.loading : words.readOn}
         </button>
       ) : null}
-      <ol class="entries">
-        {rows.map((one) => (
-          <li key={one.seq} class={one.error || one.state === "ERROR" ? "failed" : ""}>
-            <button type="button" class="entry" aria-expanded={open === one.seq} onClick={() => setOpen(open === one.seq ? null : one.seq)}>
-              <span class="seq">{one.seq}</span>
-              <span class="elapsed" title={moment(one.at)}>
-                {elapsed(props.entries, one)}
-              </span>
-              <span class="step">
-                {plain(one.step || one.from)}
-                {one.token && one.token !== "0" ? <span class="faint"> {plain(one.token)}</span> : null}
-              </span>
-              <span class="event">
-                {one.event}
-                {one.state ? <strong> {plain(one.state)}</strong> : null}
-                {one.to ? <span> → {plain(one.to)}</span> : null}
-                {one.error ? <span class="error"> {plain(one.error.slice(0, 120))}</span> : null}
-              </span>
-            </button>
-            {open === one.seq ? <EntryDetail run={props.name} entry={one} /> : null}
-          </li>
-        ))}
-      </ol>
-      {!rows.length && props.entries.length ? <p class="faint">{words.noEntries}</p> : null}
-      {first + WINDOW < newest.length ? (
-        <button type="button" class="quiet" onClick={() => setFrom(first + WINDOW)}>
-          {words.older(newest.length - first - WINDOW)}
-        </button>
-      ) : null}
+      {shown ? <EntryDetail run={name} entry={shown} close={() => setOpen(null)} /> : null}
     </div>
   );
 }
 
-function elapsed(entries: Entry[], one: Entry): string {
-  const begin = entries[0];
-  return begin ? `+${span(Date.parse(one.at) - Date.parse(begin.at))}` : "";
+function isFailed(entry: Entry | undefined): boolean {
+  return entry !== undefined && (isFailure(entry) || entry.state === "ERROR" || entry.state === "TIMEOUT");
+}
+
+function Cells({ entry, seq, begin }: { entry: Entry | undefined; seq: number; begin: string }): JSX.Element {
+  if (!entry)
+    return (
+      <>
+        <span role="gridcell" class="seq">
+          {seq}
+        </span>
+        <span role="gridcell" class="faint">
+          …
+        </span>
+      </>
+    );
+  return (
+    <>
+      <span role="gridcell" class="seq">
+        {entry.seq}
+      </span>
+      <span role="gridcell" class="elapsed" title={moment(entry.at)}>
+        +{span(Date.parse(entry.at) - Date.parse(begin))}
+      </span>
+      <span role="gridcell" class="step">
+        {plain(entry.step || entry.from)}
+        {entry.token && entry.token !== "0" ? <small> {plain(entry.token)}</small> : null}
+      </span>
+      <span role="gridcell" class="event">
+        {entry.event} {plain(entry.state)} {entry.to ? `→ ${plain(entry.to)}` : ""} {entry.error ? <em>{plain(entry.error.slice(0, 120))}</em> : null}
+      </span>
+    </>
+  );
+}
+
+/** `[` and `]`: the earlier and the later entry; `n` and `N`: the next and the last failure. */
+function useKeys(name: string, open: number | null, last: number, show: (seq: number) => void, move: (by: number) => void): void {
+  useEffect(() => {
+    const failure = async (isNext: boolean): Promise<void> => {
+      const query = isNext ? { after: open ?? 0 } : { order: "desc", before: open ?? last + 1 };
+      const found = await call<Entry[]>("GET", `${at("flowrun", name)}/history`, { query: { ...query, failed: true, limit: 1, values: "short" } }).catch(() => null);
+      const one = found?.data[0];
+      if (one) show(one.seq);
+    };
+    const listen = (event: KeyboardEvent): void => {
+      if (!settings.value.shortcuts || inField(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === "[") move(1);
+      else if (event.key === "]") move(-1);
+      else if (event.key === "n" || event.key === "N") void failure(event.key === "n");
+    };
+    window.addEventListener("keydown", listen);
+    return () => window.removeEventListener("keydown", listen);
+  });
 }

@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, at, call } from "../../api/client";
 import type { Graph, Run } from "../../api/types";
-import { Diagram, List } from "../../ui/diagram";
+import { Diagram, List, stepOf } from "../../ui/diagram";
 import { useLoad } from "../../ui/load";
 import { Empty, Problem, Skeleton, Tabs, useTitle } from "../../ui/parts";
 import { go, href, usePlace } from "../../ui/router";
@@ -12,6 +12,7 @@ import { words } from "../../words/en";
 import { Commands, type Command } from "../commands";
 import { Items } from "../items";
 import { Data } from "./data";
+import { newest } from "./entries";
 import { FlowText } from "./flow_text";
 import { Head } from "./head";
 import { History } from "./history";
@@ -28,7 +29,7 @@ export function RunScreen({ name }: { name: string }): JSX.Element {
   const run = found.data?.data ?? null;
   const live = run !== null && LIVE.includes(run.spec.status);
   const history = useHistory(name, live);
-  const last = history.entries.length;
+  const last = history.entries.last;
   useEffect(() => found.reload(), [last]);
   const graph = useLoad(`graph ${name} ${last}`, (signal) => call<Graph>("GET", `${at("flowrun", name)}/graph`, { query: { layout: true }, signal }), 0);
   const [kept, setKept] = useState<Graph | null>(null);
@@ -46,10 +47,12 @@ export function RunScreen({ name }: { name: string }): JSX.Element {
   if (!run) return found.error ? <Problem error={found.error} retry={found.reload} /> : <Skeleton />;
   const tab = query.get("tab") ?? "diagram";
   const side = query.get("side") ?? "history";
+  const steps = (kept?.nodes ?? []).map(stepOf).filter(Boolean);
   const eachSteps = (kept?.nodes ?? []).filter((one) => one.kind === "each").map((one) => one.name);
   return (
     <>
-      <Head run={run} entries={history.entries} command={setCommand} />
+      {found.error ? found.error instanceof ApiError && found.error.status === 404 ? <p class="banner">{words.goneRun}</p> : <Problem error={found.error} retry={found.reload} /> : null}
+      <Head run={run} moves={last} command={setCommand} />
       {run.spec.error && STOPPED.includes(run.spec.status) ? <Why run={run} command={setCommand} /> : null}
       <Waits run={run} />
       <div class="columns">
@@ -79,11 +82,11 @@ export function RunScreen({ name }: { name: string }): JSX.Element {
         <section aria-label={words.history}>
           <Tabs label={words.history} at={side} go={(next) => set({ side: next === "history" ? null : next })} tabs={[["history", words.history], ["timeline", words.timeline], ["data", words.data]]} />
           {side === "data" ? (
-            <Data run={run} />
+            <Data run={run} turn={last} />
           ) : side === "timeline" ? (
-            <Timeline entries={history.entries} live={live} select={(one) => set({ step: one, side: null })} />
+            <Timeline entries={newest(history.entries)} live={live} select={(one) => set({ step: one, side: null })} />
           ) : (
-            <History name={name} entries={history.entries} error={history.error} step={step} clear={() => set({ step: null })} />
+            <History run={run} history={history} steps={steps} query={query} set={set} />
           )}
         </section>
       </div>

@@ -2,17 +2,21 @@
 import type { JSX } from "preact";
 import { useMemo } from "preact/hooks";
 import type { Entry } from "../../api/types";
-import { plain, span } from "../../ui/text";
+import { count, plain, span } from "../../ui/text";
+import { words } from "../../words/en";
 
 const MAX_BARS = 500;
 
 /** How long each step took. Idle time is not hidden: the bars show where a run waited. */
-export function Timeline({ entries, live, select }: { entries: Entry[]; live: boolean; select: (step: string) => void }): JSX.Element {
+export function Timeline({ entries, live, select }: { entries: readonly Entry[]; live: boolean; select: (step: string) => void }): JSX.Element {
   const begin = Date.parse(entries[0]?.at ?? "");
   const end = live ? Date.now() : Date.parse(entries.at(-1)?.at ?? "");
   const bars = useMemo(() => visits(entries, end), [entries, live]);
   const total = Math.max(1, end - begin);
+  const first = entries[0]?.seq ?? 1;
   return (
+    <>
+      {first > 1 ? <p class="faint">{words.newestOnly(count(first))}</p> : null}
     <ul class="timeline">
       {bars.slice(0, MAX_BARS).map((one, n) => (
         <li key={n}>
@@ -26,6 +30,7 @@ export function Timeline({ entries, live, select }: { entries: Entry[]; live: bo
         </li>
       ))}
     </ul>
+    </>
   );
 }
 
