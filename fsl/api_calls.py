@@ -143,6 +143,7 @@ POST_BATCH: Final = Call("POST", "/batch")
 GET_BATCH: Final = Call("GET", "/batch", ("limit", "cursor"))
 GET_BATCH_BATCH_ID: Final = Call("GET", "/batch/{batch_id}", ("outcome", "limit", "cursor"))
 POST_BATCH_BATCH_ID_STOP: Final = Call("POST", "/batch/{batch_id}/stop")
+POST_BATCH_BATCH_ID_CONTINUE: Final = Call("POST", "/batch/{batch_id}/continue")
 GET_FLOWRUN_NAME_ACTIVATION_UUID: Final = Call("GET", "/flowrun/{name}/activation/{uuid}", ("seq",))
 GET_FLOWRUN_NAME_ITEMS: Final = Call(
     "GET", "/flowrun/{name}/items", ("step", "token", "status", "spans", "limit", "cursor")
