@@ -26,6 +26,8 @@ export interface Source {
 }
 
 const CHILDREN = 100;
+/** So few values are shown with what is in them. */
+const FEW = 3;
 
 /** Show the value at `path` (a JSON pointer) of a source, with what is below it on demand; again when `turn` changes. */
 export function RemoteValue({ source, path = "", label, turn = 0 }: { source: Source; path?: string; label: string; turn?: number }): JSX.Element {
@@ -109,7 +111,7 @@ function Part({ value, path, base, window, source, first, open }: PartProps): JS
   const name = `${base}${path}`;
   if (cut && whole) return <RemoteValue source={source} path={name} label={name} />;
   const opener = cut ? (
-    <button type="button" class="quiet" onClick={() => setWhole(true)} aria-label={words.openPart(name)}>
+    <button type="button" class="quiet cut" onClick={() => setWhole(true)} aria-label={words.openPart(name)}>
       {words.openOf(cut.type, bytes(cut.bytes))}
     </button>
   ) : null;
@@ -119,15 +121,14 @@ function Part({ value, path, base, window, source, first, open }: PartProps): JS
         <Leaf value={value} /> {opener}
       </>
     );
-  if (cut) return opener as JSX.Element;
   const list = Array.isArray(value);
   const entries = list ? value.map((one, n) => [String(first + n), one] as const) : Object.entries(value);
-  if (!entries.length) return <span class="faint">{list ? "[]" : "{}"}</span>;
+  if (!entries.length) return opener ?? <span class="faint">{list ? "[]" : "{}"}</span>;
   const children = (
     <ul class={list ? "list" : "map"}>
       {entries.map(([key, one]) => (
         <li key={key}>
-          <span class="key">{plain(key)}</span> <Part value={one} path={`${path}/${escaped(key)}`} base={base} window={window} source={source} first={0} open={false} />
+          <span class="key">{plain(key)}</span> <Part value={one} path={`${path}/${escaped(key)}`} base={base} window={window} source={source} first={0} open={!path && entries.length <= FEW} />
         </li>
       ))}
     </ul>
@@ -137,7 +138,8 @@ function Part({ value, path, base, window, source, first, open }: PartProps): JS
     <>
       <button type="button" class="fold" aria-expanded={shown} onClick={() => setShown(!shown)}>
         <span aria-hidden="true">{shown ? "▾" : "▸"}</span> <span class="faint">{list ? `[${entries.length}]` : `{${entries.length}}`}</span>
-      </button>
+      </button>{" "}
+      {opener}
       {shown ? children : null}
     </>
   );

@@ -176,8 +176,6 @@ export const words = {
   by: "by",
   sent: (action: string) => `Sent to ${action || "nobody"}`,
   since_: "Since",
-  itemsOf: (done: string, failed: string, running: string, total: string) =>
-    `${done} done, ${failed} failed, ${running} running, of ${total}`,
   notJson: "This is not JSON.",
   doneNow: (status: string) => (status ? `Done. The run is ${status} now.` : "Done."),
   step: "Step",

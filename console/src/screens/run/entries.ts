@@ -21,13 +21,20 @@ export function withEntries(before: Entries, found: readonly Entry[], last = 0):
   return { known, last: Math.max(before.last, last, ...found.slice(-1).map((one) => one.seq), ...found.slice(0, 1).map((one) => one.seq)) };
 }
 
-/** The page that must be read to know the entries from `first` to `last`: what it begins after; null: all are known. */
-export function missing(entries: Entries, first: number, last: number): { after: number; before: number } | null {
+/** A page of a history: the entries after `after` and before `before`. */
+export interface Place {
+  after: number;
+  before: number;
+}
+
+/** The page that must be read to know the entries from `first` to `last`; null: all are known, or are being read. */
+export function missing(entries: Entries, first: number, last: number, reading: Iterable<Place>): Place | null {
   let low = Math.max(1, first);
   let high = Math.min(entries.last, last);
   while (low <= high && entries.known[low - 1]) low++;
   while (high >= low && entries.known[high - 1]) high--;
   if (low > high) return null;
+  for (const one of reading) if (one.after < low && high < one.before) return null;
   const middle = Math.floor((low + high) / 2);
   const after = Math.max(0, Math.min(low - 1, middle - PAGE / 2));
   return { after, before: after + PAGE + 1 };

@@ -1,5 +1,6 @@
 // One run: what it is, why it failed, what it waits for, its diagram, history and data; and what can be done about it.
 import type { JSX } from "preact";
+import { lazy, Suspense } from "preact/compat";
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, at, call } from "../../api/client";
 import type { Graph, Run } from "../../api/types";
@@ -10,7 +11,6 @@ import { go, href, usePlace } from "../../ui/router";
 import { plain } from "../../ui/text";
 import { words } from "../../words/en";
 import { Commands, type Command } from "../commands";
-import { Items } from "../items";
 import { Data } from "./data";
 import { newest } from "./entries";
 import { FlowText } from "./flow_text";
@@ -21,6 +21,8 @@ import { Timeline } from "./timeline";
 import { useHistory } from "./use_history";
 import { Waits } from "./waits";
 import { Why } from "./why";
+
+const Items = lazy(async () => ({ default: (await import("../items/items")).Items }));
 
 export function RunScreen({ name }: { name: string }): JSX.Element {
   const { query } = usePlace();
@@ -66,7 +68,9 @@ export function RunScreen({ name }: { name: string }): JSX.Element {
           {tab === "text" ? (
             <FlowText run={run} />
           ) : tab === "items" ? (
-            <Items run={name} steps={eachSteps} />
+            <Suspense fallback={<Skeleton />}>
+              <Items run={name} steps={eachSteps} turn={last} follow={(token) => set({ token, step: null, failed: null, find: null, entry: null, side: null })} />
+            </Suspense>
           ) : kept ? (
             tab === "steps" ? (
               <List graph={kept} select={(one) => set({ step: one })} />

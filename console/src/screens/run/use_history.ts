@@ -3,7 +3,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { at, call } from "../../api/client";
 import type { Entry } from "../../api/types";
 import { patiently, rest, together } from "../../ui/together";
-import { missing, NO_ENTRIES, PAGE, withEntries, type Entries } from "./entries";
+import { missing, NO_ENTRIES, PAGE, withEntries, type Entries, type Place } from "./entries";
 
 const WAIT_S = 20;
 const IMPATIENT_MS = 2_000;
@@ -20,7 +20,7 @@ export function useHistory(name: string, live: boolean): History {
   const [state, setState] = useState<{ name: string; entries: Entries; error: Error | null }>({ name, entries: NO_ENTRIES, error: null });
   const [turn, setTurn] = useState(0);
   const now = useRef(state.entries);
-  const pending = useRef(new Set<number>());
+  const pending = useRef(new Set<Place>());
   const history = `${at("flowrun", name)}/history`;
   const add = useCallback(
     (found: readonly Entry[]) => {
@@ -62,12 +62,12 @@ export function useHistory(name: string, live: boolean): History {
   }, [name, live, begun]);
   const need = useCallback(
     (first: number, last: number) => {
-      const page = missing(now.current, first, last);
-      if (!page || pending.current.has(page.after)) return;
-      pending.current.add(page.after);
-      call<Entry[]>("GET", history, { query: { ...page, limit: PAGE, values: "short" } })
+      const page = missing(now.current, first, last, pending.current);
+      if (!page) return;
+      pending.current.add(page);
+      call<Entry[]>("GET", history, { query: { after: page.after, before: page.before, limit: PAGE, values: "short" } })
         .then((found) => add(found.data), fail)
-        .finally(() => pending.current.delete(page.after));
+        .finally(() => pending.current.delete(page));
     },
     [name],
   );
