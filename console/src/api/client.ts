@@ -34,6 +34,10 @@ export interface Answer<T> {
   data: T;
   status: number;
   cursor: string | null;
+  /** How many entries a filtered read looked through. */
+  read: number | null;
+  /** About how many there are, if the server knows it at no cost. */
+  total: number | null;
 }
 
 export type Query = Record<string, string | number | boolean | readonly string[] | null | undefined>;
@@ -62,6 +66,23 @@ export function at(...parts: string[]): string {
 }
 
 export async function call<T>(method: string, path: string, options: CallOptions = {}): Promise<Answer<T>> {
+  const response = await send(method, path, options);
+  const text = await response.text();
+  return {
+    data: (text ? JSON.parse(text) : null) as T,
+    status: response.status,
+    cursor: response.headers.get("x-next-cursor"),
+    read: numberIn(response, "x-read"),
+    total: numberIn(response, "x-total-approx"),
+  };
+}
+
+/** What a call returns, byte by byte: for a file. */
+export async function bytesOf(path: string, query: Query): Promise<Blob> {
+  return (await send("GET", path, { query })).blob();
+}
+
+async function send(method: string, path: string, options: CallOptions): Promise<Response> {
   const { token, namespace } = session.value;
   const headers: Record<string, string> = { accept: "application/json" };
   if (token) headers["authorization"] = `Bearer ${token}`;
@@ -83,13 +104,13 @@ export async function call<T>(method: string, path: string, options: CallOptions
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new Offline("The server cannot be reached.");
   }
-  const text = await response.text();
-  if (!response.ok) throw problemOf(response, text);
-  return {
-    data: (text ? JSON.parse(text) : null) as T,
-    status: response.status,
-    cursor: response.headers.get("x-next-cursor"),
-  };
+  if (!response.ok) throw problemOf(response, await response.text());
+  return response;
+}
+
+function numberIn(response: Response, header: string): number | null {
+  const found = response.headers.get(header);
+  return found === null ? null : Number(found);
 }
 
 function problemOf(response: Response, text: string): ApiError {
