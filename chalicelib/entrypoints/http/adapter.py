@@ -10,7 +10,7 @@ safe to log, or else the id of Lambda or API Gateway.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any, Final
@@ -22,7 +22,7 @@ from chalice.app import Response as ChaliceResponse
 
 from chalicelib import hosting
 from chalicelib.config import Access, Settings
-from chalicelib.entrypoints.http import auth, errors
+from chalicelib.entrypoints.http import auth, cors, errors
 from chalicelib.entrypoints.http.bodies import name_of
 from chalicelib.entrypoints.http.query import Query
 from chalicelib.entrypoints.http.request import Request, Response
@@ -43,11 +43,18 @@ every quote in it counts twice."""
 _current_request: ContextVar[ChaliceRequest] = ContextVar("current_request")
 
 
-def blueprint(import_name: str, routes: Iterable[Route], authorizer: Authorizer | None, callbacks: Access) -> Blueprint:
+def blueprint(
+    import_name: str,
+    routes: Sequence[Route],
+    authorizer: Authorizer | None,
+    callbacks: Access,
+    *,
+    has_preflights: bool = False,
+) -> Blueprint:
     """Return a Blueprint with all routes. API Gateway asks `authorizer` before it forwards a call that needs a role."""
     made = Blueprint(import_name)
     made.register_middleware(_middleware, "http")
-    for route in routes:
+    for route in (*routes, *(cors.preflight_routes(routes) if has_preflights else ())):
         gate = authorizer if auth.requires_caller(route, callbacks) else None
         register = made.route(route.path, methods=[route.method], content_types=ANY_TYPE, authorizer=gate)
         register(_handler(route, auth.authorized(route)))
@@ -61,6 +68,8 @@ def _middleware(request: ChaliceRequest, get_response: Callable[[ChaliceRequest]
         with work_context.about(function="api", **_ids_of(request)):
             response = errors.in_shape(get_response(request))
             response.headers[REQUEST_ID] = work_context.known()["request"]
+            vary = response.headers.get("Vary")
+            response.headers.update(cors.of_response(request.headers.get("origin"), str(vary) if vary else None))
             hosting.flush()
             return response
     finally:

@@ -159,6 +159,7 @@ Calls in AWS's protocol (`views.aws_sdk`) are not among them: the OpenAPI docume
 """
 
 
-def blueprint(authorizer: Authorizer | None, callbacks: Access) -> Blueprint:
+def blueprint(authorizer: Authorizer | None, callbacks: Access, *, has_preflights: bool = False) -> Blueprint:
     """Return the routes for Chalice. API Gateway asks `authorizer` before it forwards a call that needs a role."""
-    return adapter.blueprint(__name__, (*ROUTES, *aws_sdk.ROUTES), authorizer, callbacks)
+    routes = (*ROUTES, *aws_sdk.ROUTES)
+    return adapter.blueprint(__name__, routes, authorizer, callbacks, has_preflights=has_preflights)
