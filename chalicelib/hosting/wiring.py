@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from chalicelib.service.details.items import Items
     from chalicelib.service.details.run_details import RunDetailReader
     from chalicelib.service.details.timers import Timers
+    from chalicelib.service.details.traffic import TrafficReader
     from chalicelib.service.documents.submit import Submitter
 
 
@@ -174,6 +175,13 @@ class Services:
         from chalicelib.service.details.activity import ActivityReader
 
         return ActivityReader(self.runs, self.definition_cache, self.limiter)
+
+    @cached_property
+    def traffic(self) -> TrafficReader:
+        """The use case that counts what the runs of a flow did."""
+        from chalicelib.service.details.traffic import TrafficReader
+
+        return TrafficReader(self.runs)
 
     @cached_property
     def definition_details(self) -> DefinitionDetails:

@@ -33,7 +33,7 @@ def headers(origins: Sequence[str], origin: str | None, vary: str | None = None)
         return {}
     known = [name.strip() for name in (vary or "").split(",") if name.strip().lower() not in ("", "origin")]
     varies = {"Vary": ", ".join([*known, "Origin"])}
-    if origin not in origins:
+    if origin is None or origin not in origins:
         return varies
     return {
         **varies,
