@@ -50,7 +50,7 @@ def test_the_page_may_connect_to_other_servers_where_they_are_configured(host: H
     under(host, Settings(backend=Backend.MEMORY, servers=("https://eu.example", "http://127.0.0.1:9000")))
     page = call("GET", "/", headers=HTML)
     assert "connect-src 'self' https://eu.example http://127.0.0.1:9000;" in page.headers["Content-Security-Policy"]
-    assert 'name="echoer-servers" content="https://eu.example http://127.0.0.1:9000"' in page.text
+    assert 'name="echoer-servers" content=". https://eu.example http://127.0.0.1:9000"' in page.text
 
 
 def test_every_file_of_the_page_is_served_for_ever(host: Host) -> None:

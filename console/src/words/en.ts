@@ -1,9 +1,12 @@
 // Every word of the page. Another language is another file of the same shape.
+import { frameWords } from "./frame";
+
 const plural = new Intl.PluralRules("en");
 const n = (count: number, one: string, other: string): string =>
   `${new Intl.NumberFormat("en").format(count)} ${plural.select(count) === "one" ? one : other}`;
 
 export const words = {
+  ...frameWords,
   product: "Echoer",
   now: "Now",
   runs: "Runs",

@@ -35,7 +35,7 @@ _MEDIA: Final = {
 }
 _FILE: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _NO_SERVERS: Final = 'name="echoer-servers" content=""'
-"""Where the page holds the addresses of other servers."""
+"""Where the page holds the addresses of its servers; `.` is the one that serves it. None: that one only."""
 
 _SAFE: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 _PAGE_HEADERS: Final = {
@@ -53,9 +53,12 @@ def root(request: Request) -> Json:
     page = _text(PAGE) if "text/html" in accepted else None
     if page is None:
         return "echoer"
-    servers = " ".join(request.services.settings.servers)
-    headers = {**_PAGE_HEADERS, "Content-Security-Policy": _POLICY.format(f"'self' {servers}".strip())}
-    return Response(page.replace(_NO_SERVERS, f'name="echoer-servers" content="{servers}"'), headers=headers)
+    others = request.services.settings.servers
+    if others:
+        page = page.replace(_NO_SERVERS, f'name="echoer-servers" content="{" ".join((".", *others))}"')
+    return Response(
+        page, headers={**_PAGE_HEADERS, "Content-Security-Policy": _POLICY.format(" ".join(("'self'", *others)))}
+    )
 
 
 def console_file(_: Request, file: str) -> Json:
