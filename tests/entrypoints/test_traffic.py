@@ -51,8 +51,28 @@ def test_routes_that_runs_took_are_counted(chosen: Host) -> None:
     assert (ways["step:A", "step:B"], ways["step:A", "step:C"], ways["step:B", "done:"]) == (1, 2, 0)
     assert ways["begin:", "step:A"] == 3
     assert found["counted"] == {"runs": 3, "more": False, "partial": 0}
+    labels = {
+        label: times for edge in found["edges"] for label, times in zip(edge["labels"], edge["taken"], strict=True)
+    }
+    assert labels == {"when $input.n > 0": 1, "else": 2, "DONE": 2}
     assert "live" not in found
     assert not any(node["current"] or node["failed"] for node in found["nodes"])
+
+
+def test_routes_to_the_same_target_are_told_apart(host: Host) -> None:
+    """By state, and by which of the routes with the same state it is."""
+    host.submit(
+        "action a method = human; args = (str x); return = (YES | NO | LATER); action_end\n/\n"
+        "flow choose input = (int n = 0);\n"
+        "    step A => (YES when ${ $input.n > 9 } -> done | YES -> done | NO -> done | LATER -> stopped) "
+        '{ action = a; args = (x = "1"); };\nflow_end'
+    )
+    for name, n, state in (("r1", 10, "YES"), ("r2", 1, "YES"), ("r3", 1, "YES"), ("r4", 1, "LATER")):
+        host.start("choose", name, n=n)
+        host.settle()
+        host.answer("A", state, name)
+    ways = {(edge["source"], edge["target"]): edge["taken"] for edge in graph("visits=9")["edges"]}
+    assert ways == {("begin:", "step:A"): [], ("step:A", "done:"): [1, 2, 0], ("step:A", "stopped:"): [1]}
 
 
 def test_the_newest_runs_are_counted_first(chosen: Host) -> None:

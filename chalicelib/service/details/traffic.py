@@ -7,7 +7,7 @@ nothing more; older history is read up to a bound that all runs share.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -35,6 +35,8 @@ class Traffic:
     """How often each step was left."""
     moves: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """How often each step led to each target."""
+    routes: Mapping[tuple[str, str, str, int], int] = field(default_factory=dict)
+    """How often each route was taken: (step, state, target, which of the routes with that state and target)."""
     there: Mapping[str, int] = field(default_factory=dict)
     """How many tokens are at each step."""
     runs: int = 0
@@ -50,8 +52,7 @@ class TrafficReader:
 
     def taken(self, namespace: str, flow: str, version: int | None, limit: int) -> Traffic:
         """Return what the newest `limit` runs of the flow did; of one version, if it is given."""
-        steps: Counter[str] = Counter()
-        moves: Counter[tuple[str, str]] = Counter()
+        routes: Counter[tuple[str, str, str, int]] = Counter()
         there: Counter[str] = Counter()
         room, partial = MAX_READ_ENTRIES, 0
         runs, more = self._listed(namespace, RunQuery(flow=flow, version=version), limit)
@@ -60,10 +61,15 @@ class TrafficReader:
             partial += older > room
             if 0 < older <= room:
                 room -= older
-                _count(self._older_entries(run), steps, moves)
-            _count(run.tail, steps, moves)
+                routes.update(_routes(self._older_entries(run)))
+            routes.update(_routes(run.tail))
             there.update(token.step for token in run.tokens if token.id != UNDO)
-        return Traffic(steps, moves, there, len(runs), more, partial)
+        steps: Counter[str] = Counter()
+        moves: Counter[tuple[str, str]] = Counter()
+        for (step, _, target, _), times in routes.items():
+            steps[step] += times
+            moves[step, target] += times
+        return Traffic(steps, moves, routes, there, len(runs), more, partial)
 
     def live(self, namespace: str, flow: str, version: int | None, limit: int) -> Traffic:
         """Return where the tokens of the newest `limit` live runs of the flow are."""
@@ -96,8 +102,8 @@ def _older(run: Run) -> int:
     return run.tail[0].seq - 1 if run.tail else run.seq
 
 
-def _count(entries: Iterator[Entry] | tuple[Entry, ...], steps: Counter[str], moves: Counter[tuple[str, str]]) -> None:
+def _routes(entries: Iterable[Entry]) -> Iterator[tuple[str, str, str, int]]:
+    """Yield the route that each entry says was taken."""
     for entry in entries:
         if entry.token != UNDO and entry.is_return:
-            steps[entry.step] += 1
-            moves[entry.step, entry.target] += 1
+            yield entry.step, entry.state, entry.target, entry.route

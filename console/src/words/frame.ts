@@ -151,6 +151,7 @@ export const frameWords = {
   } as Record<string, string>,
   repairable: (count: number) => n(count, "message would be sent again", "messages would be sent again"),
   notRepairable: (count: number) => `${n(count, "finding", "findings")} cannot be repaired by sending messages again.`,
+  repairedOne: "repaired",
   nothingToRepair: "None of the findings can be repaired by sending messages again.",
   next24h: "Next 24 hours",
   next24hCount: (count: number, more: boolean) => `${n(count, "deadline", "deadlines")}${more ? " or more" : ""}`,

@@ -35,8 +35,13 @@ class Node(_Standing):
     undoing: bool
 
 
-class Edge(TypedDict):
-    """All routes from one step to one target."""
+class _Taken(TypedDict, total=False):
+    taken: list[Count]
+
+
+class Edge(_Taken):
+    """All routes from one step to one target. `taken`, how often each of the labels was, is there if the request asks
+    for visits."""
 
     source: str
     target: str

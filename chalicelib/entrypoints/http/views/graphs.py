@@ -19,7 +19,7 @@ from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.security.roles import Role
 
 if TYPE_CHECKING:
-    from chalicelib.diagrams import Graph
+    from chalicelib.diagrams import Edge, Graph
 
 # Views import `chalicelib.diagrams` when they are called: a cold start does not pay for it.
 
@@ -41,8 +41,9 @@ def of_flow(request: Request, name: str) -> Json:
     has an `ETag`, and with `version` it may be cached for a year.
 
     With `visits=N` it shows what the newest N runs did: `visits` counts how often a step was left and a route taken,
-    and `counted` how many runs that were. With `live=N` every node has `there`: how many tokens of the newest N live
-    runs are at the step. Runs of every version are counted by the names of their steps, unless `version` is given.
+    `counted` how many runs that were, and `taken` of an edge has a number for each of its labels. With `live=N` every
+    node has `there`: how many tokens of the newest N live runs are at the step. Runs of every version are counted by
+    the names of their steps, unless `version` is given.
     """
     from chalicelib import diagrams
 
@@ -76,6 +77,9 @@ def _with_traffic(
         return _drawn(graph, form, has_layout=has_layout)
     made = diagrams.as_json(graph, has_layout=has_layout)
     if visits:
+        taken_by = diagrams.labels_taken(flow, taken.routes)
+        for drawn, edge in zip(made["edges"], graph.edges, strict=True):
+            drawn["taken"] = taken_by.get(_route_of(edge), [])
         made["counted"] = {"runs": taken.runs, "more": taken.more, "partial": taken.partial}
     if live:
         standing = reader.live(*place, live)
@@ -83,6 +87,12 @@ def _with_traffic(
         for node in made["nodes"]:
             node["there"] = standing.there.get(node["name"], 0)
     return Response(made)
+
+
+def _route_of(edge: Edge) -> tuple[str, str]:
+    """Return the step that the edge leaves, and its target as routes name it."""
+    kind, _, name = edge.target.partition(":")
+    return edge.source.removeprefix("step:"), name if kind == "step" else kind
 
 
 def of_run(request: Request, name: str) -> Json:
