@@ -36,7 +36,7 @@ if SETTINGS.gate is Access.TOKEN:
 
     gatekeeper = authorize
 
-app.register_blueprint(register.blueprint(gatekeeper, SETTINGS.callbacks))
+app.register_blueprint(register.blueprint(gatekeeper, SETTINGS.callbacks, has_preflights=bool(SETTINGS.origins)))
 
 
 @app.on_sqs_message(queue=f"{QUEUES}-deliveries", batch_size=10)

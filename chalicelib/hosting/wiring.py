@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.service.details.items import Items
     from chalicelib.service.details.run_details import RunDetailReader
     from chalicelib.service.details.timers import Timers
+    from chalicelib.service.details.traffic import TrafficReader
     from chalicelib.service.doctor.examine import Doctor
     from chalicelib.service.documents.submit import Submitter
     from chalicelib.service.holds.commands import HoldOperator
@@ -174,6 +175,13 @@ class Services(Running):
         from chalicelib.service.details.activity import ActivityReader
 
         return ActivityReader(self.runs, self.definition_cache, self.limiter)
+
+    @made_once
+    def traffic(self) -> TrafficReader:
+        """The use case that counts what the runs of a flow did."""
+        from chalicelib.service.details.traffic import TrafficReader
+
+        return TrafficReader(self.runs)
 
     @made_once
     def definition_details(self) -> DefinitionDetails:

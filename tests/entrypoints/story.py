@@ -156,6 +156,8 @@ def _definitions(say: Teller) -> None:
     say("as JSON", "GET", "/flow/{name}/graph", name="shipping")
     say("with positions", "GET", "/flow/{name}/graph", name="shipping", layout=True)
     say("as Mermaid", "GET", "/flow/{name}/graph", name="order", format="mermaid")
+    say("what uses a flow", "GET", "/flow/{name}/used_by", name="shipping")
+    say("what uses an action", "GET", "/action/{name}/used_by", name="charge")
     say("its schemas", "GET", "/flow/{name}/schema", name="order")
     say("with a longer wait", "POST", "/flow", {"data": FLOW.replace("action = ship;", "action = ship; timeout = 2d;")})
     say("its versions", "GET", "/flow/{name}/versions", name="shipping")

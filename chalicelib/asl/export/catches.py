@@ -13,7 +13,6 @@ from chalicelib.asl.export.scope import Scope
 from chalicelib.asl.export.shapes import compared_names
 from chalicelib.asl.export.templates import names_in, wrapped
 from chalicelib.asl.export.ways import Here, Way, assigned, end_of, way_of
-from chalicelib.asl.problems import pointer
 from chalicelib.model.flow import TIMEOUT, ChoiceStep, Route, Step
 from chalicelib.model.json_values import Json
 

@@ -98,7 +98,9 @@ def is_read_first_only(steps: Sequence[Step], declared: Mapping[str, Template]) 
 
 def reads_input(steps: Sequence[Step], declared: Mapping[str, Template]) -> bool:
     """Return whether the steps of an each, or those within them, read `$input`."""
-    return "input" in names_in(dict(declared)).union(*(read_by(one) | read_on_return(one) for one in walk(tuple(steps))))
+    return "input" in names_in(dict(declared)).union(
+        *(read_by(one) | read_on_return(one) for one in walk(tuple(steps)))
+    )
 
 
 def _outer(steps: Sequence[Step], declared: Mapping[str, Template]) -> frozenset[str]:

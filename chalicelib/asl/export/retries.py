@@ -7,8 +7,18 @@ from chalicelib.asl.export.names import CannotSay
 from chalicelib.asl.export.scope import Scope
 from chalicelib.asl.problems import Level, pointer
 from chalicelib.model.actions import Action, Method, Retry
-from chalicelib.model.flow import DEFAULT_CAP_MS, ERROR, FAIL, TIMEOUT, ActionStep, ChoiceStep, Jitter, RepeatRule
-from chalicelib.model.flow import SetStep, Step
+from chalicelib.model.flow import (
+    DEFAULT_CAP_MS,
+    ERROR,
+    FAIL,
+    TIMEOUT,
+    ActionStep,
+    ChoiceStep,
+    Jitter,
+    RepeatRule,
+    SetStep,
+    Step,
+)
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import Milliseconds, format_duration
 

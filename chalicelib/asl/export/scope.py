@@ -6,7 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from chalicelib.asl.export.names import EXECUTION_INPUT, INPUT, NOTHING, Meaning, Reads, held_error, refused, step_meaning
+from chalicelib.asl.export.names import (
+    EXECUTION_INPUT,
+    INPUT,
+    NOTHING,
+    Meaning,
+    Reads,
+    held_error,
+    refused,
+    step_meaning,
+)
 from chalicelib.asl.export.templates import Writer
 from chalicelib.asl.problems import Level, Problem
 from chalicelib.model.actions import Action

@@ -25,15 +25,41 @@ _ARN: Final = "arn:aws:states:::"
 _WAIT: Final = ".waitForTaskToken"
 
 _OPTIMIZED: Final = frozenset(
-    """
-    apigateway:invoke athena:getQueryExecution athena:getQueryResults athena:startQueryExecution
-    athena:stopQueryExecution batch:submitJob codebuild:batchDeleteBuilds codebuild:batchGetReports
-    codebuild:startBuild codebuild:startBuildBatch codebuild:stopBuild codebuild:stopBuildBatch databrew:startJobRun
-    dynamodb:deleteItem dynamodb:getItem dynamodb:putItem dynamodb:updateItem ecs:runTask emr-containers:startJobRun
-    emr-serverless:startJobRun events:putEvents glue:startJobRun http:invoke lambda:invoke mediaconvert:createJob
-    sagemaker:createHyperParameterTuningJob sagemaker:createLabelingJob sagemaker:createProcessingJob
-    sagemaker:createTrainingJob sagemaker:createTransformJob sns:publish sqs:sendMessage states:startExecution
-    """.split()
+    [
+        "apigateway:invoke",
+        "athena:getQueryExecution",
+        "athena:getQueryResults",
+        "athena:startQueryExecution",
+        "athena:stopQueryExecution",
+        "batch:submitJob",
+        "codebuild:batchDeleteBuilds",
+        "codebuild:batchGetReports",
+        "codebuild:startBuild",
+        "codebuild:startBuildBatch",
+        "codebuild:stopBuild",
+        "codebuild:stopBuildBatch",
+        "databrew:startJobRun",
+        "dynamodb:deleteItem",
+        "dynamodb:getItem",
+        "dynamodb:putItem",
+        "dynamodb:updateItem",
+        "ecs:runTask",
+        "emr-containers:startJobRun",
+        "emr-serverless:startJobRun",
+        "events:putEvents",
+        "glue:startJobRun",
+        "http:invoke",
+        "lambda:invoke",
+        "mediaconvert:createJob",
+        "sagemaker:createHyperParameterTuningJob",
+        "sagemaker:createLabelingJob",
+        "sagemaker:createProcessingJob",
+        "sagemaker:createTrainingJob",
+        "sagemaker:createTransformJob",
+        "sns:publish",
+        "sqs:sendMessage",
+        "states:startExecution",
+    ]
 )
 """Operations for which Step Functions has a resource of its own; all others are `aws-sdk:...`."""
 
@@ -174,7 +200,7 @@ def _shim_note(action: Action, name: str) -> str:
 
 def _answered(task: Task, step: ActionStep, action: Action) -> Task:
     """Return the task with a result that says which state the action returned."""
-    note = f"step {step.name}: the output of SendTaskSuccess is {{\"ackState\": {' | '.join(action.returns)}, \"data\"}}"
+    note = f'step {step.name}: the output of SendTaskSuccess is {{"ackState": {" | ".join(action.returns)}, "data"}}'
     return Task(
         resource=task.resource,
         arguments=task.arguments,
@@ -222,5 +248,3 @@ def _machine_note(flow: str) -> str:
 def _other_addresses(action: Action) -> tuple[str, ...]:
     others = len(action.addresses) - 1
     return (f"action {action.name}: only the first of {others + 1} addresses is used",) if others > 0 else ()
-
-

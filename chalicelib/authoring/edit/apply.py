@@ -89,13 +89,19 @@ class Editor:
     def _target(self, step: StepDraft, to: str) -> str:
         scope = step.scope or self._flow
         names = [one.name.name for one in steps_of(scope) if not one.is_branch]
-        prefixes = [one.node.prefix.text for one in scope.members if isinstance(one, OtherDraft) and isinstance(one.node, tree.Use)]
+        prefixes = [
+            one.node.prefix.text
+            for one in scope.members
+            if isinstance(one, OtherDraft) and isinstance(one.node, tree.Use)
+        ]
         return routes.target_of(self._flow, step, to, names, prefixes)
 
     # ── add ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _add_branch(self, operation: Add) -> None:
-        if operation.into is None or any((operation.after, operation.before, operation.on, operation.when, operation.to)):
+        if operation.into is None or any(
+            (operation.after, operation.before, operation.on, operation.when, operation.to)
+        ):
             raise EditRefused("a branch is added `into` a fork, and nothing leads to it")
         fork = self._step(operation.into)
         if fork.kind != "fork":
@@ -143,7 +149,11 @@ class Editor:
             return scope, scope.members.index(anchor), led, operation.before
         scope = self._found(operation.into) if operation.into else self._flow
         if isinstance(scope, StepDraft) and scope.kind not in (BRANCH, "each"):
-            hint = "name one of its branches as `FORK/BRANCH`" if scope.kind == "fork" else "only a branch and an each have"
+            hint = (
+                "name one of its branches as `FORK/BRANCH`"
+                if scope.kind == "fork"
+                else "only a branch and an each have"
+            )
             raise EditRefused(f"{scope.label} has no steps of its own: {hint}")
         return scope, len(scope.members), [], DONE
 
@@ -277,5 +287,3 @@ class Editor:
 
 def _condition(when: str | None) -> str | None:
     return None if when is None else values.condition(when)
-
-

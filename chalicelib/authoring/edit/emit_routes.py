@@ -73,7 +73,9 @@ class _Routes:
                 continue
             is_before = any(other in kept for other in node.states[:number])
             span = Span(node.states[number - 1].span.end, word.span.end) if is_before else None
-            for part in self._layout.without_comments(span or Span(word.span.start, node.states[number + 1].span.start)):
+            for part in self._layout.without_comments(
+                span or Span(word.span.start, node.states[number + 1].span.start)
+            ):
                 self._patch.replace(part, "")
 
     def _remove(self, number: int, first: int) -> None:

@@ -21,7 +21,7 @@ from chalice.app import Response as ChaliceResponse
 
 from chalicelib import hosting
 from chalicelib.config import Settings
-from chalicelib.entrypoints.http import auth, errors
+from chalicelib.entrypoints.http import auth, cors, errors
 from chalicelib.entrypoints.http.bodies import name_of
 from chalicelib.entrypoints.http.query import Query
 from chalicelib.entrypoints.http.request import Request, Response
@@ -46,6 +46,8 @@ def in_context(request: ChaliceRequest, get_response: Callable[[ChaliceRequest],
         with work_context.about(function="api", **_ids_of(request)):
             response = errors.in_shape(get_response(request))
             response.headers[REQUEST_ID] = work_context.known()["request"]
+            vary = response.headers.get("Vary")
+            response.headers.update(cors.of_response(request.headers.get("origin"), str(vary) if vary else None))
             hosting.flush()
             return response
     finally:

@@ -27,17 +27,23 @@ ANY_TYPE: Final = ["*/*"]
 """The content types that Chalice accepts. Existing clients and curl send arbitrary ones."""
 
 
-def blueprint(authorizer: Authorizer | None, callbacks: Access) -> Blueprint:
+def blueprint(authorizer: Authorizer | None, callbacks: Access, *, has_preflights: bool = False) -> Blueprint:
     """Return a Blueprint with all calls. API Gateway asks `authorizer` before it forwards a call that needs a caller.
 
-    `callbacks` is the setting for answers to steps.
+    `callbacks` is the setting for answers to steps. `has_preflights`: `OPTIONS` of every path is a call, too.
     """
     made = Blueprint(__name__)
     made.register_middleware(_in_context, "http")
-    for call in CALLS:
+    for call in (*CALLS, *(_preflights() if has_preflights else ())):
         gate = authorizer if requires_caller(call, callbacks) else None
         made.route(call.path, methods=[call.method], content_types=ANY_TYPE, authorizer=gate)(_handler(call))
     return made
+
+
+def _preflights() -> list[Call]:
+    """Return a call `OPTIONS` for every path: API Gateway forwards a preflight as it forwards all requests."""
+    paths = dict.fromkeys(call.path for call in CALLS)
+    return [Call("OPTIONS", path, "chalicelib.entrypoints.http.cors", is_public=True) for path in paths]
 
 
 def requires_caller(call: _Guarded, callbacks: Access) -> bool:

@@ -36,7 +36,12 @@ def cases(draw: st.DrawFn) -> tuple[str, Step, list[Op], Step]:
     return text, flow, ops, after
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], phases=[Phase.generate])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    phases=[Phase.generate],
+)
 @given(cases())
 def test_an_edited_text_is_the_edited_flow(case: tuple[str, Step, list[Op], Step]) -> None:
     text, flow, ops, after = case
