@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from chalicelib.entrypoints.http import parameters, presenters
 from chalicelib.entrypoints.http.parameters import Parameter, integer
