@@ -58,7 +58,7 @@ def parse_reference_path(text: str) -> Path:
     path = parse_path(text)
     for step in path.steps:
         if not isinstance(step, Field | Index):
-            raise NotReadable(1, f"only names and indexes may stand here, and not {_words(step)}")
+            raise NotReadable(1, f"only names and indexes are allowed here, and not {_words(step)}")
     return path
 
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeAlias
+
+from msgspec.structs import replace
 
 from chalicelib.adapters.memory import MemoryQueue, MemoryStore
 from chalicelib.adapters.virtual import SequentialIds, VirtualClock

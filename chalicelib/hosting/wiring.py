@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from chalicelib.adapters.changes import PolledChanges
 from chalicelib.adapters.operations import ALL_OPERATIONS, OperationsOf
@@ -84,8 +86,7 @@ class QueueAndSource(Queue, Source, Protocol):
     """A queue that both sends and receives."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adapters:
+class Adapters(msgspec.Struct, frozen=True, kw_only=True):
     """The adapters that implement the ports."""
 
     store: Store
@@ -94,7 +95,7 @@ class Adapters:
     clock: Clock
     ids: IdSource
     observer: Observer = NULL_OBSERVER
-    encryption: Encryption = field(default_factory=NoEncryption)
+    encryption: Encryption = msgspec.field(default_factory=NoEncryption)
     operations: OperationsOf = ALL_OPERATIONS
     """What documents of a namespace may call with `method = aws`."""
     changes: Changes | None = None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from chalicelib.model.action_versions import ActionVersions
@@ -95,8 +96,7 @@ class Invocation:
         return state in self.action.returns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompiledUndo:
+class CompiledUndo(msgspec.Struct, frozen=True, kw_only=True):
     """What undoes the work of a step, with its args by the time at which they are evaluated."""
 
     action: str
@@ -120,8 +120,7 @@ class CompiledUndo:
     """Args that refer to secrets of the namespace: evaluated when the action is sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledScope:
+class CompiledScope(msgspec.Struct, frozen=True):
     """The variables of a fork, of a branch or of an item."""
 
     vars: Mapping[str, Template]
@@ -132,8 +131,7 @@ class CompiledScope:
     """The names that the initial values read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompiledStep:
+class CompiledStep(msgspec.Struct, frozen=True, kw_only=True):
     """A step and what the engine asks of it at each move."""
 
     step: Step
@@ -149,14 +147,14 @@ class CompiledStep:
     """The routes that accept any other state."""
     invocation: Invocation | None = None
     """What an action step sends."""
-    notices: Mapping[NoticeKind, Invocation] = field(default_factory=dict)
+    notices: Mapping[NoticeKind, Invocation] = msgspec.field(default_factory=dict)
     """What a wait for events sends when it begins and when it ends."""
     undo: CompiledUndo | None = None
     signed: bool = False
     """Whether answers to the step, or to the action that undoes it, must be signed."""
     fork_scope: CompiledScope | None = None
     """The variables that the branches of a fork share; None if there are none."""
-    scopes: Mapping[str, CompiledScope] = field(default_factory=dict)
+    scopes: Mapping[str, CompiledScope] = msgspec.field(default_factory=dict)
     """The variables of each branch by its name, or of each item by the empty name; without those that have none."""
 
     def routes_of(self, state: str) -> tuple[Route, ...]:

@@ -80,7 +80,7 @@ def test_a_function_takes_so_many_arguments(name: str, limits: tuple[int, int | 
         ("States.Array(" * 11 + ")" * 11, 131, "more than 10"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_column(written: str, column: int, words: str) -> None:
+def test_what_is_wrong_is_reported_with_its_column(written: str, column: int, words: str) -> None:
     with pytest.raises(NotReadable) as failed:
         parse_intrinsic(written)
     assert failed.value.column == column

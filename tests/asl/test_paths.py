@@ -148,7 +148,7 @@ def test_a_filter_is_read_into_its_condition(condition: str, tree: object) -> No
         ("$[?(@.a == 1e999)]", 12, "too large"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_column(text: str, column: int, words: str) -> None:
+def test_what_is_wrong_is_reported_with_its_column(text: str, column: int, words: str) -> None:
     with pytest.raises(NotReadable) as failed:
         parse_path(text)
     assert failed.value.column == column

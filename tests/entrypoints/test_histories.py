@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.entrypoints.http.adapter import MAX_RESPONSE_BYTES
 from chalicelib.entrypoints.http.presenters.values import MAX_SHORT_BYTES

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from chalicelib import hosting
 from chalicelib.service.observability.prices import LIST_PRICES

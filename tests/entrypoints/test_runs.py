@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib import hosting
 from chalicelib.service.errors import Busy
@@ -350,7 +351,7 @@ def test_the_health_says_what_fails(host: Host) -> None:
     def fail() -> None:
         raise Busy("nothing can be stored: the disk is full")
 
-    hosting.use(replace(host.services, adapters=replace(host.services.adapters, check_store=fail)))
+    hosting.use(dataclasses.replace(host.services, adapters=replace(host.services.adapters, check_store=fail)))
     reply = call("GET", "/healthz")
     assert (reply.status, reply.code, reply.headers["Retry-After"]) == (503, "busy", "1")
     assert reply.json["message"] == "nothing can be stored: the disk is full"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib import hosting
 from chalicelib.entrypoints import workers
@@ -44,7 +46,7 @@ def watched(host: Host) -> FakeQueue:
     """Make the workers use a queue that records deferred messages."""
     queue = FakeQueue(host.queue)
     world: Any = replace(host.services.adapters, queue=queue)
-    hosting.use(replace(host.services, adapters=world))
+    hosting.use(dataclasses.replace(host.services, adapters=world))
     return queue
 
 

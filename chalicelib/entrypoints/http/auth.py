@@ -22,9 +22,10 @@ read a server on its visitor's machine. The local server checks the `Host` too, 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import wraps
 from typing import Final
+
+from msgspec.structs import replace
 
 from chalicelib.config import Access
 from chalicelib.engine.errors import NotPermitted

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from chalicelib.engine.values.secret_values import encrypted
@@ -44,21 +44,19 @@ MAX_CHUNKS_READ: Final = 20
 MAX_ATTEMPTS: Final = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchOrder:
+class BatchOrder(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a batch. `query` finds its runs; None: `names` are its runs. `select` is shown as it is."""
 
     command: BatchCommand
-    args: dict[str, Json] = field(default_factory=dict)
+    args: dict[str, Json] = msgspec.field(default_factory=dict)
     query: RunQuery | None = None
     names: tuple[str, ...] = ()
-    select: dict[str, Json] = field(default_factory=dict)
+    select: dict[str, Json] = msgspec.field(default_factory=dict)
     dry_run: bool = False
     rate: float = DEFAULT_RATE
 
 
-@dataclass(frozen=True, slots=True)
-class ResultPage:
+class ResultPage(msgspec.Struct, frozen=True):
     """Results, and the cursor of the next page (None: there are no more for now)."""
 
     results: tuple[Result, ...]

@@ -7,9 +7,11 @@ Requests by HTTP have `Idempotency-Key` and `traceparent`, but no signature: a f
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import Final
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from chalicelib.engine.direct_request import DirectRequest, direct_request
 from chalicelib.engine.errors import ExpressionFailed
@@ -115,7 +117,7 @@ class DirectClient:
         if isinstance(reply, Taken):
             raise TypeError("a direct call is answered by its response")
         shown = call.shown or call.addresses[0]
-        return replace(answer_of(reply, action, call.addresses[0], shown, is_look=is_look), address=shown)
+        return dataclasses.replace(answer_of(reply, action, call.addresses[0], shown, is_look=is_look), address=shown)
 
 
 def _accepted(answer: DirectAnswer) -> NotTaken | Taken:

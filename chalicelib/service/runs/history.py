@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -22,8 +21,7 @@ _WINDOW: Final = 500
 """How many entries are read at once backwards."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryQuery:
+class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which entries to return: those after `after` and before `before`, oldest first or newest first. Empty: any."""
 
     after: int = 0
@@ -52,8 +50,7 @@ class HistoryQuery:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
+class HistoryPage(msgspec.Struct, frozen=True):
     """Entries, in which large values are references that `large` describes.
 
     `next` is the `after` (newest first: the `before`) of the next page; None if there is none. `read` says how many
