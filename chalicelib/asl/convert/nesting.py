@@ -25,9 +25,11 @@ from chalicelib.asl.convert.scopes import Scope
 from chalicelib.asl.convert.steps import Block, Entry, Plain, Sent, Step
 from chalicelib.asl.convert.unsayable import Unsayable
 from chalicelib.asl.problems import Level
-from chalicelib.model.flow import DEFAULT_STATE, MAX_PARALLEL_ITEMS
+from chalicelib.model.flow import DEFAULT_STATE
 
 _PERCENT: Final = "%"
+MAX_AT_ONCE: Final = 100
+"""Items of an each that run at once."""
 
 
 # ── Parallel ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -161,8 +163,8 @@ def _limits(reader: Reader, step: Step) -> None:
     most = reader.number("MaxConcurrency")
     if isinstance(most, Literal) and isinstance(most.value, (int, float)):
         wanted = int(most.value)
-        if wanted > MAX_PARALLEL_ITEMS:
-            reader.tell(Level.NOTE, f"at most {MAX_PARALLEL_ITEMS} items run at once", "MaxConcurrency")
+        if wanted > MAX_AT_ONCE:
+            reader.tell(Level.NOTE, f"at most {MAX_AT_ONCE} items run at once", "MaxConcurrency")
         elif wanted > 0:
             step.properties["max"] = Plain(str(wanted))
     elif most is not None:
