@@ -1,6 +1,6 @@
 """A machine of Step Functions as FSL text that a person likes to read.
 
-    machine -> scopes, each state a step with its exits -> documents placed -> variables -> text as `fsl fmt` lays it out
+    machine -> scopes, each state a step with its exits -> documents placed -> variables -> text
 
 documents       what is known of a document without running the machine
 expressions     JSONata as trees; path_values, intrinsic_values, choices, jsonata_values and values make them
