@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from chalicelib.asl.convert.documents import Document, Template, as_expression, as_template
@@ -140,6 +141,12 @@ def written_flow(name: str, block: Block, timeout: Property | None, comments: It
     for step in block.steps:
         lines += _step(step)
     return "\n".join([*lines, "flow_end"])
+
+
+def block_size(block: Block) -> int:
+    """Return about how many lines the steps of a block take, without those within its own blocks."""
+    text = [line for step in block.steps for line in (*_step(replace(step, blocks=[])), "")]
+    return sum(1 + len(line) // 90 for line in text) + (1 if block.variables else 0)
 
 
 def _comments(comments: Iterable[str]) -> list[str]:
