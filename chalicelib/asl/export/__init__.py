@@ -8,7 +8,8 @@ machine    a flow, its scopes and their variables
 states     each step as a state; tasks, http_tasks, parallel: what it calls or contains
 ways       where a route leads, with ends; choices: routes with conditions; catches, retries: errors
 graph      what is set, and what is read later, at each step
-templates  values with expressions; rewrite, tokens, shapes: their texts; names: what `$input` and the others are
+leaving    what a state saves, and the Choice behind it where its routes have conditions
+values     templates; their expressions: rewrite, tokens, shapes; names: what `$input` and the others are; durations
 refusals   what Step Functions has not
 """
 

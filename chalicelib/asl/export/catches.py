@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from chalicelib.asl.export.graph import saved_at
-from chalicelib.asl.export.names import INPUT, NOTHING, NULL, CannotSay, Meaning, error_meaning
-from chalicelib.asl.export.rewrite import STATES_OF_ERRORS
 from chalicelib.asl.export.scope import Scope
-from chalicelib.asl.export.shapes import compared_names
-from chalicelib.asl.export.templates import names_in, wrapped
+from chalicelib.asl.export.values.names import INPUT, NOTHING, NULL, CannotSay, Meaning, error_meaning
+from chalicelib.asl.export.values.rewrite import STATES_OF_ERRORS
+from chalicelib.asl.export.values.shapes import compared_names
+from chalicelib.asl.export.values.templates import names_in, wrapped
 from chalicelib.asl.export.ways import Here, Way, assigned, end_of, way_of
-from chalicelib.asl.problems import pointer
 from chalicelib.model.flow import TIMEOUT, ChoiceStep, Route, Step
 from chalicelib.model.json_values import Json
 
@@ -24,7 +23,7 @@ TASK_FAILED: Final = "States.TaskFailed"
 _TIMEOUT: Final = "States.Timeout"
 _OUTPUT: Final = "$states.errorOutput"
 
-Behind: TypeAlias = Callable[[Scope, Step, str, Sequence[Route], Here], str]
+Behind: TypeAlias = Callable[[Scope, str, Sequence[Route], Here], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +152,7 @@ def _complex(
         is_failure=False,
         unrouted=(wrapped(f"${scope.error}.name"), wrapped(f"${scope.error}.cause")),
     )
-    choice = choose(scope, here.step, f"{here.step.name}{here.state.title()}", routes, behind)
+    choice = choose(scope, f"{here.step.name}{here.state.title()}", routes, behind)
     way = Way(next=choice, assign={**here.assign, scope.error: here.error})
     if any("result" in names_in(route.entries) for route in routes):
         way.output = here.carried

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from chalicelib.asl.export.rewrite import names_read
-from chalicelib.asl.export.templates import names_in
+from chalicelib.asl.export.values.rewrite import names_read
+from chalicelib.asl.export.values.templates import names_in
 from chalicelib.model.compiled_step import step_templates
 from chalicelib.model.flow import (
     ENDS,
@@ -87,7 +87,7 @@ def reads_item(steps: Sequence[Step], declared: Mapping[str, Template] | None = 
 
 
 def is_read_first_only(steps: Sequence[Step], declared: Mapping[str, Template]) -> bool:
-    """Return whether only the first step reads `$item` and `$index`, as it is entered, and no route leads back to it."""
+    """Return whether only the first step reads `$item` and `$index`, as it is entered, once."""
     first, *others = steps
     later = reads_item(others, declared) | (read_on_return(first) & {"item", "index"})
     nested = isinstance(first, ForkStep)
@@ -98,7 +98,9 @@ def is_read_first_only(steps: Sequence[Step], declared: Mapping[str, Template]) 
 
 def reads_input(steps: Sequence[Step], declared: Mapping[str, Template]) -> bool:
     """Return whether the steps of an each, or those within them, read `$input`."""
-    return "input" in names_in(dict(declared)).union(*(read_by(one) | read_on_return(one) for one in walk(tuple(steps))))
+    return "input" in names_in(dict(declared)).union(
+        *(read_by(one) | read_on_return(one) for one in walk(tuple(steps)))
+    )
 
 
 def _outer(steps: Sequence[Step], declared: Mapping[str, Template]) -> frozenset[str]:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from chalicelib.asl.export.names import CannotSay
-from chalicelib.asl.export.templates import quoted, wrapped
+from chalicelib.asl.export.values.names import CannotSay
+from chalicelib.asl.export.values.templates import quoted, wrapped
 from chalicelib.model.actions import Action
 from chalicelib.model.addresses import PLACEHOLDER, placeholders_in
 from chalicelib.model.flow import ActionStep

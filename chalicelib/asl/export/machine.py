@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.asl.export import graph, refusals
-from chalicelib.asl.export.durations import seconds_of
-from chalicelib.asl.export.names import EXECUTION_INPUT, INPUT, CannotSay, Meaning, refused
 from chalicelib.asl.export.scope import Around, Findings, Inner, Names, Scope, input_meaning
 from chalicelib.asl.export.states import add_step
 from chalicelib.asl.export.tasks import SHIM
-from chalicelib.asl.export.templates import Missing, names_in, quoted, wrapped
+from chalicelib.asl.export.values.durations import seconds_of
+from chalicelib.asl.export.values.names import EXECUTION_INPUT, INPUT, CannotSay, Meaning, refused
+from chalicelib.asl.export.values.templates import Missing, names_in, quoted, wrapped
 from chalicelib.asl.problems import Level, Problem
 from chalicelib.model.actions import Action
-from chalicelib.model.flow import Flow, Step, children_of, walk
+from chalicelib.model.flow import EachStep, Flow, ForkStep, Step, children_of, walk
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template
 
@@ -120,9 +120,11 @@ def _undeclared(steps: tuple[Step, ...]) -> frozenset[str]:
 
 
 def _declared(step: Step, name: str) -> frozenset[str]:
-    branches = getattr(step, "branches", ())
-    inner = next((branch.vars for branch in branches if branch.name == name), {})
-    return frozenset({*getattr(step, "vars", {}), *inner})
+    if not isinstance(step, (ForkStep, EachStep)):
+        return frozenset()
+    branches = step.branches if isinstance(step, ForkStep) else ()
+    inner = {variable for branch in branches if branch.name == name for variable in branch.vars}
+    return frozenset({*step.vars, *inner})
 
 
 def _flow_start(flow: Flow, scope: Scope) -> dict[str, Json]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from chalicelib.asl.export.graph import reads_input, reads_item, variables_within
-from chalicelib.asl.export.names import RESULT, CannotSay, Meaning
 from chalicelib.asl.export.scope import Inner, Scope
-from chalicelib.asl.export.shapes import is_list
-from chalicelib.asl.export.templates import Missing, Writer, quoted, wrapped
+from chalicelib.asl.export.values.names import RESULT, CannotSay, Meaning
+from chalicelib.asl.export.values.shapes import is_list
+from chalicelib.asl.export.values.templates import Missing, Writer, quoted, wrapped
 from chalicelib.asl.problems import pointer
 from chalicelib.model.flow import EachStep, ForkStep
 from chalicelib.model.json_values import Json
@@ -47,7 +47,7 @@ def map_state(scope: Scope, step: EachStep, place: str) -> dict[str, Json]:
         state["ItemSelector"] = {"item": wrapped(f"{_ITEM}.Value"), "index": wrapped(f"{_ITEM}.Index")}
     if step.max:
         state["MaxConcurrency"] = _number(step.max, writer)
-    tolerated = _tolerated(step, writer)
+    tolerated = _tolerated(step)
     config: dict[str, Json] = {"Mode": "INLINE"}
     if tolerated:
         _check_distributed(scope, step)
@@ -75,7 +75,7 @@ def _number(option: Template, writer: Writer) -> Json:
     return wrapped(f"$number({writer.text(option, Missing.FAIL)})") if source_of(option) is not None else option
 
 
-def _tolerated(step: EachStep, writer: Writer) -> dict[str, Json]:
+def _tolerated(step: EachStep) -> dict[str, Json]:
     if step.tolerate_percent is not None:
         percent = step.tolerate_percent
         return {"ToleratedFailurePercentage": int(percent) if percent == int(percent) else percent}

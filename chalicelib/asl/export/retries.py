@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from chalicelib.asl.export.catches import ALL, TASK_FAILED, Failures, named_in
-from chalicelib.asl.export.names import CannotSay
 from chalicelib.asl.export.scope import Scope
+from chalicelib.asl.export.values.names import CannotSay
 from chalicelib.asl.problems import Level, pointer
 from chalicelib.model.actions import Action, Method, Retry
-from chalicelib.model.flow import DEFAULT_CAP_MS, ERROR, FAIL, TIMEOUT, ActionStep, ChoiceStep, Jitter, RepeatRule
-from chalicelib.model.flow import SetStep, Step
+from chalicelib.model.flow import (
+    DEFAULT_CAP_MS,
+    ERROR,
+    FAIL,
+    TIMEOUT,
+    ActionStep,
+    ChoiceStep,
+    Jitter,
+    RepeatRule,
+    SetStep,
+    Step,
+)
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import Milliseconds, format_duration
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chalicelib.asl.export.http_tasks import http_arguments
-from chalicelib.asl.export.names import RESULT, CannotSay, Meaning, refused
-from chalicelib.asl.export.templates import Missing, Writer, wrapped
+from chalicelib.asl.export.values.names import RESULT, TASK_TOKEN, CannotSay, Meaning, refused
+from chalicelib.asl.export.values.templates import Missing, Writer, wrapped
 from chalicelib.model.actions import WHOLE, Action, Method
 from chalicelib.model.flow import ActionStep, CallStep, StartStep
 from chalicelib.model.json_values import Json
@@ -20,20 +20,36 @@ SHIM: Final = "echoer-shim"
 MACHINE: Final = "arn:aws:states:${AWS::Region}:${AWS::AccountId}:stateMachine:"
 """The ARN of a machine without its name, as CloudFormation's `Fn::Sub` completes it."""
 
-TOKEN: Final = "$states.context.Task.Token"
 _ARN: Final = "arn:aws:states:::"
 _WAIT: Final = ".waitForTaskToken"
 
 _OPTIMIZED: Final = frozenset(
-    """
-    apigateway:invoke athena:getQueryExecution athena:getQueryResults athena:startQueryExecution
-    athena:stopQueryExecution batch:submitJob codebuild:batchDeleteBuilds codebuild:batchGetReports
-    codebuild:startBuild codebuild:startBuildBatch codebuild:stopBuild codebuild:stopBuildBatch databrew:startJobRun
-    dynamodb:deleteItem dynamodb:getItem dynamodb:putItem dynamodb:updateItem ecs:runTask emr-containers:startJobRun
-    emr-serverless:startJobRun events:putEvents glue:startJobRun http:invoke lambda:invoke mediaconvert:createJob
-    sagemaker:createHyperParameterTuningJob sagemaker:createLabelingJob sagemaker:createProcessingJob
-    sagemaker:createTrainingJob sagemaker:createTransformJob sns:publish sqs:sendMessage states:startExecution
-    """.split()
+    {
+        "apigateway:invoke",
+        *(
+            f"athena:{name}"
+            for name in ("getQueryExecution", "getQueryResults", "startQueryExecution", "stopQueryExecution")
+        ),
+        "batch:submitJob",
+        *(f"codebuild:{name}" for name in ("startBuild", "startBuildBatch", "stopBuild", "stopBuildBatch")),
+        "databrew:startJobRun",
+        *(f"dynamodb:{name}Item" for name in ("delete", "get", "put", "update")),
+        "ecs:runTask",
+        "emr-containers:startJobRun",
+        "emr-serverless:startJobRun",
+        "events:putEvents",
+        "glue:startJobRun",
+        "http:invoke",
+        "lambda:invoke",
+        "mediaconvert:createJob",
+        *(
+            f"sagemaker:create{name}Job"
+            for name in ("HyperParameterTuning", "Labeling", "Processing", "Training", "Transform")
+        ),
+        "sns:publish",
+        "sqs:sendMessage",
+        "states:startExecution",
+    }
 )
 """Operations for which Step Functions has a resource of its own; all others are `aws-sdk:...`."""
 
@@ -151,7 +167,7 @@ def _by_shim(step: ActionStep, action: Action, writer: Writer, shim: str) -> Tas
         "step": step.name,
         "args": args_of(step, action, writer),
         "ackStates": list(action.returns),
-        "token": wrapped(TOKEN),
+        "token": wrapped(TASK_TOKEN),
     }
     name = action.addresses[0] if is_function and action.addresses else shim
     task = Task(
@@ -174,7 +190,7 @@ def _shim_note(action: Action, name: str) -> str:
 
 def _answered(task: Task, step: ActionStep, action: Action) -> Task:
     """Return the task with a result that says which state the action returned."""
-    note = f"step {step.name}: the output of SendTaskSuccess is {{\"ackState\": {' | '.join(action.returns)}, \"data\"}}"
+    note = f'step {step.name}: the output of SendTaskSuccess is {{"ackState": {" | ".join(action.returns)}, "data"}}'
     return Task(
         resource=task.resource,
         arguments=task.arguments,
@@ -222,5 +238,3 @@ def _machine_note(flow: str) -> str:
 def _other_addresses(action: Action) -> tuple[str, ...]:
     others = len(action.addresses) - 1
     return (f"action {action.name}: only the first of {others + 1} addresses is used",) if others > 0 else ()
-
-

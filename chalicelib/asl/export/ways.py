@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chalicelib.asl.export.graph import passed_to
-from chalicelib.asl.export.names import INPUT, CannotSay
 from chalicelib.asl.export.scope import Scope
-from chalicelib.asl.export.templates import Missing, Writer, literal, names_in, quoted, text_of, wrapped
+from chalicelib.asl.export.values.names import INPUT, CannotSay
+from chalicelib.asl.export.values.templates import Missing, Writer, literal, names_in, quoted, text_of, wrapped
 from chalicelib.asl.problems import pointer
 from chalicelib.model.flow import DONE, STOPPED, Route, Step
 from chalicelib.model.json_values import Json
@@ -32,7 +32,7 @@ class Here:
         step: The step, and its place in the list of the scope.
         writer: What is read there.
         behind: What a state behind it reads.
-        saved: The variables that the place itself sets, by their names in FSL: what is read there is their value before.
+        saved: The variables that the place itself sets, by their names in FSL: it reads the values before.
         assign: The values that it sets, by the names in the machine.
         carried: The output that makes `$result` the input of the next state; KEEP if that is so by itself.
         error: The value of the variable that holds `$error`; None if nothing failed.

@@ -53,6 +53,7 @@ def refused(why: str) -> Meaning:
 
 INPUT: Final = "$states.input"
 RESULT: Final = "$states.result"
+TASK_TOKEN: Final = "$states.context.Task.Token"  # noqa: S105 - a path
 EXECUTION_INPUT: Final = "$states.context.Execution.Input"
 
 _RUN: Final = Meaning(
@@ -108,7 +109,7 @@ def step_meaning(name: str, *, has_token: bool) -> Meaning:
         "attempt": "$states.context.State.RetryCount",
     }
     if has_token:
-        members["token"] = "$states.context.Task.Token"
+        members |= {"token": TASK_TOKEN}
     return Meaning(members=members, why=f"step {name} has no uuid and no other token in Step Functions")
 
 

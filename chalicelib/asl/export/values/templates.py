@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Set
 from enum import Enum
 
-from chalicelib.asl.export.names import CannotSay, Reads, free_name
-from chalicelib.asl.export.rewrite import names_read, translated
-from chalicelib.asl.export.shapes import has_value, path_in
+from chalicelib.asl.export.values.names import CannotSay, Reads, free_name
+from chalicelib.asl.export.values.rewrite import names_read, translated
+from chalicelib.asl.export.values.shapes import has_value, path_in
 from chalicelib.model.json_values import Json, children_in
 from chalicelib.model.templates import Template, reference_of, source_of
 

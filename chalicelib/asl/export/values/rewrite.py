@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from chalicelib.asl.export.names import CannotSay, Meaning, Reads, free_name
-from chalicelib.asl.export.tokens import Piece, arguments_of, end_of_bracket, pieces_of
+from chalicelib.asl.export.values.names import CannotSay, Meaning, Reads, free_name
+from chalicelib.asl.export.values.tokens import Piece, arguments_of, end_of_bracket, pieces_of
 from chalicelib.expressions.errors import Failure
 from chalicelib.expressions.names import NAMES
 from chalicelib.expressions.syntax.parser import Parser

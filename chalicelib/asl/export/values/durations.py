@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from chalicelib.asl.export.names import CannotSay
-from chalicelib.asl.export.templates import Missing, Writer, wrapped
+from chalicelib.asl.export.values.names import CannotSay
+from chalicelib.asl.export.values.templates import Missing, Writer, wrapped
 from chalicelib.model import times
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template, expression, source_of
