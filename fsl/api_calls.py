@@ -68,6 +68,7 @@ GET_FLOW_NAME_VERSIONS: Final = Call("GET", "/flow/{name}/versions", ("limit", "
 GET_ACTION_NAME_VERSIONS: Final = Call("GET", "/action/{name}/versions", ("limit", "cursor"))
 GET_FLOW_NAME_DIFF: Final = Call("GET", "/flow/{name}/diff", ("from", "to"))
 GET_FLOW_NAME_SCHEMA: Final = Call("GET", "/flow/{name}/schema", ("version",))
+GET_FLOW_NAME_ASL: Final = Call("GET", "/flow/{name}/asl", ("version",))
 POST_ACTION_NAME_PAUSE: Final = Call("POST", "/action/{name}/pause")
 POST_ACTION_NAME_CONTINUE: Final = Call("POST", "/action/{name}/continue")
 POST_FLOW_NAME_PAUSE: Final = Call("POST", "/flow/{name}/pause")

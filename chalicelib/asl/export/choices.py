@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chalicelib.asl.export.scope import Scope
-from chalicelib.asl.export.values.names import CannotSay
+from chalicelib.asl.export.values.names import Inexpressible
 from chalicelib.asl.export.values.rewrite import translated
 from chalicelib.asl.export.values.shapes import is_boolean
 from chalicelib.asl.export.values.templates import Writer, quoted, wrapped
@@ -72,7 +72,7 @@ def _condition(scope: Scope, route: Route, here: Here, state_text: str | None) -
         at = pointer(here.place, "routes", here.step.routes.index(route), "when")
         try:
             parts.append(_boolean(route.when, here.writer))
-        except CannotSay as reason:
+        except Inexpressible as reason:
             scope.problem(at, f"step {here.step.name}: {reason}")
             parts.append("false")
     if len(parts) == 2:

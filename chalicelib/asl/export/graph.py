@@ -23,7 +23,7 @@ from chalicelib.model.templates import Template
 from chalicelib.model.variable_paths import split_path
 
 _PASSED: Final = frozenset({"result", "error", "state", "response"})
-"""The names whose values a step leaves to the next one."""
+"""The names that a step leaves to the next one."""
 
 
 def entries_read(route: Route) -> frozenset[str]:

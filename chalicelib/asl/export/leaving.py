@@ -8,7 +8,7 @@ from dataclasses import replace
 from chalicelib.asl.export.choices import choose
 from chalicelib.asl.export.graph import saved_at
 from chalicelib.asl.export.scope import Scope
-from chalicelib.asl.export.values.names import INPUT, NOTHING, RESULT, CannotSay, Meaning
+from chalicelib.asl.export.values.names import INPUT, NOTHING, RESULT, Inexpressible, Meaning
 from chalicelib.asl.export.values.templates import Writer, wrapped
 from chalicelib.asl.export.ways import KEEP, Here, assigned, unrouted_error, way_of
 from chalicelib.asl.problems import pointer
@@ -40,7 +40,7 @@ def left(
     writer = scope.writer(step.name, result=result, error=error, state=known, response=response)
     try:
         saved = {} if isinstance(step, ChoiceStep) else assigned(scope, writer, step.save, "`save` sets")
-    except CannotSay as reason:
+    except Inexpressible as reason:
         scope.problem(pointer(place, "save"), f"step {step.name}: {reason}")
         saved = {}
     behind = _behind(scope, step, result, known, error, state_text=state_text, passes=passes)
@@ -85,7 +85,7 @@ def _to_choice(
     *,
     passes: bool,
 ) -> State:
-    """Complete a state whose routes have conditions, or that returns several states: a Choice behind it decides."""
+    """Complete a state that has conditional routes, or returns several states: a Choice behind it decides."""
     step = here.step
     carried: Json | object = KEEP
     if state_text is not None:
@@ -107,6 +107,6 @@ def _to_choice(
 
 
 def _unrouted(step: Step, routes: Sequence[Route], returns: Sequence[str], state: str) -> tuple[Json, Json] | None:
-    """Return the error of a step whose state no route takes; None if every state that it returns has one."""
+    """Return the error of a step that returned a state without a route; None if every state that it returns has one."""
     taken = {route.state for route in routes if route.when is None}
     return None if taken.issuperset(returns) else unrouted_error(step.name, state)

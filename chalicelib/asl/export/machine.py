@@ -11,7 +11,7 @@ from chalicelib.asl.export.scope import Around, Findings, Inner, Names, Scope, i
 from chalicelib.asl.export.states import add_step
 from chalicelib.asl.export.tasks import SHIM
 from chalicelib.asl.export.values.durations import seconds_of
-from chalicelib.asl.export.values.names import EXECUTION_INPUT, INPUT, CannotSay, Meaning, refused
+from chalicelib.asl.export.values.names import EXECUTION_INPUT, INPUT, Inexpressible, Meaning, refused
 from chalicelib.asl.export.values.templates import Missing, names_in, quoted, wrapped
 from chalicelib.asl.problems import Level, Problem
 from chalicelib.model.actions import Action
@@ -29,7 +29,7 @@ class Exported:
 
     Attributes:
         machine: A definition in Amazon States Language; incomplete where a problem is an error.
-        problems: What cannot be said, or differs, or must be known. The pointers are those of the flow as JSON
+        problems: What cannot be expressed, or differs, or must be known. The pointers are those of the flow as JSON
             (`fsl export`), for example `/steps/2/undo`.
     """
 
@@ -77,7 +77,7 @@ def _limit_time(machine: dict[str, Json], flow: Flow, scope: Scope) -> None:
         return
     try:
         machine["TimeoutSeconds"] = seconds_of(flow.timeout, scope.entering(flow.steps[0]))
-    except CannotSay as reason:
+    except Inexpressible as reason:
         scope.around.findings.add("/timeout", Level.ERROR, f"flow {flow.name}: timeout: {reason}")
 
 
@@ -154,7 +154,7 @@ def _initial(
     for name, template in declared.items():
         try:
             found[scope.variables[name]] = writer.value(template, Missing.NULL)
-        except CannotSay as reason:
+        except Inexpressible as reason:
             scope.around.findings.add(f"{place}/{name}", Level.ERROR, f"variable {name}: {reason}")
     return found
 
@@ -225,7 +225,7 @@ def _item(outer: Meaning, held: Mapping[str, str], name: str, *, is_item: bool) 
 
 
 def _at_start(scope: Scope, inner: Inner) -> Scope:
-    """Return the scope as its first state sees it, whose input is the item and its index."""
+    """Return the scope as its first state sees it: the input is the item and its index."""
     if not inner.is_item:
         return scope
     item, index = (Meaning(whole=f"{INPUT}.{name}") for name in ("item", "index"))

@@ -13,7 +13,7 @@ from chalicelib.asl.export.parallel import map_state, parallel_state
 from chalicelib.asl.export.scope import Scope
 from chalicelib.asl.export.tasks import Task, action_task, call_task, start_task
 from chalicelib.asl.export.values.durations import seconds_of
-from chalicelib.asl.export.values.names import INPUT, RESULT, CannotSay, Meaning, held_error
+from chalicelib.asl.export.values.names import INPUT, RESULT, Inexpressible, Meaning, held_error
 from chalicelib.asl.export.values.templates import Missing, wrapped
 from chalicelib.asl.export.ways import KEEP, NOT_EXPORTED, Here
 from chalicelib.asl.problems import Level, pointer
@@ -41,7 +41,7 @@ State = dict[str, Json]
 
 
 def add_step(scope: Scope, step: Step, index: int) -> None:
-    """Add the state of a step. What cannot be said is a problem, and the state then fails."""
+    """Add the state of a step. What cannot be expressed is a problem, and the state then fails."""
     place = pointer("", index)
     for problem in refusals.of_step(step, place):
         scope.problem(problem.pointer, problem.message, problem.level)
@@ -49,7 +49,7 @@ def add_step(scope: Scope, step: Step, index: int) -> None:
     scope.states[name] = {}
     try:
         made = _made(scope, step, place)
-    except CannotSay as reason:
+    except Inexpressible as reason:
         scope.problem(place, f"step {step.name}: {reason}")
         made = {"Type": "Fail", "Error": NOT_EXPORTED, "Cause": str(reason)}
     scope.states[name] = made
@@ -74,7 +74,7 @@ def _made(scope: Scope, step: Step, place: str) -> State:
         case StartStep():
             return _start(scope, step, place)
         case _:
-            raise CannotSay(_NO_EVENTS)
+            raise Inexpressible(_NO_EVENTS)
 
 
 # ── tasks ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -85,7 +85,7 @@ def _action(scope: Scope, step: ActionStep, place: str) -> State:
     for problem in refusals.of_action(step, action, place):
         scope.problem(problem.pointer, problem.message, problem.level)
     if not action.addresses and not action.is_human:
-        raise CannotSay(f"action {action.name} has no addr")
+        raise Inexpressible(f"action {action.name} has no addr")
     has_token = not action.direct
     task = action_task(step, action, scope.entering(step, has_token=has_token), scope.around.shim)
     stated = step.options.over(action.options)
@@ -100,7 +100,7 @@ def _action(scope: Scope, step: ActionStep, place: str) -> State:
 
 def _call(scope: Scope, step: CallStep, place: str) -> State:
     if any(route.state == STOPPED_STATE and route.when and "$error" in route.when for route in step.routes):
-        text = "the error of a machine that failed is States.TaskFailed, whatever its own was"
+        text = "the error of a machine that failed is States.TaskFailed, and not its own"
         scope.problem(place, f"step {step.name}: {text}", Level.WARNING)
     task = call_task(step, scope.entering(step))
     limits = _limits(scope, step, place, step.timeout, None, task)
@@ -134,7 +134,7 @@ def _limits(
         if option is not None:
             try:
                 found[member] = seconds_of(option, writer)
-            except CannotSay as reason:
+            except Inexpressible as reason:
                 scope.problem(pointer(place, "options", name), f"step {step.name}: {name}: {reason}")
     if "TimeoutSeconds" not in found and task.has_token and task.default_timeout_s:
         found = {"TimeoutSeconds": task.default_timeout_s, **found}
@@ -209,7 +209,7 @@ def _set(scope: Scope, step: SetStep, place: str) -> State:
 def _wait(scope: Scope, step: TimerStep, place: str) -> State:
     writer = scope.entering(step)
     if step.next is not None:
-        raise CannotSay("next: a Wait state knows no cron expressions")
+        raise Inexpressible("next: a Wait state knows no cron expressions")
     if step.until is not None:
         state: State = {"Type": "Wait", "Timestamp": writer.value(step.until, Missing.FAIL)}
     else:

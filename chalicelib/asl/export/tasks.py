@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chalicelib.asl.export.http_tasks import http_arguments
-from chalicelib.asl.export.values.names import RESULT, TASK_TOKEN, CannotSay, Meaning, refused
+from chalicelib.asl.export.values.names import RESULT, TASK_TOKEN, Inexpressible, Meaning, refused
 from chalicelib.asl.export.values.templates import Missing, Writer, wrapped
 from chalicelib.model.actions import WHOLE, Action, Method
 from chalicelib.model.flow import ActionStep, CallStep, StartStep
@@ -84,7 +84,7 @@ class Task:
 
 
 def action_task(step: ActionStep, action: Action, writer: Writer, shim: str) -> Task:
-    """Return the Task of a step that sends an action. Raises CannotSay."""
+    """Return the Task of a step that sends an action. Raises Inexpressible."""
     taken = action.taking(step.args)
     if action.is_operation:
         return _operation(step, taken, writer)
@@ -138,7 +138,7 @@ def _request(step: ActionStep, action: Action, writer: Writer) -> Task:
     statuses = {}
     for state, codes in action.statuses.items():
         if any(200 <= code < 300 for code in codes) and state != action.success_state:
-            raise CannotSay(f"action {action.name}: state {state} on {codes[0]}: every 2xx is one success there")
+            raise Inexpressible(f"action {action.name}: state {state} on {codes[0]}: every 2xx is one success there")
         names = tuple(f"States.Http.StatusCode.{code}" for code in codes if code >= 300)
         if names:
             statuses[state] = names

@@ -54,7 +54,7 @@ def exported(text: str, name: str = "", **config: Any) -> Exported:
 
 
 def machine(text: str, **config: Any) -> dict[str, Any]:
-    """Return the machine of the only flow of the text, which can be said as a whole."""
+    """Return the machine of the only flow of the text, which can be expressed as a whole."""
     found = exported(text, **config)
     assert not [problem for problem in found.problems if problem.level is Level.ERROR], found.problems
     return found.machine
@@ -67,5 +67,5 @@ def states(text: str, **config: Any) -> dict[str, Any]:
 
 
 def refusals(text: str) -> list[str]:
-    """Return what cannot be said, each as `pointer: message`."""
+    """Return what cannot be expressed, each as `pointer: message`."""
     return [f"{one.pointer}: {one.message}" for one in exported(text).problems if one.level is Level.ERROR]

@@ -13,7 +13,7 @@ ERROR = {"name": "{% $states.errorOutput.Error %}", "cause": "{% $states.errorOu
 
 
 def task(routes: str, more: str = "") -> dict[str, Any]:
-    """Return the states of a flow whose step A has these routes and properties; B is a step that follows."""
+    """Return the states of a flow in which step A has these routes and properties; B follows."""
     return states(
         f"""flow f input = any;
         step A => (OK -> done | {routes}) {{ {CHARGE} {more} }};

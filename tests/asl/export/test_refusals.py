@@ -80,7 +80,7 @@ def flow(steps: str, properties: str = "") -> str:
                 " args = ${ $vars.x }; }; };",
                 "vars = (x = 0);",
             ),
-            "/steps/0: step E: tolerate: the Map state is a distributed one, whose items do not see variable x",
+            "/steps/0: step E: tolerate: the Map state is a distributed one, and its items do not see variable x",
         ),
         (
             flow(

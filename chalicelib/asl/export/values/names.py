@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 
-class CannotSay(Exception):
+class Inexpressible(Exception):
     """Something has no counterpart in Step Functions; the message says what, and why."""
 
 
@@ -16,9 +16,9 @@ class Meaning:
     """What a name of FSL is.
 
     Attributes:
-        whole: The JSONata text of its value; None if the whole value cannot be said.
+        whole: The JSONata text of its value; None if the whole value cannot be expressed.
         members: The texts of members that have their own. Other members follow `whole`.
-        why: Why it, or a member that is not listed, cannot be said.
+        why: Why it, or a member that is not listed, cannot be expressed.
         is_closed: Whether it has no other members.
     """
 
@@ -47,7 +47,7 @@ def held_error(variable: str) -> Meaning:
 
 
 def refused(why: str) -> Meaning:
-    """Return the meaning of a name that cannot be said."""
+    """Return the meaning of a name that cannot be expressed."""
     return Meaning(why=why)
 
 
