@@ -159,6 +159,8 @@ def _definitions(say: Teller) -> None:
     say("what uses a flow", "GET", "/flow/{name}/used_by", name="shipping")
     say("what uses an action", "GET", "/action/{name}/used_by", name="charge")
     say("its schemas", "GET", "/flow/{name}/schema", name="order")
+    say("as a machine of Step Functions", "GET", "/flow/{name}/asl", name="shipping")
+    say("a flow that cannot be expressed there", "GET", "/flow/{name}/asl", name="order")
     say("with a longer wait", "POST", "/flow", {"data": FLOW.replace("action = ship;", "action = ship; timeout = 2d;")})
     say("its versions", "GET", "/flow/{name}/versions", name="shipping")
     say("versions of an action", "GET", "/action/{name}/versions", name="charge")

@@ -8,8 +8,9 @@ of the server: it is logged, and the client gets a 500 with the id of the reques
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 from chalice.app import Response
@@ -19,9 +20,12 @@ from chalicelib.engine.errors import DoesNotFit, Fit, Unsigned
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import rfc3339
-from chalicelib.service.errors import Changed
+from chalicelib.service.errors import Changed, NotInAsl
 from chalicelib.service.events.event_types import EventRefused
 from chalicelib.service.security.rate_limits import TooManyRequests
+
+if TYPE_CHECKING:
+    from chalicelib.asl.export import Placed
 
 Headers: TypeAlias = dict[str, str | list[str]]
 
@@ -73,6 +77,7 @@ CODES: Final[dict[str, ErrorCode]] = {
         409, "The run cannot move to this version; `tokens` says what fits, `problems` the rest."
     ),
     "start-failed": ErrorCode(422, "The run of the schedule's slot cannot be started."),
+    "not-in-asl": ErrorCode(422, "The flow uses what AWS Step Functions has not; `problems` lists what, and where."),
     "input-refused": ErrorCode(422, "The input does not match the declaration in the flow."),
     "event-refused": ErrorCode(422, "The data does not fit the declared event; `fields` lists where."),
     "expression-failed": ErrorCode(422, "An expression could not be evaluated or had no value."),
@@ -122,7 +127,22 @@ def response_to(error: Exception, request_id: str) -> Response:
         more["fields"] = [{"path": path, "problem": problem} for path, problem in error.invalid_fields.items()]
     if isinstance(error, Changed):
         more["found"] = [{**asdict(one), "at": None if one.at is None else rfc3339(one.at)} for one in error.found]
-    return _response(status, str(error), _code_of(error), _headers(error, status), **more)
+    beside: dict[str, Json] = (
+        {"problems": [asl_problem(one) for one in error.problems]} if isinstance(error, NotInAsl) else {}
+    )
+    return _response(status, str(error), _code_of(error), _headers(error, status), beside=beside, **more)
+
+
+def asl_problem(found: Placed) -> dict[str, Json]:
+    """Return a problem of a flow as a machine of Step Functions."""
+    problem = found.problem
+    return {
+        "level": str(problem.level),
+        "message": problem.message,
+        "pointer": problem.pointer,
+        "step": found.step,
+        "line": found.line,
+    }
 
 
 def fit_of(fit: Fit) -> dict[str, Json]:
@@ -162,7 +182,15 @@ def in_shape(response: Response) -> Response:
     return _response(status, str(body.get("Message", status.phrase)), code, dict(response.headers))
 
 
-def _response(status: HTTPStatus, message: str, code: str, headers: Headers | None = None, **more: Json) -> Response:
-    body = {"message": message, "error": {"code": code, "detail": message, **more}}
+def _response(
+    status: HTTPStatus,
+    message: str,
+    code: str,
+    headers: Headers | None = None,
+    *,
+    beside: Mapping[str, Json] | None = None,
+    **more: Json,
+) -> Response:
+    body = {"message": message, "error": {"code": code, "detail": message, **more}, **(beside or {})}
     all_headers: Headers = {"Content-Type": "application/json", **(headers or {})}
     return Response(msgspec.json.encode(body).decode(), headers=all_headers, status_code=int(status))

@@ -92,8 +92,26 @@ class Detail(Problem, total=False):
     request_id: str
 
 
-class Error(TypedDict):
-    """The body of every error response."""
+class AslProblem(TypedDict):
+    """What of a flow AWS Step Functions has not (`error`), does differently (`warning`), or needs to be known (`note`).
 
+    `pointer` is a JSON pointer into the flow as JSON (`fsl export`); `line` counts from 1 in its text. `step` is empty
+    if the problem is not one of a step.
+    """
+
+    level: Literal["error", "warning", "note"]
+    message: str
+    pointer: str
+    step: str
+    line: Number
+
+
+class _Error(TypedDict):
     message: str
     error: Detail
+
+
+class Error(_Error, total=False):
+    """The body of every error response. A flow that cannot be expressed in Amazon States Language has `problems`."""
+
+    problems: list[AslProblem]

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Set
 from enum import Enum
 
-from chalicelib.asl.export.names import CannotSay, Reads, free_name
-from chalicelib.asl.export.rewrite import names_read, translated
-from chalicelib.asl.export.shapes import has_value, path_in
+from chalicelib.asl.export.values.names import Inexpressible, Reads, free_name
+from chalicelib.asl.export.values.rewrite import names_read, translated
+from chalicelib.asl.export.values.shapes import has_value, path_in
 from chalicelib.model.json_values import Json, children_in
 from chalicelib.model.templates import Template, reference_of, source_of
 
@@ -30,7 +30,7 @@ class Writer:
         self.sure = sure
 
     def value(self, template: Template, missing: Missing) -> Json:
-        """Return the template as a value of a machine. Raises CannotSay."""
+        """Return the template as a value of a machine. Raises Inexpressible."""
         source = source_of(template)
         if source is not None:
             return self._leaf(source, missing)
@@ -42,7 +42,7 @@ class Writer:
         return literal(template)
 
     def text(self, template: Template, missing: Missing) -> str:
-        """Return the template as the text of an expression. Raises CannotSay."""
+        """Return the template as the text of an expression. Raises Inexpressible."""
         source = source_of(template)
         if source is not None:
             return self._text(source, missing)
@@ -94,7 +94,7 @@ class Writer:
     def _refuse_secret(self, template: Template) -> None:
         name = reference_of(template)
         if name is not None:
-            raise CannotSay(f"secret {name!r}: Step Functions reads no secrets; let the function read it")
+            raise Inexpressible(f"secret {name!r}: Step Functions reads no secrets; let the function read it")
 
 
 def wrapped(text: str) -> str:

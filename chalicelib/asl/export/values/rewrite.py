@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from chalicelib.asl.export.names import CannotSay, Meaning, Reads, free_name
-from chalicelib.asl.export.tokens import Piece, arguments_of, end_of_bracket, pieces_of
+from chalicelib.asl.export.values.names import Inexpressible, Meaning, Reads, free_name
+from chalicelib.asl.export.values.tokens import Piece, arguments_of, end_of_bracket, pieces_of
 from chalicelib.expressions.errors import Failure
 from chalicelib.expressions.names import NAMES
 from chalicelib.expressions.syntax.parser import Parser
@@ -37,7 +37,7 @@ def parsed(source: str) -> tuple[Node, frozenset[str]]:
     try:
         tree = parser.parsed()
     except Failure as failure:
-        raise CannotSay(f"the expression {source.strip()!r:.80} cannot be read") from failure
+        raise Inexpressible(f"the expression {source.strip()!r:.80} cannot be read") from failure
     return tree, frozenset(parser.bound)
 
 
@@ -54,7 +54,7 @@ def names_read(source: str) -> frozenset[str]:
 
 
 def translated(source: str, reads: Reads) -> str:
-    """Return an expression of FSL as an expression of Step Functions. Raises CannotSay."""
+    """Return an expression of FSL as an expression of Step Functions. Raises Inexpressible."""
     _, bound = parsed(source)
     return _Rewriter(source, reads, bound).text().strip()
 
@@ -85,7 +85,7 @@ class _Rewriter:
         return "".join(out)
 
     def _one(self, index: int, piece: Piece) -> tuple[str, int]:
-        """Return the text that stands for the token, and the index of the first token after it."""
+        """Return the text in the place of the token, and the index of the first token after it."""
         if piece.kind == "literal" and isinstance(piece.value, str) and self._is_error_name(index):
             return json.dumps(STATES_OF_ERRORS.get(piece.value, piece.value), ensure_ascii=False), index + 1
         if piece.kind != "variable":
@@ -98,7 +98,7 @@ class _Rewriter:
         if name in _FUNCTIONS:
             return self._function(index, name)
         if name == "toMillis" and len(self._arguments(index)) > 2:
-            raise CannotSay("$toMillis takes no time zone in Step Functions")
+            raise Inexpressible("$toMillis takes no time zone in Step Functions")
         return "$" + name, index + 1
 
     # ── names ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -107,7 +107,7 @@ class _Rewriter:
         member = _member_after(self._pieces, index)
         if name == "vars":
             if member is None:
-                raise CannotSay("$vars as a whole: Step Functions has variables, and no map of them")
+                raise Inexpressible("$vars as a whole: Step Functions has variables, and no map of them")
             if member not in self._reads.variables:
                 return "()", index + 3
             return "$" + self._reads.variables[member], index + 3
@@ -115,7 +115,7 @@ class _Rewriter:
         if member is not None and member in meaning.members:
             return meaning.members[member], index + 3
         if meaning.whole is None or (member is not None and meaning.is_closed):
-            raise CannotSay(_refusal(name, member, meaning))
+            raise Inexpressible(_refusal(name, member, meaning))
         return meaning.whole, index + 1
 
     def _is_error_name(self, index: int) -> bool:
@@ -140,7 +140,7 @@ class _Rewriter:
     def _function(self, index: int, name: str) -> tuple[str, int]:
         arguments = self._arguments(index)
         if not arguments or any(self._pieces[start].is_sign("?") for start, _ in arguments):
-            raise CannotSay(f"${name} as a value: Step Functions has no such function")
+            raise Inexpressible(f"${name} as a value: Step Functions has no such function")
         texts = [self._range(start, end) for start, end in arguments]
         return _FUNCTIONS[name](self, texts), end_of_bracket(self._pieces, index + 1) + 1
 
@@ -217,10 +217,10 @@ _FUNCTIONS: Final[Mapping[str, Callable[[_Rewriter, list[str]], str]]] = {
 
 
 def _literal(text: str, function: str, what: str) -> str:
-    """Return the value of an argument that is a literal text. Raises CannotSay for others."""
+    """Return the value of an argument that is a literal text. Raises Inexpressible for others."""
     pieces = pieces_of(text)
     if len(pieces) != 1 or pieces[0].kind != "literal" or not isinstance(pieces[0].value, str):
-        raise CannotSay(f"{function} with a {what} that is computed: Step Functions needs a fixed one")
+        raise Inexpressible(f"{function} with a {what} that is computed: Step Functions needs a fixed one")
     return pieces[0].value
 
 

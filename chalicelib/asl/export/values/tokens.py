@@ -56,7 +56,7 @@ def end_of_bracket(pieces: Sequence[Piece], opening: int) -> int:
 
 
 def arguments_of(pieces: Sequence[Piece], opening: int) -> list[tuple[int, int]]:
-    """Return the arguments of the call whose bracket is at `opening`: the indexes of their first tokens and ends."""
+    """Return the arguments of the call with its bracket at `opening`: the indexes of their first tokens and ends."""
     closing = end_of_bracket(pieces, opening)
     found: list[tuple[int, int]] = []
     start = index = opening + 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 
-class CannotSay(Exception):
+class Inexpressible(Exception):
     """Something has no counterpart in Step Functions; the message says what, and why."""
 
 
@@ -16,9 +16,9 @@ class Meaning:
     """What a name of FSL is.
 
     Attributes:
-        whole: The JSONata text of its value; None if the whole value cannot be said.
+        whole: The JSONata text of its value; None if the whole value cannot be expressed.
         members: The texts of members that have their own. Other members follow `whole`.
-        why: Why it, or a member that is not listed, cannot be said.
+        why: Why it, or a member that is not listed, cannot be expressed.
         is_closed: Whether it has no other members.
     """
 
@@ -47,12 +47,13 @@ def held_error(variable: str) -> Meaning:
 
 
 def refused(why: str) -> Meaning:
-    """Return the meaning of a name that cannot be said."""
+    """Return the meaning of a name that cannot be expressed."""
     return Meaning(why=why)
 
 
 INPUT: Final = "$states.input"
 RESULT: Final = "$states.result"
+TASK_TOKEN: Final = "$states.context.Task.Token"  # noqa: S105 - a path
 EXECUTION_INPUT: Final = "$states.context.Execution.Input"
 
 _RUN: Final = Meaning(
@@ -108,7 +109,7 @@ def step_meaning(name: str, *, has_token: bool) -> Meaning:
         "attempt": "$states.context.State.RetryCount",
     }
     if has_token:
-        members["token"] = "$states.context.Task.Token"
+        members |= {"token": TASK_TOKEN}
     return Meaning(members=members, why=f"step {name} has no uuid and no other token in Step Functions")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from chalicelib.asl.export.names import CannotSay
-from chalicelib.asl.export.templates import Missing, Writer, wrapped
+from chalicelib.asl.export.values.names import Inexpressible
+from chalicelib.asl.export.values.templates import Missing, Writer, wrapped
 from chalicelib.model import times
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template, expression, source_of
@@ -17,12 +17,12 @@ _SECONDS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 
 def seconds_of(template: Template, writer: Writer) -> Json:
-    """Return a duration as whole seconds, or as an expression of them. Raises CannotSay for parts of a second."""
+    """Return a duration as whole seconds, or as an expression of them. Raises Inexpressible for parts of a second."""
     source = source_of(template)
     if source is None:
         milliseconds = int(template)
         if milliseconds % 1_000:
-            raise CannotSay(f"{times.format_duration(milliseconds)}: Step Functions waits for whole seconds")
+            raise Inexpressible(f"{times.format_duration(milliseconds)}: Step Functions waits for whole seconds")
         return milliseconds // 1_000
     found = _WITH_UNIT.fullmatch(source)
     if found and found["unit"] != "ms" and not _LOOSE.search(found["number"]):

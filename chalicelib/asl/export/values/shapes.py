@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Final
 
-from chalicelib.asl.export.rewrite import parsed
+from chalicelib.asl.export.values.rewrite import parsed
 from chalicelib.expressions.syntax.tree import Node
 
 _ALWAYS: Final = frozenset({"literal", "object", "array", "concat", "equality", "membership", "and", "or", "function"})
@@ -33,7 +33,7 @@ def _has_value(tree: Node, sure: Set[tuple[str, ...]], bound: frozenset[str]) ->
         return True
     match tree.kind:
         case "variable":
-            return tree.value in _ALWAYS_BOUND and tree.value not in bound
+            return (tree.value in _ALWAYS_BOUND or (tree.value,) in sure) and tree.value not in bound
         case "path":
             return _path_of(tree) in sure and tree.items[0].value not in bound
         case "arithmetic" | "comparison":
