@@ -8,6 +8,7 @@ from chalicelib.authoring import keywords
 from chalicelib.authoring.edit import routes, values
 from chalicelib.authoring.edit.drafts import (
     BRANCH,
+    ELSE,
     FlowDraft,
     Mention,
     OtherDraft,
@@ -89,13 +90,19 @@ class Editor:
     def _target(self, step: StepDraft, to: str) -> str:
         scope = step.scope or self._flow
         names = [one.name.name for one in steps_of(scope) if not one.is_branch]
-        prefixes = [one.node.prefix.text for one in scope.members if isinstance(one, OtherDraft) and isinstance(one.node, tree.Use)]
+        prefixes = [
+            one.node.prefix.text
+            for one in scope.members
+            if isinstance(one, OtherDraft) and isinstance(one.node, tree.Use)
+        ]
         return routes.target_of(self._flow, step, to, names, prefixes)
 
     # ── add ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _add_branch(self, operation: Add) -> None:
-        if operation.into is None or any((operation.after, operation.before, operation.on, operation.when, operation.to)):
+        if operation.into is None or any(
+            (operation.after, operation.before, operation.on, operation.when, operation.to)
+        ):
             raise EditRefused("a branch is added `into` a fork, and nothing leads to it")
         fork = self._step(operation.into)
         if fork.kind != "fork":
@@ -143,7 +150,11 @@ class Editor:
             return scope, scope.members.index(anchor), led, operation.before
         scope = self._found(operation.into) if operation.into else self._flow
         if isinstance(scope, StepDraft) and scope.kind not in (BRANCH, "each"):
-            hint = "name one of its branches as `FORK/BRANCH`" if scope.kind == "fork" else "only a branch and an each have"
+            hint = (
+                "name one of its branches as `FORK/BRANCH`"
+                if scope.kind == "fork"
+                else "only a branch and an each have"
+            )
             raise EditRefused(f"{scope.label} has no steps of its own: {hint}")
         return scope, len(scope.members), [], DONE
 
@@ -185,13 +196,13 @@ class Editor:
         if found is not None:
             routes.lead(self._flow, routes.parted(self._flow, step, found, state), to)
             return
-        if state == routes.ELSE and when is not None:
+        if state == ELSE and when is not None:
             raise EditRefused("`else` has no condition")
-        if state is not None and not (routes.decides_by_data(step) and state == routes.ELSE):
+        if state is not None and not (routes.decides_by_data(step) and state == ELSE):
             routes.check_state(step, state, self._returns)
         new = routes.route_to(self._flow, [] if state is None else [state], when, to)
         self._flow.fresh.append(new)
-        step.routes.insert(routes.place_of(step, state, when), new)
+        step.routes.insert(routes.place_of(step, state), new)
 
     def _unroute(self, operation: Unroute) -> None:
         step, state = self._step(operation.step), operation.state
@@ -277,5 +288,3 @@ class Editor:
 
 def _condition(when: str | None) -> str | None:
     return None if when is None else values.condition(when)
-
-

@@ -132,13 +132,20 @@ class _Emitter:
 
     def _inner(self, one: Member) -> None:
         """Emit what changes within a member of the text."""
-        if isinstance(one, PropertyDraft) and one.value is not None and one.node is not None and one.node.value is not None:
+        if (
+            isinstance(one, PropertyDraft)
+            and one.value is not None
+            and one.node is not None
+            and one.node.value is not None
+        ):
             self._patch.replace(one.node.value.span, one.value)
         if isinstance(one, StepDraft):
             emit_routes(one, self._layout, self._patch)
             self._members(one)
 
-    def _run(self, scope: Scope, before: Member | None, new: list[Member], gone: list[Member], after: Member | None) -> None:
+    def _run(
+        self, scope: Scope, before: Member | None, new: list[Member], gone: list[Member], after: Member | None
+    ) -> None:
         """Emit what is new and what is gone between two members that stay. What is new replaces what is gone."""
         kinds = (PropertyDraft, (StepDraft, OtherDraft))
         for kind in kinds:
@@ -193,7 +200,14 @@ class _Emitter:
             self._patch.insert(at, " ")
 
     def _put(
-        self, at: Span, added: list[Member], indent: str, *, is_inline: bool, is_after: bool = False, is_before: bool = False
+        self,
+        at: Span,
+        added: list[Member],
+        indent: str,
+        *,
+        is_inline: bool,
+        is_after: bool = False,
+        is_before: bool = False,
     ) -> None:
         """Put new members in the place of a span, which may be empty: on lines of their own, or on one line."""
         between = " " if is_inline else self._layout.line_end + indent

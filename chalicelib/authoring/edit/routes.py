@@ -10,7 +10,17 @@ from chalicelib.authoring.edit.errors import EditRefused, unknown
 from chalicelib.language import parse
 from chalicelib.language.problems import displayed
 from chalicelib.language.syntax.tree import Assignment, Call, Group, Property, Route, Statement, Step, Value, Word
-from chalicelib.model.flow import BUILT_IN_STATES, DEFAULT_STATE, DONE, ENDS, ERROR, FAIL, STOPPED, STOPPED_STATE, TIMEOUT
+from chalicelib.model.flow import (
+    BUILT_IN_STATES,
+    DEFAULT_STATE,
+    DONE,
+    ENDS,
+    ERROR,
+    FAIL,
+    STOPPED,
+    STOPPED_STATE,
+    TIMEOUT,
+)
 
 Returns: TypeAlias = Callable[[str], "Sequence[str] | None"]
 """Maps the name of an action to the states that it returns; None if the action is unknown."""
@@ -76,7 +86,9 @@ def check_state(step: StepDraft, state: str | None, returns: Returns) -> None:
     if state is None or state == ELSE:
         return
     own = own_states(step, returns)
-    known = None if own is None else (*own, *((ERROR,) if step.kind in ("set",) or own == () else sorted(BUILT_IN_STATES)))
+    known = (
+        None if own is None else (*own, *((ERROR,) if step.kind in ("set",) or own == () else sorted(BUILT_IN_STATES)))
+    )
     if known is not None and state not in known:
         raise unknown("state", state, known, step.label)
 
@@ -114,7 +126,9 @@ def required_route(step: StepDraft, state: str | None, when: str | None) -> Rout
     """Return the route of a state under a condition. Raises EditRefused if there is none."""
     found = route_of(step, state, when)
     if found is None:
-        raise unknown("route", described(state, when), [labels(one) for one in step.routes if not one.is_deleted], step.label)
+        raise unknown(
+            "route", described(state, when), [labels(one) for one in step.routes if not one.is_deleted], step.label
+        )
     return found
 
 
@@ -128,7 +142,7 @@ def labels(route: RouteDraft) -> str:
     return described(", ".join(name for name, _ in route.states) or None, route.when)
 
 
-def place_of(step: StepDraft, state: str | None, when: str | None) -> int:
+def place_of(step: StepDraft, state: str | None) -> int:
     """Return the index at which a new route stands: before the first one that would take all that it takes."""
     for number, one in enumerate(step.routes):
         names = [name for name, _ in one.states]

@@ -89,7 +89,7 @@ class Writer:
     def _route(self, route: Route) -> str:
         when = f" when{self._gap() or ' '}${{ {route.when} }}" if route.when is not None else ""
         states = f"{self._gap()},{self._gap()}".join(route.states)
-        entries = " (x = 1)" if route.target not in ("done", "stopped") else ' (output = 1)'
+        entries = " (x = 1)" if route.target not in ("done", "stopped") else " (output = 1)"
         if route.target == "stopped":
             entries = ' (error = "E")'
         return f"{states}{when}{self._gap()}->{self._gap()}{quoted(route.target)}{entries * route.entries}"
@@ -134,5 +134,3 @@ def _added(draw: st.DrawFn, step: Step, name: str) -> Op:
     unique = [one for one in states if states.count(one) == 1]
     is_named = bool(unique) and draw(st.booleans())
     return found | {"after": step.name} | ({"on": draw(st.sampled_from(unique))} if is_named else {})
-
-

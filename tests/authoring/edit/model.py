@@ -49,9 +49,7 @@ def read(text: str) -> Step:
     return _member_of(text, "flow", statement.name.text, None, statement.members)
 
 
-def _member_of(
-    text: str, kind: str, name: str, routes: tree.Group | None, members: tuple[tree.Member, ...]
-) -> Step:
+def _member_of(text: str, kind: str, name: str, routes: tree.Group | None, members: tuple[tree.Member, ...]) -> Step:
     found = Step(kind, name)
     for one in routes.items if routes else ():
         assert isinstance(one, tree.Route)
@@ -129,7 +127,7 @@ def _lead(route: Route, to: str) -> None:
 
 
 def _rename(flow: Step, op: Op) -> None:
-    scope, step = find(flow, op["step"])
+    _, step = find(flow, op["step"])
     for _, one in walk(flow):
         for route in one.routes:
             if route.target == op["step"]:

@@ -8,7 +8,9 @@ import msgspec
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.authoring.edit import Edited, Operation, applied, edit
+from chalicelib.authoring.edit.emit import Edited, edit
+from chalicelib.authoring.edit.operations import Operation
+from chalicelib.authoring.edit.patch import applied
 from chalicelib.expressions import problem_in
 from chalicelib.language import parse
 from tests.authoring.edit.drawn import Writer, flows, operations
@@ -36,7 +38,12 @@ def cases(draw: st.DrawFn) -> tuple[str, Step, list[Op], Step]:
     return text, flow, ops, after
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], phases=[Phase.generate])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    phases=[Phase.generate],
+)
 @given(cases())
 def test_an_edited_text_is_the_edited_flow(case: tuple[str, Step, list[Op], Step]) -> None:
     text, flow, ops, after = case
