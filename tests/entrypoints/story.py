@@ -156,6 +156,8 @@ def _definitions(say: Teller) -> None:
     say("as JSON", "GET", "/flow/{name}/graph", name="shipping")
     say("with positions", "GET", "/flow/{name}/graph", name="shipping", layout=True)
     say("as Mermaid", "GET", "/flow/{name}/graph", name="order", format="mermaid")
+    say("what uses a flow", "GET", "/flow/{name}/used_by", name="shipping")
+    say("what uses an action", "GET", "/action/{name}/used_by", name="charge")
     say("its schemas", "GET", "/flow/{name}/schema", name="order")
     say("with a longer wait", "POST", "/flow", {"data": FLOW.replace("action = ship;", "action = ship; timeout = 2d;")})
     say("its versions", "GET", "/flow/{name}/versions", name="shipping")
@@ -306,6 +308,7 @@ def _batches(say: Teller) -> None:
     batch = say("a batch", "POST", "/batch", wanted)
     say("a filter with a mistake", "POST", "/batch", {**trial, "select": {"flw": "order"}})
     say("stop it", "POST", "/batch/{batch_id}/stop", batch_id=batch["id"])
+    say("continue it", "POST", "/batch/{batch_id}/continue", batch_id=batch["id"])
     say("all batches", "GET", "/batch", limit=1)
     say("one batch", "GET", "/batch/{batch_id}", batch_id=batch["id"])
 
