@@ -72,6 +72,7 @@ CALLS: Final = (
     Call("GET", "/flow/{name}/graph", "chalicelib.entrypoints.http.views.graphs"),
     Call("GET", "/flowrun/{name}/graph", "chalicelib.entrypoints.http.views.graphs"),
     Call("POST", "/analyze", "chalicelib.entrypoints.http.views.authoring"),
+    Call("POST", "/edit", "chalicelib.entrypoints.http.views.authoring"),
     Call("POST", "/play", "chalicelib.entrypoints.http.views.authoring"),
     Call("GET", "/flowrun", "chalicelib.entrypoints.http.views.run_lists"),
     Call("GET", "/flowrun/count", "chalicelib.entrypoints.http.views.run_lists"),

@@ -67,6 +67,7 @@ CODES: Final[dict[str, ErrorCode]] = {
     "unsupported-media-type": ErrorCode(415, "The content type of the request is not supported."),
     "invalid": ErrorCode(422, "The request is well formed, but a value in it is not valid."),
     "fsl-refused": ErrorCode(422, "The FSL text is syntactically correct but not valid; `diagnostics` lists why."),
+    "unreadable": ErrorCode(422, "The flow has syntax errors, so it is not edited; `diagnostics` lists them."),
     "too-long": ErrorCode(422, "The play has too many moves, or its flow goes round in circles."),
     "wrong-statement": ErrorCode(422, "The path takes FSL statements of one kind, and the text has another kind."),
     "secrets-off": ErrorCode(422, "The server has no key to encrypt secrets with."),
