@@ -14,7 +14,7 @@ import { words } from "./words/en";
 
 const Inbox = lazy(async () => ({ default: (await import("./screens/inbox")).Inbox }));
 const Flows = lazy(async () => ({ default: (await import("./screens/flows")).Flows }));
-const FlowScreen = lazy(async () => ({ default: (await import("./screens/flows")).FlowScreen }));
+const FlowScreen = lazy(async () => ({ default: (await import("./screens/flow")).FlowScreen }));
 const ActionScreen = lazy(async () => ({ default: (await import("./screens/flows")).ActionScreen }));
 const Start = lazy(async () => ({ default: (await import("./screens/start")).Start }));
 const Edit = lazy(async () => ({ default: (await import("./screens/edit")).Edit }));

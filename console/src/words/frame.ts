@@ -59,6 +59,7 @@ export const frameWords = {
   clear: "Clear",
   usage: "Usage",
 
+  definition: "Definition",
   coverage: "Coverage",
   usedBy: "Used by",
   noUsers: "No flow, action, schedule or hook refers to it",
