@@ -8,6 +8,7 @@ import { RunScreen } from "./screens/run";
 import { Runs } from "./screens/runs";
 import "./style.css";
 import "./frame.css";
+import { Boundary } from "./ui/boundary";
 import { Empty, Skeleton } from "./ui/parts";
 import { href, usePlace } from "./ui/router";
 import { words } from "./words/en";
@@ -65,9 +66,11 @@ function Screen(): JSX.Element {
 function App(): JSX.Element {
   return (
     <Frame>
-      <Suspense fallback={<Skeleton />}>
-        <Screen />
-      </Suspense>
+      <Boundary key={usePlace().path.join("/")}>
+        <Suspense fallback={<Skeleton />}>
+          <Screen />
+        </Suspense>
+      </Boundary>
     </Frame>
   );
 }

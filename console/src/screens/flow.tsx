@@ -19,6 +19,7 @@ type Set = (changed: Record<string, string | null>) => void;
 type Overlay = keyof typeof words.overlays;
 
 const RUNS = 1000;
+const LIVE = "pending,running,paused,compensating,canceling";
 
 interface Version {
   version: number;
@@ -265,7 +266,7 @@ function Coverage({ name, version }: { name: string; version: string | null }): 
           </tbody>
         </table>
       </div>
-      <p class="faint">{words.testsHelp}</p>
+      <p class="faint after">{words.testsHelp}</p>
       <p>
         <Go call="POST /play" href={href(["play", name])}>
           {words.playFlow(name)}
@@ -429,7 +430,7 @@ function Versions({ name, found, set }: { name: string; found: Loaded<{ data: Ve
 export function Live({ flow, version }: { flow: string; version?: number }): JSX.Element {
   const found = useLoad(
     `live ${flow} ${version ?? ""}`,
-    (signal) => call<{ counts: Record<string, number>; more: boolean }>("GET", "/flowrun/count", { query: { flow, version, status: "pending,running,paused,compensating,completing,canceling", group: "status" }, signal }),
+    (signal) => call<{ counts: Record<string, number>; more: boolean }>("GET", "/flowrun/count", { query: { flow, version, status: LIVE, group: "status" }, signal }),
     60,
   );
   if (!found.data) return <span class="faint">{found.error ? "?" : "…"}</span>;

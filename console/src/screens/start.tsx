@@ -68,10 +68,26 @@ export function Start({ flow }: { flow: string }): JSX.Element {
   const like = query.get("like");
   useTitle(`${words.start} ${flow}`);
   const found = useLoad(`flow ${flow}`, (signal) => call<FlowAnswer>("GET", at("flow", flow), { signal }), 0);
-  const model = useLoad(`like ${like ?? ""}`, async (signal) => (like ? (await call<Run>("GET", at("flowrun", like), { signal })).data : null), 0);
+  const model = useLoad(`like ${like ?? ""}`, (signal) => (like ? inputOf(like, signal) : Promise.resolve(null)), 0);
+  if (model.error) return <Problem error={model.error} retry={model.reload} />;
   if (found.error) return <Problem error={found.error} retry={found.reload} />;
   if (!found.data || (like && model.loading)) return <Skeleton />;
   return <Form flow={found.data.data} like={model.data} />;
+}
+
+interface Model {
+  name: string;
+  input: Json;
+  labels: Record<string, Json>;
+}
+
+/** A run with its whole input: the run itself shows large values as references. */
+async function inputOf(name: string, signal: AbortSignal): Promise<Model> {
+  const [run, input] = await Promise.all([
+    call<Run>("GET", at("flowrun", name), { query: { view: "summary" }, signal }),
+    call<Json>("GET", `${at("flowrun", name)}/value`, { query: { of: "input", raw: true }, signal }),
+  ]);
+  return { name, input: input.data, labels: run.data.metadata.labels };
 }
 
 interface Filled {
@@ -106,16 +122,16 @@ function fieldsOf(error: Error | null): Record<string, string> {
   return Object.fromEntries((fields ?? []).map((one) => [one.path, one.problem]));
 }
 
-function Form({ flow, like }: { flow: FlowAnswer; like: Run | null }): JSX.Element {
+function Form({ flow, like }: { flow: FlowAnswer; like: Model | null }): JSX.Element {
   const declared = Array.isArray(flow.spec.input) ? flow.spec.input : [];
   const whole = declared.length === 1 && declared[0]?.name === "" ? declared[0].type : flow.spec.input && !Array.isArray(flow.spec.input) ? flow.spec.input.type : null;
   const parameters = whole ? [] : declared;
-  const old = (like?.spec.input ?? {}) as Record<string, Json>;
+  const old = (like?.input ?? {}) as Record<string, Json>;
   const [texts, setTexts] = useState<Record<string, string>>(() => Object.fromEntries(parameters.map((one) => [one.name, one.secret ? "" : textOfValue(one.type, old[one.name] ?? one.default)])));
-  const [document, setDocument] = useState(whole ? JSON.stringify(like?.spec.input ?? (whole === "list" ? [] : {}), null, 2) : "");
+  const [document, setDocument] = useState(whole ? JSON.stringify(like?.input ?? (whole === "list" ? [] : {}), null, 2) : "");
   const [touched, setTouched] = useState<ReadonlySet<string>>(new Set());
   const [name, setName] = useState("");
-  const [labels, setLabels] = useState(like ? Object.entries(like.metadata.labels).map(([key, value]) => `${key}:${String(value)}`).join(" ") : "");
+  const [labels, setLabels] = useState(like ? Object.entries(like.labels).map(([key, value]) => `${key}:${String(value)}`).join(" ") : "");
   const [key, setKey] = useState("");
   const [error, setError] = useState<Error | null>(null);
   const [same, setSame] = useState("");
@@ -165,7 +181,7 @@ function Form({ flow, like }: { flow: FlowAnswer; like: Run | null }): JSX.Eleme
         <h1>
           {words.start} {plain(flow.metadata.name)}@{flow.metadata.version}
         </h1>
-        {like ? <span class="faint">{words.likeRun(plain(like.metadata.name))}</span> : null}
+        {like ? <span class="faint">{words.likeRun(plain(like.name))}</span> : null}
       </div>
       <form
         class="form"

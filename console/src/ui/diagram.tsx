@@ -86,7 +86,7 @@ export function Diagram({ graph, selected, select, dimmed, overlay }: Props): JS
           </defs>
           {layout.boxes.map((box) => {
             const node = nodes.get(box.id.split(/:(?=step:|begin:|done:|stopped:)/)[0] ?? box.id) ?? nodes.get(box.id);
-            return <Box key={`${box.id}/${box.scope}/${box.x}`} box={box} node={node} focused={box.id === at} selected={selected === node?.name} select={select} small={zoom < 0.3} heat={overlay === "live" ? Math.ceil((5 * (node?.there ?? 0)) / most) : 0} />;
+            return <Box key={`${box.id}/${box.scope}/${box.x}`} box={box} node={node} focused={box.id === at} selected={selected === node?.name} select={select} small={zoom < 0.3} counted={overlay === "coverage"} heat={overlay === "live" ? Math.ceil((5 * (node?.there ?? 0)) / most) : 0} />;
           })}
           {layout.ways.map((way, n) => (
             <Way key={n} way={way} edge={edges.get(`${way.source} ${way.target}`) ?? edgeLike(edges, way.source, way.target)} small={zoom < 0.3} />
@@ -121,9 +121,11 @@ interface BoxProps {
   select: ((step: string) => void) | undefined;
   /** How many tokens are here, from 0 to 5. */
   heat: number;
+  /** Whether the edges say how often routes were taken. */
+  counted: boolean;
 }
 
-function Box({ box, node, focused, selected, select, small, heat }: BoxProps): JSX.Element {
+function Box({ box, node, focused, selected, select, small, heat, counted }: BoxProps): JSX.Element {
   if (!node) return <rect class="branch" x={box.x} y={box.y} width={box.w} height={box.h} rx={8} />;
   const state = [node.kind, node.failed ? "failed" : node.current ? "current" : node.visits ? "visited" : "", focused ? "focused" : "", selected ? "selected" : "", heat ? `heat-${heat}` : ""].filter(Boolean).join(" ");
   if (box.w < MARK && !node.name) {
@@ -153,7 +155,7 @@ function Box({ box, node, focused, selected, select, small, heat }: BoxProps): J
           ) : null}
         </>
       )}
-      {node.visits > 1 ? (
+      {node.visits > 1 && !counted ? (
         <text class="visits" x={box.x + box.w - 6} y={box.y + 12}>
           {node.visits}×
         </text>
@@ -180,7 +182,7 @@ function short(text: string): string {
 }
 
 function Way({ way, edge, small }: { way: NonNullable<Graph["layout"]>["ways"][number]; edge: GraphEdge | undefined; small: boolean }): JSX.Element {
-  const taken = (edge?.visits ?? 0) > 0;
+  const taken = (edge?.taken?.length ? edge.taken.reduce((sum, one) => sum + one, 0) : (edge?.visits ?? 0)) > 0;
   const [first, last] = [way.points[0], way.points[way.points.length - 1]];
   const path = way.loop && first && last ? `M${first[0]} ${first[1]} C${first[0] + 30} ${first[1] - 6} ${last[0] + 30} ${last[1] + 6} ${last[0]} ${last[1]}` : smooth(way.points);
   const labels = edge?.labels ?? [];

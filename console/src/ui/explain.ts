@@ -68,11 +68,18 @@ export function isPerson(row: Explained): boolean {
 
 function routeInWords(edge: GraphEdge, count: number): string {
   const target = targetOf(edge);
+  const conditions = edge.labels.filter((one) => one === "else" || one.startsWith("when "));
+  if (conditions.length === edge.labels.length && conditions.length) return conditions.map((one) => conditionInWords(one, target)).join(" ");
   const labels = edge.labels.map(labelInWords);
   const isOnly = count === 1 && labels.length < 2;
   if (target === "done") return isOnly ? words.words.alwaysEnds : words.words.ends(labels);
   if (target === "stopped") return words.words.stops(labels);
   return isOnly ? words.words.always(target) : words.words.leads(labels, target);
+}
+
+function conditionInWords(label: string, target: string): string {
+  const place = target === "done" ? words.words.theEnd : target === "stopped" ? words.words.theStop : target;
+  return label === "else" ? words.words.otherwise(place) : words.words.when(label.slice(5), place);
 }
 
 /** What follows if nothing comes until the deadline: from the routes of the step. */
