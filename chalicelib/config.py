@@ -46,12 +46,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
+
+import msgspec
 
 from chalicelib.model import times
 from chalicelib.model.actions import DEFAULTS, Options, Retry
@@ -125,8 +126,7 @@ class EgressScope(StrEnum):
     PUBLIC = "public"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings. Durations are in milliseconds."""
 
     backend: Backend = Backend.SQLITE

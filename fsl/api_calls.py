@@ -134,7 +134,7 @@ DELETE_FLOWRUN_NAME_UUID: Final = Call("DELETE", "/flowrun/{name}/{uuid}")
 GET_FLOWRUN_NAME_HISTORY: Final = Call(
     "GET",
     "/flowrun/{name}/history",
-    ("after", "cursor", "limit", "order", "before", "step", "token", "event", "failed", "values"),
+    ("after", "cursor", "limit", "order", "before", "step", "token", "event", "failed", "find", "values"),
 )
 GET_FLOWRUN_NAME_WATCH: Final = Call("GET", "/flowrun/{name}/watch", ("after", "cursor", "wait", "limit", "values"))
 GET_FLOWRUN_NAME_VALUE: Final = Call(
@@ -145,8 +145,11 @@ POST_BATCH: Final = Call("POST", "/batch")
 GET_BATCH: Final = Call("GET", "/batch", ("limit", "cursor"))
 GET_BATCH_BATCH_ID: Final = Call("GET", "/batch/{batch_id}", ("outcome", "limit", "cursor"))
 POST_BATCH_BATCH_ID_STOP: Final = Call("POST", "/batch/{batch_id}/stop")
+POST_BATCH_BATCH_ID_CONTINUE: Final = Call("POST", "/batch/{batch_id}/continue")
 GET_FLOWRUN_NAME_ACTIVATION_UUID: Final = Call("GET", "/flowrun/{name}/activation/{uuid}", ("seq",))
-GET_FLOWRUN_NAME_ITEMS: Final = Call("GET", "/flowrun/{name}/items", ("step", "token", "status", "limit", "cursor"))
+GET_FLOWRUN_NAME_ITEMS: Final = Call(
+    "GET", "/flowrun/{name}/items", ("step", "token", "status", "spans", "limit", "cursor")
+)
 GET_FLOWRUN_NAME_COST: Final = Call("GET", "/flowrun/{name}/cost")
 GET_TASK: Final = Call(
     "GET", "/task", ("flowId", "stepName", "action", "flow", "label", "kind", "due_before", "order", "limit", "cursor")

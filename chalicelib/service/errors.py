@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.times import Instant
@@ -71,8 +72,7 @@ class KeyTaken(ServiceError):
         super().__init__(f"key {key!r} was used for another request within the last 24 hours")
 
 
-@dataclass(frozen=True, slots=True)
-class FoundVersion:
+class FoundVersion(msgspec.Struct, frozen=True):
     """The newest version of a definition; version 0 if it is not defined."""
 
     kind: str

@@ -302,6 +302,7 @@ def _batches(say: Teller) -> None:
     batch = say("a batch", "POST", "/batch", wanted)
     say("a filter with a mistake", "POST", "/batch", {**trial, "select": {"flw": "order"}})
     say("stop it", "POST", "/batch/{batch_id}/stop", batch_id=batch["id"])
+    say("continue it", "POST", "/batch/{batch_id}/continue", batch_id=batch["id"])
     say("all batches", "GET", "/batch", limit=1)
     say("one batch", "GET", "/batch/{batch_id}", batch_id=batch["id"])
 

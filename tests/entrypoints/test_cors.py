@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import requests
 from chalice.app import Chalice
+from msgspec.structs import replace
 
 from chalicelib.config import Access
-from chalicelib.entrypoints.http import routes
+from chalicelib.entrypoints.http import register, routes
+from chalicelib.hosting.virtual import IN_MEMORY
 from fsl.local.gateway import Gateway
 from fsl.local.server import LocalServer
 from fsl.local.shapes import HttpRequest
 from tests.entrypoints.gateway import Context, call, rest_event
 from tests.entrypoints.test_access import ADMIN, GUARDED, under
-from tests.hosts import IN_MEMORY, Host
+from tests.hosts import Host
 
 CONSOLE = "https://console.example"
 OTHER = "https://evil.example"
@@ -80,7 +81,7 @@ def test_an_open_server_takes_requests_of_pages_of_permitted_origins(host: Host)
 def test_a_preflight_of_every_call_is_answered_without_a_token(permitting: Host) -> None:
     """On Lambda, API Gateway forwards it to the app."""
     app = Chalice("preflights", configure_logs=False)
-    app.register_blueprint(routes.blueprint(None, Access.TOKEN, has_preflights=True))
+    app.register_blueprint(register.blueprint(None, Access.TOKEN, has_preflights=True))
     for route in routes.ROUTES:
         event = rest_event("OPTIONS", route.path.replace("{", "").replace("}", ""), headers={"Origin": CONSOLE})
         answer: Any = app(event, Context())
@@ -111,7 +112,7 @@ def test_the_local_server_answers_preflights_and_lets_refusals_be_read() -> None
 
 def test_the_local_server_answers_options_as_before_without_origins() -> None:
     app = Chalice("none", configure_logs=False)
-    app.register_blueprint(routes.blueprint(None, Access.OPEN))
+    app.register_blueprint(register.blueprint(None, Access.OPEN))
     gateway = Gateway(app, threading.Event())
     answer = gateway.answer(HttpRequest("OPTIONS", "/flowrun", "", {"Origin": CONSOLE}, b""))
     assert (answer.status, answer.headers) == (200, [("Allow", "GET, HEAD, OPTIONS, POST")])

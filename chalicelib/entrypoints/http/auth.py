@@ -23,9 +23,10 @@ path.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import wraps
 from typing import Final
+
+from msgspec.structs import replace
 
 from chalicelib.config import Access
 from chalicelib.engine.errors import NotPermitted
@@ -47,11 +48,6 @@ UNKNOWN_CALLER: Final = "nobody"
 
 SIGV4: Final = "AWS4-"
 """The beginning of `Authorization` in a request that AWS's SDK signed, for AWS. It is no token of this server."""
-
-
-def requires_caller(route: Route, callbacks: Access) -> bool:
-    """Whether the call needs a token or a signature. `callbacks` is the setting for answers to steps."""
-    return route.role is not None and not (route.is_callback and callbacks is Access.OPEN)
 
 
 def authorized(route: Route) -> View:

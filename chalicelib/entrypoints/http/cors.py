@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from chalicelib import hosting
+from chalicelib.entrypoints.http.calls import CALLS
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.model.json_values import Json
@@ -59,17 +60,6 @@ def allow(methods: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(known | ({"HEAD"} if "GET" in known else set())))
 
 
-def preflight_routes(routes: Iterable[Route]) -> list[Route]:
-    """Return a public route `OPTIONS` for every path. API Gateway forwards a preflight as it forwards all requests."""
-    by_path: dict[str, list[str]] = {}
-    for route in routes:
-        by_path.setdefault(route.path, []).append(route.method)
-    return [
-        Route(method="OPTIONS", path=path, view=_view(allow(methods)), group="server", role=None)
-        for path, methods in by_path.items()
-    ]
-
-
 def _view(methods: tuple[str, ...]) -> Callable[..., Json]:
     def options(request: Request, **_: str) -> Json:
         origins = request.services.settings.origins
@@ -82,3 +72,17 @@ def _view(methods: tuple[str, ...]) -> Callable[..., Json]:
 def of_response(origin: str | None, vary: str | None) -> dict[str, str]:
     """Return the headers of a response of this server to a page of this origin."""
     return headers(hosting.services().settings.origins, origin, vary)
+
+
+def _routes() -> list[Route]:
+    by_path: dict[str, list[str]] = {}
+    for call in CALLS:
+        by_path.setdefault(call.path, []).append(call.method)
+    return [
+        Route(method="OPTIONS", path=path, view=_view(allow(methods)), group="server", role=None)
+        for path, methods in by_path.items()
+    ]
+
+
+ROUTES: Final = _routes()
+"""The public routes `OPTIONS`, one for every path."""

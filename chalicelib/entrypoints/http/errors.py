@@ -8,12 +8,12 @@ of the server: it is logged, and the client gets a 500 with the id of the reques
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
 from http import HTTPStatus
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 from chalice.app import Response
+from msgspec.structs import asdict
 
 from chalicelib.engine.errors import DoesNotFit, Fit, InputRefused, Unsigned
 from chalicelib.model.errors import EchoerError

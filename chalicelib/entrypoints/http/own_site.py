@@ -12,10 +12,11 @@ Programs send neither `Origin` nor `Sec-Fetch-Site`, and a browser that opens an
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
+
+import msgspec
 
 _AUTHORITY: Final = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(?::([0-9]{1,5}))?", re.ASCII)
 _ORIGIN: Final = re.compile(r"(https?)://(.+)", re.ASCII)
@@ -24,8 +25,7 @@ _OWN_SITES: Final = ("same-origin", "none")
 """The values of `Sec-Fetch-Site` of a request that no other origin caused. `same-site` is another port or subdomain."""
 
 
-@dataclass(frozen=True, slots=True)
-class OwnSite:
+class OwnSite(msgspec.Struct, frozen=True):
     """The addresses of a server: the loopback addresses with its `port`, and the origins of its public `urls`.
 
     Pages of `origins` may send requests, too. An origin is written as browsers do, `https://console.example`.

@@ -44,6 +44,10 @@ export interface Answer<T> {
   data: T;
   status: number;
   cursor: string | null;
+  /** How many entries a filtered read looked through. */
+  read: number | null;
+  /** About how many there are, if the server knows it at no cost. */
+  total: number | null;
 }
 
 export type Query = Record<string, string | number | boolean | readonly string[] | null | undefined>;
@@ -79,6 +83,23 @@ export function at(...parts: string[]): string {
 }
 
 export async function call<T>(method: string, path: string, options: CallOptions = {}): Promise<Answer<T>> {
+  const response = await send(method, path, options);
+  const text = await response.text();
+  return {
+    data: (text ? JSON.parse(text) : null) as T,
+    status: response.status,
+    cursor: response.headers.get("x-next-cursor"),
+    read: numberIn(response, "x-read"),
+    total: numberIn(response, "x-total-approx"),
+  };
+}
+
+/** What a call returns, byte by byte: for a file. */
+export async function bytesOf(path: string, query: Query): Promise<Blob> {
+  return (await send("GET", path, { query })).blob();
+}
+
+async function send(method: string, path: string, options: CallOptions): Promise<Response> {
   const caller = options.as ?? session.value;
   const { token, namespace } = caller;
   const headers: Record<string, string> = { accept: "application/json" };
@@ -103,17 +124,17 @@ export async function call<T>(method: string, path: string, options: CallOptions
     throw new Offline(caller.server);
   }
   if (caller === session.value) reached.set(true);
-  const text = await response.text();
   if (!response.ok) {
-    const problem = problemOf(response, text);
+    const problem = problemOf(response, await response.text());
     if (problem.code === "unauthorized" && !options.as && isSame(caller, session.value)) expired.set(problem);
     throw problem;
   }
-  return {
-    data: (text ? JSON.parse(text) : null) as T,
-    status: response.status,
-    cursor: response.headers.get("x-next-cursor"),
-  };
+  return response;
+}
+
+function numberIn(response: Response, header: string): number | null {
+  const found = response.headers.get(header);
+  return found === null ? null : Number(found);
 }
 
 function problemOf(response: Response, text: string): ApiError {

@@ -11,8 +11,9 @@ import { Seen } from "../ui/seen";
 import { go, href, usePlace } from "../ui/router";
 import { plain } from "../ui/text";
 import { words } from "../words/en";
+import { Do } from "./do";
 import { Live, UsedBy } from "./flow";
-import { Do, textOf } from "./run";
+import { textOf } from "./run/flow_text";
 
 type Kind = "flow" | "action";
 
