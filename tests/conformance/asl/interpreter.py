@@ -1,0 +1,137 @@
+"""A direct interpreter of machines in Amazon States Language, for machines that are drawn at random.
+
+Written from the specification (states-language.net/spec.html) and AWS's developer guide; it shares no code with the
+conversion. It knows Pass, Task (functions), Choice, Wait, Succeed, Fail, Map (inline) and Parallel, in JSONPath with
+plain reference paths and a few intrinsic functions. What it does not know raises NotImplementedError.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from tests.conformance.asl.paths import RUNTIME, Document, Failure, Scope, assign, filled, placed, value_at
+from tests.conformance.asl.rules import holds, matches
+
+Function: TypeAlias = Callable[[Document], Document]
+"""What a function returns for its payload. Raises Failure."""
+
+
+class Interpreter:
+    """Executes one machine."""
+
+    def __init__(self, machine: Mapping[str, Any], function: Function, given: Document) -> None:
+        self._machine = machine
+        self._function = function
+        self._input = given
+        self.calls: Counter[str] = Counter()
+        """How often each Task called its function."""
+
+    def run(self) -> Document:
+        """Return the output. Raises Failure, Undefined."""
+        return self._states(self._machine, self._input, Scope(), {"Execution": {"Input": self._input}})
+
+    def _states(self, machine: Mapping[str, Any], given: Document, scope: Scope, context: dict[str, Any]) -> Document:
+        name, document = machine["StartAt"], given
+        while True:
+            state, here = machine["States"][name], {**context, "State": {"Name": name}}
+            if state["Type"] == "Fail":
+                raise Failure(state.get("Error"), state.get("Cause", ""))
+            document, target = self._entered(name, state, document, scope, here)
+            if target is None:
+                return document
+            name = target
+
+    def _entered(
+        self, name: str, state: Mapping[str, Any], document: Document, scope: Scope, context: dict[str, Any]
+    ) -> tuple[Document, str | None]:
+        """Return the document that leaves the state, and the next state, with Retry and Catch."""
+        used: Counter[int] = Counter()
+        while True:
+            try:
+                return self._once(name, state, document, scope, context)
+            except Failure as failure:
+                if self._retries(state, failure, used):
+                    continue
+                caught = next((one for one in state.get("Catch", ()) if matches(one, failure)), None)
+                if caught is None:
+                    raise
+                error = {"Error": failure.name, "Cause": failure.cause}
+                after = placed(caught.get("ResultPath", "$"), document, error)
+                assign(caught, error, scope, context)
+                return after, caught["Next"]
+
+    def _retries(self, state: Mapping[str, Any], failure: Failure, used: Counter[int]) -> bool:
+        for number, retrier in enumerate(state.get("Retry", ())):
+            if matches(retrier, failure):
+                used[number] += 1
+                return used[number] <= int(retrier.get("MaxAttempts", 3))
+        return False
+
+    def _once(
+        self, name: str, state: Mapping[str, Any], document: Document, scope: Scope, context: dict[str, Any]
+    ) -> tuple[Document, str | None]:
+        effective = value_at(state.get("InputPath", "$"), document, scope, context)
+        if state["Type"] == "Choice":
+            for rule in state["Choices"]:
+                if holds(rule, effective, scope, context):
+                    assign(rule, effective, scope, context)
+                    return effective, rule["Next"]
+            if "Default" not in state:
+                raise Failure("States.NoChoiceMatched")
+            assign(state, effective, scope, context)
+            return effective, state["Default"]
+        result = self._result(name, state, effective, scope, context)
+        if "ResultSelector" in state:
+            result = filled(state["ResultSelector"], result, scope, context)
+        after = result
+        if state["Type"] in ("Pass", "Task", "Map", "Parallel"):
+            after = placed(state.get("ResultPath", "$"), document, result)
+        out = value_at(state.get("OutputPath", "$"), after, scope, context)
+        assign(state, result, scope, context)
+        return out, state.get("Next")
+
+    def _result(
+        self, name: str, state: Mapping[str, Any], effective: Document, scope: Scope, context: dict[str, Any]
+    ) -> Document:
+        given = effective
+        if "Parameters" in state:
+            given = filled(state["Parameters"], effective, scope, context)
+        match state["Type"]:
+            case "Pass":
+                return state.get("Result", given)
+            case "Wait":
+                _wait(state, effective, scope, context)
+                return effective
+            case "Succeed":
+                return effective
+            case "Task":
+                self.calls[name] += 1
+                return self._function(given)
+            case "Parallel":
+                return [self._states(one, given, Scope(outer=scope), context) for one in state["Branches"]]
+            case "Map":
+                return self._map(state, effective, scope, context)
+            case other:
+                raise NotImplementedError(other)
+
+    def _map(
+        self, state: Mapping[str, Any], effective: Document, scope: Scope, context: dict[str, Any]
+    ) -> list[Document]:
+        items = value_at(state.get("ItemsPath", "$"), effective, scope, context)
+        if not isinstance(items, list):
+            raise Failure(RUNTIME)
+        outputs = []
+        for index, item in enumerate(items):
+            here = {**context, "Map": {"Item": {"Index": index, "Value": item}}}
+            given = filled(state["ItemSelector"], effective, scope, here) if "ItemSelector" in state else item
+            outputs.append(self._states(state["ItemProcessor"], given, Scope(outer=scope), here))
+        return outputs
+
+
+def _wait(state: Mapping[str, Any], document: Document, scope: Scope, context: Mapping[str, Any]) -> None:
+    if "SecondsPath" in state:
+        seconds = value_at(state["SecondsPath"], document, scope, context)
+        if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds < 0:
+            raise Failure(RUNTIME, "SecondsPath")

@@ -1,0 +1,141 @@
+"""Paths, templates and variables of the direct interpreter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+Document: TypeAlias = Any
+MISSING: Final = object()
+RUNTIME: Final = "States.Runtime"
+
+
+class Undefined(Exception):
+    """Echoer differs here, and says so (docs/step-functions-conformance.md): nothing can be compared.
+
+    A path takes an index of what is no list, or a member of a list; a Catch or Retry of States.ALL meets States.Runtime.
+    """
+
+
+class Failure(Exception):
+    """The execution, or a state, fails."""
+
+    def __init__(self, name: str | None, cause: str = "") -> None:
+        super().__init__(name)
+        self.name = name
+        self.cause = cause
+
+
+@dataclass
+class Scope:
+    """The variables of a machine, a branch or an item, over those around it."""
+
+    variables: dict[str, Document] = field(default_factory=dict)
+    outer: Scope | None = None
+
+    def read(self, name: str) -> Document:
+        if name in self.variables:
+            return self.variables[name]
+        return self.outer.read(name) if self.outer else MISSING
+
+
+_STEP: Final = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")
+_FUNCTION: Final = re.compile(r"States\.(\w+)\((.*)\)", re.DOTALL)
+
+
+def value_at(path: str | None, document: Document, scope: Scope, context: Mapping[str, Any]) -> Document:
+    """Return what a reference path leads to. Raises Failure if that is nothing."""
+    if path is None:
+        return {}
+    value = found(path, document, scope, context)
+    if value is MISSING:
+        raise Failure(RUNTIME, path)
+    return value
+
+
+def found(path: str, document: Document, scope: Scope, context: Mapping[str, Any]) -> Document:
+    if path.startswith("$$"):
+        value, rest = context, path[2:]
+    elif path[1:2] in ("", ".", "["):
+        value, rest = document, path[1:]
+    else:
+        name = re.match(r"\w+", path[1:])
+        assert name is not None
+        value, rest = scope.read(name[0]), path[1 + len(name[0]) :]
+    for member, index in _STEP.findall(rest):
+        if isinstance(value, list) != bool(index) and value is not None:
+            raise Undefined
+        if index and isinstance(value, list) and int(index) < len(value):
+            value = value[int(index)]
+        elif member and isinstance(value, Mapping) and member in value:
+            value = value[member]
+        else:
+            return MISSING
+    return value
+
+
+def placed(path: str | None, document: Document, result: Document) -> Document:
+    """Return the document with the result at the ResultPath."""
+    if path is None:
+        return document
+    names = [member for member, _ in _STEP.findall(path)]
+    return _with(document, names, result)
+
+
+def _with(document: Document, names: list[str], value: Document) -> Document:
+    if not names:
+        return value
+    if not isinstance(document, Mapping):
+        raise Failure(RUNTIME, "ResultPath")
+    return {**document, names[0]: _with(document.get(names[0], {}), names[1:], value)}
+
+
+def filled(form: Any, document: Document, scope: Scope, context: Mapping[str, Any]) -> Document:
+    match form:
+        case dict():
+            return {
+                key.removesuffix(".$"): _value(one, document, scope, context)
+                if key.endswith(".$")
+                else filled(one, document, scope, context)
+                for key, one in form.items()
+            }
+        case list():
+            return [filled(one, document, scope, context) for one in form]
+        case _:
+            return form
+
+
+def _value(text: str, document: Document, scope: Scope, context: Mapping[str, Any]) -> Document:
+    """Return the value of a path, or of an intrinsic function of paths and constants."""
+    called = _FUNCTION.fullmatch(text)
+    if called is None:
+        return value_at(text, document, scope, context)
+    values = [_argument(one.strip(), document, scope, context) for one in called[2].split(",")]
+    match called[1], values:
+        case "Array", _:
+            return values
+        case "MathAdd", [int(a), int(b)]:
+            return a + b
+        case "ArrayLength", [list(one)]:
+            return len(one)
+        case "JsonMerge", [dict(a), dict(b), False]:
+            return {**a, **b}
+        case "Format", [str(form), one]:
+            return form.replace("{}", one if isinstance(one, str) else str(one))
+        case _:
+            raise Failure(RUNTIME, text)
+
+
+def _argument(text: str, document: Document, scope: Scope, context: Mapping[str, Any]) -> Document:
+    if text.startswith("$"):
+        return value_at(text, document, scope, context)
+    if text.startswith("'"):
+        return text[1:-1]
+    return {"true": True, "false": False}[text] if text in ("true", "false") else int(text)
+
+
+def assign(state: Mapping[str, Any], document: Document, scope: Scope, context: Mapping[str, Any]) -> None:
+    if "Assign" in state:
+        scope.variables.update(filled(state["Assign"], document, scope, context))
