@@ -45,7 +45,7 @@ def capitalised(name: str) -> str:
 
 
 def _json_member(operation: Operation, name: str, value: Json) -> Json:
-    is_json = (operation.service, operation.name, name) in _JSON_MEMBERS
+    is_json = (operation.service, operation.name, capitalised(name)) in _JSON_MEMBERS
     if not is_json or not isinstance(value, str) or (operation.is_of_sdk and operation.service != "lambda"):
         return value
     try:

@@ -3,7 +3,7 @@
 - A wildcard at a place accepts everything (`*`), or text that its regular expression matches.
 - 1 equals 1.0; true and false equal only themselves.
 - JSON within text is compared as the value that it holds: AWS's recordings hold both.
-- Error names are Echoer's; `CORRESPONDING` says which names of AWS each of them stands for.
+- Error names are Echoer's, also those that a Catch saves as `Error`; `CORRESPONDING` says which of AWS's each stands for.
 """
 
 from __future__ import annotations
@@ -75,8 +75,17 @@ def _difference_of_objects(
 ) -> str:
     if actual.keys() != expected.keys():
         return _unlike(sorted(actual), sorted(expected), f"{place} (members)")
-    found = (difference(value, expected[key], wildcards, f"{place}/{_escaped(key)}") for key, value in actual.items())
+    found = (
+        difference(value, expected[key], wildcards, f"{place}/{_escaped(key)}")
+        for key, value in actual.items()
+        if key != "Error" or not _is_same_name(value, expected[key])
+    )
     return next(filter(None, found), "")
+
+
+def _is_same_name(actual: Any, recorded: Any) -> bool:
+    """Return whether a member `Error` holds the name of the recorded error: names that are saved are Echoer's."""
+    return isinstance(actual, str) and isinstance(recorded, str) and same_error(actual, recorded)
 
 
 def _is_same_scalar(actual: Any, expected: Any) -> bool:
