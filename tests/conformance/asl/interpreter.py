@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from tests.conformance.asl.paths import RUNTIME, Document, Failure, Scope, assign, filled, placed, value_at
+from tests.conformance.asl.paths import RUNTIME, Document, Failure, Scope, Undefined, assign, filled, placed, value_at
 from tests.conformance.asl.rules import holds, matches
 
 Function: TypeAlias = Callable[[Document], Document]
@@ -27,6 +27,8 @@ class Interpreter:
         self._input = given
         self.calls: Counter[str] = Counter()
         """How often each Task called its function."""
+        self.is_exact = True
+        """Whether the calls can be counted: no branch or item failed while others ran."""
 
     def run(self) -> Document:
         """Return the output. Raises Failure, Undefined."""
@@ -72,7 +74,7 @@ class Interpreter:
     def _once(
         self, name: str, state: Mapping[str, Any], document: Document, scope: Scope, context: dict[str, Any]
     ) -> tuple[Document, str | None]:
-        effective = value_at(state.get("InputPath", "$"), document, scope, context)
+        effective = _kept(state.get("InputPath", "$"), document, scope, context)
         if state["Type"] == "Choice":
             for rule in state["Choices"]:
                 if holds(rule, effective, scope, context):
@@ -88,7 +90,7 @@ class Interpreter:
         after = result
         if state["Type"] in ("Pass", "Task", "Map", "Parallel"):
             after = placed(state.get("ResultPath", "$"), document, result)
-        out = value_at(state.get("OutputPath", "$"), after, scope, context)
+        out = _kept(state.get("OutputPath", "$"), after, scope, context)
         assign(state, result, scope, context)
         return out, state.get("Next")
 
@@ -110,7 +112,7 @@ class Interpreter:
                 self.calls[name] += 1
                 return self._function(given)
             case "Parallel":
-                return [self._states(one, given, Scope(outer=scope), context) for one in state["Branches"]]
+                return self._together([(one, given, context) for one in state["Branches"]], scope)
             case "Map":
                 return self._map(state, effective, scope, context)
             case other:
@@ -122,12 +124,35 @@ class Interpreter:
         items = value_at(state.get("ItemsPath", "$"), effective, scope, context)
         if not isinstance(items, list):
             raise Failure(RUNTIME)
-        outputs = []
+        runs = []
         for index, item in enumerate(items):
             here = {**context, "Map": {"Item": {"Index": index, "Value": item}}}
             given = filled(state["ItemSelector"], effective, scope, here) if "ItemSelector" in state else item
-            outputs.append(self._states(state["ItemProcessor"], given, Scope(outer=scope), here))
-        return outputs
+            runs.append((state["ItemProcessor"], given, here))
+        return self._together(runs, scope)
+
+    def _together(self, runs: list[tuple[Mapping[str, Any], Document, dict[str, Any]]], scope: Scope) -> list[Document]:
+        """Return the outputs of branches or items. Raises the Failure of one; Undefined if they fail differently."""
+        outputs, failures = [], []
+        for machine, given, context in runs:
+            try:
+                outputs.append(self._states(machine, given, Scope(outer=scope), context))
+            except Failure as failure:
+                failures.append(failure)
+        if not failures:
+            return outputs
+        self.is_exact = False
+        if len({failure.name for failure in failures}) > 1:
+            raise Undefined
+        raise failures[0]
+
+
+def _kept(path: str | None, document: Document, scope: Scope, context: dict[str, Any]) -> Document:
+    """Return the part of a document that goes on. Raises Undefined if there is none: perhaps nothing reads it."""
+    try:
+        return value_at(path, document, scope, context)
+    except Failure:
+        raise Undefined from None
 
 
 def _wait(state: Mapping[str, Any], document: Document, scope: Scope, context: Mapping[str, Any]) -> None:

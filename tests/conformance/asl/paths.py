@@ -13,9 +13,10 @@ RUNTIME: Final = "States.Runtime"
 
 
 class Undefined(Exception):
-    """Echoer differs here, and says so (docs/step-functions-conformance.md): nothing can be compared.
+    """Echoer may differ here, and says so (docs/step-functions-conformance.md): nothing can be compared.
 
-    A path takes an index of what is no list, or a member of a list; a Catch or Retry of States.ALL meets States.Runtime.
+    A path takes an index of what is no list, or a member of a list. An InputPath, OutputPath or ResultPath leads nowhere.
+    A Catch or Retry of States.ALL meets States.Runtime. Branches fail with different errors, of which one is the first.
     """
 
 
@@ -88,7 +89,7 @@ def _with(document: Document, names: list[str], value: Document) -> Document:
     if not names:
         return value
     if not isinstance(document, Mapping):
-        raise Failure(RUNTIME, "ResultPath")
+        raise Undefined
     return {**document, names[0]: _with(document.get(names[0], {}), names[1:], value)}
 
 
