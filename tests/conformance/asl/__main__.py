@@ -6,7 +6,7 @@
     python -m tests.conformance.asl --case test_wait --verbose
     python -m tests.conformance.asl --markdown               # write docs/step-functions-conformance.md
     python -m tests.conformance.asl --machines FILE.jsonl    # convert real machines and check their flows
-    python -m tests.conformance.asl --drawn 1000 --seed 7    # machines drawn at random, against an interpreter
+    python -m tests.conformance.asl --drawn 1000 --seed 7    # machines drawn at random, against a direct interpreter
 
 Exits with 1 if fewer than `--at-least` percent of the cases pass, if a machine is not converted into a flow that a
 server accepts, or if a drawn machine ends differently.

@@ -3,7 +3,7 @@
 - A wildcard at a place accepts everything (`*`), or text that its regular expression matches.
 - 1 equals 1.0; true and false equal only themselves.
 - JSON within text is compared as the value that it holds: AWS's recordings hold both.
-- Error names are Echoer's, also those that a Catch saves as `Error`. `CORRESPONDING` says which of AWS's they stand for.
+- Error names are Echoer's, also those that a Catch saves as `Error`. `CORRESPONDING` says what they are on AWS.
 """
 
 from __future__ import annotations

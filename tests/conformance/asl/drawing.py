@@ -14,7 +14,21 @@ FUNCTION: Final = "arn:aws:lambda:us-east-1:123456789012:function:work"
 
 _PATHS: Final = ("$.a", "$.b", "$.l", "$.o", "$.o.x", "$.o.y", "$.t", "$.n", "$.l[0]", "$.l[1]", "$")
 _NUMBERS: Final = ("$.a", "$.o.x", "$.l[0]")
-_VALUES: Final = (1, 0, -3, 2.5, "word", "", True, False, None, [], [1, [2]], {}, {"k": "v", "m": {"z": 1}})
+_VALUES: Final[tuple[Any, ...]] = (
+    1,
+    0,
+    -3,
+    2.5,
+    "word",
+    "",
+    True,
+    False,
+    None,
+    [],
+    [1, [2]],
+    {},
+    {"k": "v", "m": {"z": 1}},
+)
 _ERRORS: Final = ("Broken", "Late", "Odd")
 _VARIABLES: Final = ("u", "v", "w")
 
@@ -158,7 +172,7 @@ class Drawing:
 
     def _target(self, later: list[str], fails: dict[str, State]) -> str:
         if later and self._chance(0.75):
-            return self._pick(later)
+            return str(self._pick(later))
         name = self._name()
         error = {"Error": self._pick(_ERRORS), "Cause": "why"} if self._chance(0.8) else {}
         fails[name] = {"Type": "Fail", **error} if self._chance(0.6) else {"Type": "Pass", "End": True}
@@ -188,7 +202,8 @@ class Drawing:
 
     def _assigned(self) -> State:
         name = self._pick(self._variables[-1])
-        return self._pick([{f"{name}.$": self._pick(["$", self._variable()])}, {name: self._pick(_VALUES)}])
+        drawn: State = self._pick([{f"{name}.$": self._pick(["$", self._variable()])}, {name: self._pick(_VALUES)}])
+        return drawn
 
     def _path(self) -> str:
         if any(self._variables) and self._chance(0.2):

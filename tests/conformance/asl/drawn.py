@@ -9,9 +9,9 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -26,6 +26,9 @@ from tests.conformance.asl.compare import CORRESPONDING, difference, same_error
 from tests.conformance.asl.drawing import BASE, Drawing
 from tests.conformance.asl.interpreter import Interpreter
 from tests.conformance.asl.paths import Document, Failure, Undefined
+
+Machine: TypeAlias = dict[str, Any]
+Change: TypeAlias = Callable[[Machine], Machine]
 
 MAX_EVENTS: Final = 5_000
 MAX_SHRINKS: Final = 300
@@ -49,7 +52,7 @@ def work(payload: Document) -> Document:
     return {**BASE, "b": "worked", "echo": payload}
 
 
-def interpreted(machine: dict[str, Any], given: Document) -> End:
+def interpreted(machine: Machine, given: Document) -> End:
     """Execute a machine by the direct interpreter. Raises Undefined."""
     interpreter = Interpreter(machine, work, given)
     output, failed, error = None, False, None
@@ -74,7 +77,7 @@ class _Functions:
             return Raised(failure.name or "", failure.cause)
 
 
-def converted(machine: dict[str, Any], given: Document) -> tuple[End | str, str]:
+def converted(machine: Machine, given: Document) -> tuple[End | str, str]:
     """Convert a machine and run its flow. Return how it ended, or why it did not run, and the text."""
     conversion = convert(machine, "machine", {})
     errors = [f"{one.pointer}: {one.message}" for one in conversion.problems if one.level is Level.ERROR]
@@ -96,13 +99,16 @@ def converted(machine: dict[str, Any], given: Document) -> tuple[End | str, str]
     return f"it has not ended: {run.status.value}", conversion.text
 
 
-def compared(machine: dict[str, Any], given: Document) -> tuple[str, str]:
-    """Return how the two executions of a machine differ, and the text; empty if they do not, or cannot be compared."""
+def compared(machine: Machine, given: Document, change: Change = lambda machine: machine) -> tuple[str, str]:
+    """Return how the two executions of a machine differ, and the text; empty if they do not, or cannot be compared.
+
+    `change` makes the machine that is converted.
+    """
     try:
         expected = interpreted(machine, given)
     except Undefined:
         return "", ""
-    actual, text = converted(machine, given)
+    actual, text = converted(change(machine), given)
     if isinstance(actual, str):
         return actual, text
     if actual.failed != expected.failed:
@@ -112,7 +118,15 @@ def compared(machine: dict[str, Any], given: Document) -> tuple[str, str]:
         return f"error {actual.error} is not {expected.error}", text
     if expected.calls not in (None, actual.calls):
         return f"{actual.calls} calls are not {expected.calls}", text
-    return difference(_with_names(actual.output), expected.output, {}), text
+    return difference(_with_names(actual.output), expected.output, _forgotten(expected.output, "")), text
+
+
+def _forgotten(output: Document, place: str) -> dict[str, str]:
+    """Return wildcards for saved errors without a name: those of a bare Fail, which keeps the error that was caught."""
+    children = output.items() if isinstance(output, dict) else enumerate(output) if isinstance(output, list) else ()
+    found = {at: "*" for key, one in children for at in _forgotten(one, f"{place}/{key}")}
+    is_forgotten = isinstance(output, dict) and output.keys() == {"Error", "Cause"} and output["Error"] is None
+    return {f"{place}/Error": "*", f"{place}/Cause": "*"} if is_forgotten else found
 
 
 def _with_names(output: Document) -> Document:
@@ -143,16 +157,16 @@ def differences(seed: int, count: int) -> list[str]:
 # ── smaller machines ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def smallest(machine: dict[str, Any], given: Document) -> dict[str, Any]:
+def smallest(machine: Machine, given: Document, change: Change = lambda machine: machine) -> Machine:
     """Return a machine that differs too, of which nothing can be removed."""
-    tries, kind = 0, _kind(compared(machine, given)[0])
+    tries, kind = 0, _kind(compared(machine, given, change)[0])
     while True:
         for smaller in _smaller(machine):
             tries += 1
             if tries > MAX_SHRINKS:
                 return machine
             try:
-                reason = compared(smaller, given)[0]
+                reason = compared(smaller, given, change)[0]
             except (KeyError, NotImplementedError):
                 continue
             if reason and _kind(reason) == kind:
@@ -167,9 +181,9 @@ def _kind(reason: str) -> str:
     return next((kind for kind in ("not converted", "refused", "it has not ended") if reason.startswith(kind)), "")
 
 
-def _smaller(machine: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _smaller(machine: Machine) -> Iterator[Machine]:
     """Yield machines of which one state is left out, or one field of a state."""
-    for place in _machines_in(machine):
+    for place in machines_in(machine):
         for name, state in place["States"].items():
             if state.get("Next") and state["Type"] != "Choice":
                 yield _changed(machine, place, lambda one, name=name: _left_out(one, name))
@@ -182,25 +196,25 @@ def _smaller(machine: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 yield _changed(machine, place, lambda one, name=name: _ended(one, name))
 
 
-def _machines_in(machine: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def machines_in(machine: Machine) -> Iterator[Machine]:
     yield machine
     for state in machine["States"].values():
         for inner in (*state.get("Branches", ()), *filter(None, [state.get("ItemProcessor")])):
-            yield from _machines_in(inner)
+            yield from machines_in(inner)
 
 
-def _changed(machine: dict[str, Any], place: dict[str, Any], change: Any) -> dict[str, Any]:
+def _changed(machine: Machine, place: Machine, change: Any) -> Machine:
     """Return a copy in which the machine at `place` is changed, without the states that nothing leads to."""
-    number = next(n for n, one in enumerate(_machines_in(machine)) if one is place)
+    number = next(n for n, one in enumerate(machines_in(machine)) if one is place)
     made = copy.deepcopy(machine)
-    inner = next(one for n, one in enumerate(_machines_in(made)) if n == number)
+    inner = next(one for n, one in enumerate(machines_in(made)) if n == number)
     change(inner)
     reached = _reached(inner)
     inner["States"] = {name: state for name, state in inner["States"].items() if name in reached}
     return made
 
 
-def _left_out(machine: dict[str, Any], name: str) -> None:
+def _left_out(machine: Machine, name: str) -> None:
     following = machine["States"].pop(name)["Next"]
     if machine["StartAt"] == name:
         machine["StartAt"] = following
@@ -211,13 +225,13 @@ def _left_out(machine: dict[str, Any], name: str) -> None:
                     target[key] = following
 
 
-def _ended(machine: dict[str, Any], name: str) -> None:
+def _ended(machine: Machine, name: str) -> None:
     state = machine["States"][name]
     del state["Next"]
     state["End"] = True
 
 
-def _reached(machine: dict[str, Any]) -> set[str]:
+def _reached(machine: Machine) -> set[str]:
     found, left = set[str](), [machine["StartAt"]]
     while left:
         name = left.pop()

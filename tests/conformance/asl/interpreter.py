@@ -9,13 +9,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from tests.conformance.asl.paths import RUNTIME, Document, Failure, Scope, Undefined, assign, filled, placed, value_at
 from tests.conformance.asl.rules import holds, matches
 
 Function: TypeAlias = Callable[[Document], Document]
 """What a function returns for its payload. Raises Failure."""
+
+
+_FIELDS: Final = frozenset(
+    {
+        "Type",
+        "Comment",
+        "Next",
+        "End",
+        "InputPath",
+        "OutputPath",
+        "ResultPath",
+        "ResultSelector",
+        "Parameters",
+        "Result",
+    }
+    | {"Assign", "Choices", "Default", "Seconds", "SecondsPath", "Branches", "ItemsPath", "ItemSelector", "Retry"}
+    | {"ItemProcessor", "MaxConcurrency", "Resource", "Error", "Cause", "Catch"}
+)
 
 
 class Interpreter:
@@ -38,6 +56,8 @@ class Interpreter:
         name, document = machine["StartAt"], given
         while True:
             state, here = machine["States"][name], {**context, "State": {"Name": name}}
+            if not state.keys() <= _FIELDS:
+                raise NotImplementedError(sorted(state.keys() - _FIELDS))
             if state["Type"] == "Fail":
                 raise Failure(state.get("Error"), state.get("Cause", ""))
             document, target = self._entered(name, state, document, scope, here)
@@ -121,6 +141,8 @@ class Interpreter:
     def _map(
         self, state: Mapping[str, Any], effective: Document, scope: Scope, context: dict[str, Any]
     ) -> list[Document]:
+        if "Parameters" in state:
+            raise NotImplementedError("Parameters of a Map")
         items = value_at(state.get("ItemsPath", "$"), effective, scope, context)
         if not isinstance(items, list):
             raise Failure(RUNTIME)

@@ -15,7 +15,7 @@ RUNTIME: Final = "States.Runtime"
 class Undefined(Exception):
     """Echoer may differ here, and says so (docs/step-functions-conformance.md): nothing can be compared.
 
-    A path takes an index of what is no list, or a member of a list. An InputPath, OutputPath or ResultPath leads nowhere.
+    A path takes an index of what is no list, or a member of a list. InputPath, OutputPath or ResultPath lead nowhere.
     A Catch or Retry of States.ALL meets States.Runtime. Branches fail with different errors, of which one is the first.
     """
 
@@ -43,6 +43,7 @@ class Scope:
 
 
 _STEP: Final = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")
+_PATH: Final = re.compile(rf"\$(\$|\w+)?(?:{_STEP.pattern})*")
 _FUNCTION: Final = re.compile(r"States\.(\w+)\((.*)\)", re.DOTALL)
 
 
@@ -51,20 +52,25 @@ def value_at(path: str | None, document: Document, scope: Scope, context: Mappin
     if path is None:
         return {}
     value = found(path, document, scope, context)
+    if path == "$$" or (path.startswith("$$") and value is MISSING):
+        raise NotImplementedError(path)
     if value is MISSING:
         raise Failure(RUNTIME, path)
     return value
 
 
 def found(path: str, document: Document, scope: Scope, context: Mapping[str, Any]) -> Document:
+    """Return what a reference path leads to, or MISSING."""
+    if not _PATH.fullmatch(path):
+        raise NotImplementedError(path)
     if path.startswith("$$"):
         value, rest = context, path[2:]
     elif path[1:2] in ("", ".", "["):
         value, rest = document, path[1:]
     else:
         name = re.match(r"\w+", path[1:])
-        assert name is not None
-        value, rest = scope.read(name[0]), path[1 + len(name[0]) :]
+        word = name[0] if name else ""
+        value, rest = scope.read(word), path[1 + len(word) :]
     for member, index in _STEP.findall(rest):
         if isinstance(value, list) != bool(index) and value is not None:
             raise Undefined
@@ -81,6 +87,8 @@ def placed(path: str | None, document: Document, result: Document) -> Document:
     """Return the document with the result at the ResultPath."""
     if path is None:
         return document
+    if "[" in path:
+        raise NotImplementedError(path)
     names = [member for member, _ in _STEP.findall(path)]
     return _with(document, names, result)
 
@@ -94,6 +102,7 @@ def _with(document: Document, names: list[str], value: Document) -> Document:
 
 
 def filled(form: Any, document: Document, scope: Scope, context: Mapping[str, Any]) -> Document:
+    """Return a payload template with its values. Raises Failure."""
     match form:
         case dict():
             return {
@@ -114,17 +123,23 @@ def _value(text: str, document: Document, scope: Scope, context: Mapping[str, An
     if called is None:
         return value_at(text, document, scope, context)
     values = [_argument(one.strip(), document, scope, context) for one in called[2].split(",")]
+    if called[1] not in ("Array", "MathAdd", "ArrayLength", "JsonMerge", "Format"):
+        raise NotImplementedError(text)
     match called[1], values:
         case "Array", _:
             return values
         case "MathAdd", [int(a), int(b)]:
             return a + b
+        case "MathAdd", _:
+            raise NotImplementedError(text)
         case "ArrayLength", [list(one)]:
             return len(one)
         case "JsonMerge", [dict(a), dict(b), False]:
             return {**a, **b}
-        case "Format", [str(form), one]:
-            return form.replace("{}", one if isinstance(one, str) else str(one))
+        case "Format", [str(form), str(one)] if form.count("{}") == 1 and "\\" not in form:
+            return form.replace("{}", one)
+        case "Format", _:
+            raise NotImplementedError(text)
         case _:
             raise Failure(RUNTIME, text)
 
@@ -134,9 +149,14 @@ def _argument(text: str, document: Document, scope: Scope, context: Mapping[str,
         return value_at(text, document, scope, context)
     if text.startswith("'"):
         return text[1:-1]
-    return {"true": True, "false": False}[text] if text in ("true", "false") else int(text)
+    if text in ("true", "false"):
+        return text == "true"
+    if not text.removeprefix("-").isdecimal():
+        raise NotImplementedError(text)
+    return int(text)
 
 
 def assign(state: Mapping[str, Any], document: Document, scope: Scope, context: Mapping[str, Any]) -> None:
+    """Set the variables of an Assign, from their values before it. Raises Failure."""
     if "Assign" in state:
         scope.variables.update(filled(state["Assign"], document, scope, context))

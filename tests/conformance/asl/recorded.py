@@ -186,7 +186,7 @@ def _text(cause: Any) -> str:
 
 def _response(output: dict[str, Any]) -> Response:
     """Return the response of which `http:invoke` made this output."""
-    body = output.get("ResponseBody")
+    body: Any = output.get("ResponseBody")
     headers = {name.lower(): ", ".join(values) for name, values in output.get("Headers", {}).items()}
     headers.setdefault("content-type", "application/json")
     is_text = isinstance(body, str) and "json" not in headers["content-type"]

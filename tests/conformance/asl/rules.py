@@ -41,8 +41,10 @@ def _compared(operator: str, value: Document, wanted: Any) -> bool:
             return isinstance(value, str) and isinstance(wanted, str) and value == wanted
         case "BooleanEquals":
             return isinstance(value, bool) and value is wanted
-        case _:
+        case "NumericEquals" | "NumericLessThan" | "NumericGreaterThanEquals":
             return _is_number(value) and _is_number(wanted) and _numbers(operator, value, wanted)
+        case _:
+            raise NotImplementedError(operator)
 
 
 def _is_number(value: Document) -> bool:
@@ -55,10 +57,8 @@ def _numbers(operator: str, value: float, wanted: float) -> bool:
             return value == wanted
         case "NumericLessThan":
             return value < wanted
-        case "NumericGreaterThanEquals":
-            return value >= wanted
         case _:
-            raise NotImplementedError(operator)
+            return value >= wanted
 
 
 def matches(rule: Mapping[str, Any], failure: Failure) -> bool:
