@@ -60,8 +60,8 @@ def test_names_that_become_the_same_word_stay_apart() -> None:
 
 VALUES: list[Any] = [
     None, True, 0, -1, 1.5, 1e300, 10**30, -(10**19), 1e-7, "", 'a"b', "a`b", "a\"`b", "\x00\x1b[31m", "\u2028",
-    "\ud800", "${ $input }", "#", "\\", "\\\\", "line\r\nbreak", {"${}": 1}, {"${secret}": "x"}, {"": 1}, {'"`': 2}, [[[]]], [{}],
-    {"a": [1, {"b": "\""}]},
+    "\ud800", "${ $input }", "#", "\\", "\\\\", "line\r\nbreak", {"${}": 1}, {"${secret}": "x"}, {"": 1}, {'"`': 2},
+    [[[]]], [{}], {"a": [1, {"b": "\""}]},
 ]  # fmt: skip
 
 
