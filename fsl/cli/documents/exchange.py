@@ -1,17 +1,14 @@
-"""`fsl export`, `fsl import`, `fsl schema`: definitions as JSON."""
+"""`fsl export`, `fsl schema`: definitions as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import BinaryIO
 
 import click
 
-from chalicelib import language
-from chalicelib.model.errors import EchoerError
 from fsl.cli.common import put, write_document
 from fsl.cli.documents.files import read_definitions
-from fsl.definition_json import exported, imported, schema_text
+from fsl.definition_json import exported, schema_text
 
 
 @click.command("export", no_args_is_help=True)
@@ -30,24 +27,6 @@ def export(*, files: Sequence[str], name: str | None) -> None:
     if not found:
         raise click.ClickException(f"the files define no {name!r}")
     put(found[0] if name and len(found) == 1 else found)
-
-
-@click.command("import", no_args_is_help=True)
-@click.argument("file", type=click.File("rb"))
-def import_(*, file: BinaryIO) -> None:
-    """Print definitions in JSON as FSL.
-
-    The input has the form that `fsl export` prints; `-` is standard input.
-
-    \b
-    fsl import all.json > all.fsl
-    """
-    try:
-        write_document("/\n".join(language.to_fsl(value) for value in imported(file.read())))
-    except language.Unreadable as exc:
-        raise click.ClickException(f"FSL cannot express this definition: {exc.diagnostics[0].message}") from exc
-    except EchoerError as exc:
-        raise click.ClickException(str(exc)) from exc
 
 
 @click.command()
