@@ -8,5 +8,6 @@ check       whether a machine is valid, all problems at their places
 language    which query language a state uses
 paths       JSONPath as Step Functions takes it, read into the tree of `path_tree`; `filters` reads its conditions
 intrinsics  `States.Format(...)` and the like, read into a tree
+export      a flow as a machine
 problems    what is wrong, or worth knowing, at a place of the machine
 """

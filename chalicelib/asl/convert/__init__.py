@@ -1,6 +1,6 @@
 """A machine of Step Functions as FSL text that a person likes to read.
 
-    machine -> scopes, each state a step with its exits -> documents placed -> variables -> text as `fsl fmt` lays it out
+    machine -> scopes, each state a step with its exits -> documents placed -> variables -> text
 
 documents       what is known of a document without running the machine
 expressions     JSONata as trees; path_values, intrinsic_values, choices, jsonata_values and values make them
@@ -23,12 +23,15 @@ from chalicelib.asl.convert.machine import Machine
 from chalicelib.asl.convert.names import Names, snake_word
 from chalicelib.asl.convert.scopes import Way
 from chalicelib.asl.convert.steps import Block, Plain
-from chalicelib.asl.convert.text import written_action, written_flow
+from chalicelib.asl.convert.text import block_size, written_action, written_flow
+from chalicelib.asl.convert.tidy import tidy
 from chalicelib.asl.problems import Level, Problem
 from chalicelib.language import Unreadable, format_text
 
 _MAX_DEPTH: Final = 200
 _MAX_TRIES: Final = 4
+_MAX_COMPARED: Final = 500
+"""Machines with more states are only written as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +61,51 @@ def convert(machine: dict[str, Any], name: str, values: Mapping[str, str] | None
 
 
 def _shortest(machine: Any, flow: str) -> Conversion:
-    whole: frozenset[str] = frozenset()
+    """Return the shortest text: all documents in parts, all as a whole, or of each scope what is shorter there."""
+    whole = _made(machine, {})
+    found = [_written(*whole, flow)]
+    if len(whole[0].words) <= _MAX_COMPARED:
+        everywhere = dict.fromkeys((scope.pointer for scope in whole[0].scopes), Way.PARTS)
+        parts = _made(machine, everywhere)
+        found.append(_written(*parts, flow))
+        shorter = _shorter(whole, parts)
+        if 0 < len(shorter) < len(everywhere):
+            found.append(_written(*_made(machine, dict.fromkeys(shorter, Way.PARTS)), flow))
+    return min(found, key=lambda one: (one.text.count("\n"), len(one.text)))
+
+
+def _shorter(whole: tuple[Machine, Block], parts: tuple[Machine, Block]) -> list[str]:
+    """Return the scopes whose own steps are shorter in parts."""
+    sizes = [
+        {made.scopes[inner.scope].pointer: block_size(inner) for inner in walk.blocks_within(block)}
+        for made, block in (whole, parts)
+    ]
+    return [place for place, size in sizes[1].items() if size <= sizes[0].get(place, size)]
+
+
+def _made(machine: Any, ways: Mapping[str, Way]) -> tuple[Machine, Block]:
+    """Return the steps of the machine, with variables that have names."""
+    asked: frozenset[str] = frozenset()
     for _ in range(_MAX_TRIES):
-        made = Machine(machine, {}, whole)
+        made = Machine(machine, ways, asked)
         block = made.block("", made.top())
-        asked = frozenset(
-            state for step in walk.steps_within(block) for document in walk.documents_of(step)
+        more = frozenset(
+            state
+            for step in walk.steps_within(block)
+            for document in walk.documents_of(step)
             for state in asked_whole(document)
-        )  # fmt: skip
-        if not asked:
+        )
+        if not more:
             break
-        whole |= asked
-    return _written(made, block, flow)
+        asked |= more
+    variables.capture_items(block)
+    tidy(block)
+    variables.declare(block)
+    variables.name_all(block)
+    return made, block
 
 
 def _written(made: Machine, block: Block, flow: str) -> Conversion:
-    variables.capture_items(block)
-    variables.declare(block)
-    variables.name_all(block)
     names = Names()
     used = {step.action: None for step in walk.steps_within(block) if step.action is not None}
     for step in walk.steps_within(block):

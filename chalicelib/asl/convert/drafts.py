@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +42,7 @@ class Draft:
     blocks: Callable[[], list[Block]] | None = None
 
 
-def next_of(state: dict[str, Any]) -> str | None:
+def next_of(state: Mapping[str, Any]) -> str | None:
     """Return where a state leads; None to the end of its scope."""
     following = state.get("Next")
     return following if isinstance(following, str) else None

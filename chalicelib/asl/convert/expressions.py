@@ -300,7 +300,7 @@ def leaves(expr: Expr) -> Iterator[Expr]:
             yield one
 
 
-def replaced(expr: Expr, change: Callable[[Expr], Expr | None]) -> Expr:  # noqa: C901 - one case for each kind
+def replaced(expr: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
     """Return the expression with each part for which `change` returns another one replaced by that."""
     found = change(expr)
     if found is not None:

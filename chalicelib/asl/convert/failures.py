@@ -11,9 +11,8 @@ from chalicelib.asl.convert.durations import MAX_SECONDS, seconds
 from chalicelib.asl.convert.expressions import ERROR, Array, Expr, Func, Get, Literal, Op, joined
 from chalicelib.asl.convert.steps import Rule
 from chalicelib.language.limits import MAX_DELIVERIES, MAX_REPEATS, MAX_RETRY_PAUSE_MS
-from chalicelib.model.flow import DEFAULT_CAP_MS
+from chalicelib.model.flow import DEFAULT_CAP_MS, FAIL, TIMEOUT
 from chalicelib.model.flow import ERROR as ERROR_STATE
-from chalicelib.model.flow import FAIL, TIMEOUT
 from chalicelib.model.run_error import ErrorName
 
 ALL: Final = "States.ALL"
@@ -57,7 +56,9 @@ class Failures:
     timed: bool = False
     evaluates: bool = False
 
-    def matching(self, names: Sequence[str], excepted: Sequence[str] = ()) -> Iterator[tuple[tuple[str, ...], Expr | None]]:
+    def matching(
+        self, names: Sequence[str], excepted: Sequence[str] = ()
+    ) -> Iterator[tuple[tuple[str, ...], Expr | None]]:
         """Yield the states in which one of the errors comes, and the condition under which it is one of them."""
         but = _among(excepted, negated=True) if excepted else None
         if ALL in names or TASK_FAILED in names:

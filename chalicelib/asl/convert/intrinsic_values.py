@@ -39,8 +39,7 @@ def intrinsic_value(call: Call, roots: Roots) -> Document:
 def _argument_document(argument: Argument, roots: Roots) -> Document:
     match argument:
         case Path():
-            found = path_value(argument, roots)
-            return found
+            return path_value(argument, roots)
         case Call():
             return intrinsic_value(argument, roots)
         case _:
@@ -79,8 +78,6 @@ class _Values:
             raise Unsayable(f"`{call.name}` is no intrinsic function that FSL knows")
         return rule(self, call.args)
 
-
-
     # ── texts ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def format(self, args: tuple[Argument, ...]) -> Expr:
@@ -102,15 +99,11 @@ class _Values:
         return Func("$string", (parts[0],)) if len(parts) == 1 else joined("&", parts)
 
     def split(self, args: tuple[Argument, ...]) -> Expr:
-        text, divider = args
-        if not isinstance(divider, Quoted):
-            by: Expr = self.value(divider)
-        elif _NO_REGEX.search(divider.value) or not divider.value:
-            by = Literal(divider.value)
-        else:
-            by = Text((f"/[{_IN_CLASS.sub(_escaped, divider.value)}]/",), 100)
-        parts = At(Func("$split", (self.value(text), by)), Op("!=", (ITSELF, Literal(""))))
-        return Array((parts,))
+        text, divider = self.value(args[0]), args[1]
+        if not isinstance(divider, Quoted) or _NO_REGEX.search(divider.value) or not divider.value:
+            return _split_by_characters(text, self.value(divider))
+        by = Text((f"/[{_IN_CLASS.sub(_escaped, divider.value)}]/",), 100)
+        return _without_empty(Func("$split", (text, by)))
 
     def hash(self, args: tuple[Argument, ...]) -> Expr:
         value = self.value(args[0])
@@ -149,13 +142,25 @@ class _Values:
         return Func("$merge", (Array((self.value(args[0]), self.value(args[1]))),))
 
 
+def _split_by_characters(text: Expr, by: Expr) -> Expr:
+    """Return the parts of a text between any of the characters in `by`: all become the first one, which divides."""
+    first = Func("$substring", (by, Literal(0), Literal(1)))
+    unify = ("function($t, $c) { $join($split($t, $c), ", first, ") }")
+    unified = Text(("$reduce($split(", by, ', ""), ', *unify, ", ", text, ")"), 100)
+    return _without_empty(Func("$split", (unified, first)))
+
+
+def _without_empty(parts: Expr) -> Expr:
+    return Array((At(parts, Op("!=", (ITSELF, Literal("")))),))
+
+
 def _number(literal: Literal) -> float:
     return literal.value if isinstance(literal.value, (int, float)) else 0
 
 
 def _text(value: Expr) -> Expr:
     is_text = isinstance(value, Literal) and isinstance(value.value, str)
-    return value if is_text or isinstance(value, Op) and value.sign == "&" else Func("$string", (value,))
+    return value if is_text or (isinstance(value, Op) and value.sign == "&") else Func("$string", (value,))
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from chalicelib.asl.convert.documents import Document, as_expression, get
+from chalicelib.asl.convert.documents import MISSING, Document, as_expression, get
 from chalicelib.asl.convert.expressions import Text
 from chalicelib.asl.convert.unsayable import Unsayable
 from chalicelib.expressions import problem_in
@@ -79,12 +79,18 @@ class _Reader:
             raise Unsayable(f"`{text}` does not exist in FSL")
         if kind == "name" and text[1:] not in self._bound and not self._is_bound_here(found):
             document = self._find(text[1:])
+            if document is None and not self._is_known(text[1:], found.end()):
+                document = MISSING
             if document is not None:
                 self._after_operand = True
                 return self._document(document, found.end())
         self._add(text)
         self._after_operand = (kind in _ENDS_OPERAND and text not in _OPERATORS) or text in (")", "]", "}")
         return found.end()
+
+    def _is_known(self, name: str, at: int) -> bool:
+        """Return whether the name is JSONata's own, or that of a function: of one that is not there, AWS tells too."""
+        return name in ("", "$") or problem_in(f"${name}") is None or self._written[at:].lstrip().startswith("(")
 
     def _is_bound_here(self, found: re.Match[str]) -> bool:
         return self._written[found.end() :].lstrip().startswith(":=")
@@ -110,5 +116,3 @@ def _bound_in(written: str) -> frozenset[str]:
     for found in _PARAMETERS.finditer(written):
         bound |= {name.strip().lstrip("$") for name in (found[1] or found[2] or "").split(",")}
     return frozenset(bound)
-
-

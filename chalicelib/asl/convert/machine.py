@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chalicelib.asl.convert import nesting, states, tasks
-from chalicelib.asl.convert.documents import Document, Literal
+from chalicelib.asl.convert.documents import Document
 from chalicelib.asl.convert.drafts import Draft, Exit
-from chalicelib.asl.convert.expressions import INPUT
+from chalicelib.asl.convert.expressions import INPUT, Literal
 from chalicelib.asl.convert.names import Names, step_word
 from chalicelib.asl.convert.placing import Placer
 from chalicelib.asl.convert.reader import Reader

@@ -13,7 +13,7 @@ from chalicelib.model.visible_text import UNSAFE
 _WORDS: Final = re.compile(r"[A-Za-z0-9_]+")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HUMPS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_UNSAFE: Final = re.compile(f"[{UNSAFE}\"`]+")
+_UNSAFE: Final = re.compile(f'[{UNSAFE}"`]+')
 _PLACEHOLDER: Final = re.compile(r"\$\{([^{}]*)\}")
 _AVOIDED: Final = frozenset({"done", "stopped", "when", "else", "branch", *(word.lower() for word in END_WORDS)})
 

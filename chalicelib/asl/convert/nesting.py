@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from chalicelib.asl.convert.documents import (
@@ -12,17 +13,13 @@ from chalicelib.asl.convert.documents import (
     Obj,
     Shape,
     as_expression,
-    changed,
-    expressions_in,
-    is_place,
 )
 from chalicelib.asl.convert.drafts import Draft
-from chalicelib.asl.convert.expressions import RESULT, Expr, Func, Literal, Op, Var, Word, bare, need
+from chalicelib.asl.convert.expressions import RESULT, Expr, Func, Literal, Op, Word, bare, need
 from chalicelib.asl.convert.failures import Failures
 from chalicelib.asl.convert.names import Names, step_word
 from chalicelib.asl.convert.reader import Reader
-from chalicelib.asl.convert.scopes import Scope
-from chalicelib.asl.convert.steps import Block, Entry, Plain, Sent, Step
+from chalicelib.asl.convert.steps import Block, Plain, Sent, Step
 from chalicelib.asl.convert.unsayable import Unsayable
 from chalicelib.asl.problems import Level
 from chalicelib.model.flow import DEFAULT_STATE
@@ -69,38 +66,11 @@ def _given(reader: Reader) -> Document:
     return reader.input.field(reader.state, name) if name in reader.state else reader.input.document
 
 
-def _block(
-    reader: Reader, branch: Mapping[str, Any], keys: tuple[str | int, ...], word: str, given: Document
-) -> Block:
+def _block(reader: Reader, branch: Mapping[str, Any], keys: tuple[str | int, ...], word: str, given: Document) -> Block:
     language = "JSONata" if reader.is_jsonata else "JSONPath"
     scope = reader.machine.open_scope(reader, branch, keys, language, reader.scope.each)
-    scope.document = _settled(scope, given)
+    scope.document = given
     return reader.machine.block(word, scope)
-
-
-def _settled(scope: Scope, given: Document) -> Document:
-    """Return the document with which a scope begins; what must be computed is kept in a variable of the scope."""
-
-    def settle(document: Document, path: tuple[str, ...]) -> Document:
-        if all(is_place(bare(expr)) for expr in expressions_in(document)):
-            return changed(document, bare_place)
-        if isinstance(document, Obj):
-            base = None if document.base is None else settle(document.base, path)
-            return Obj(base, {name: settle(one, (*path, name)) for name, one in document.members.items()})
-        if isinstance(document, Lst):
-            return Lst(tuple(settle(one, (*path, str(number))) for number, one in enumerate(document.items)))
-        if isinstance(document, Literal):
-            return document
-        variable = scope.keeper(path, "input", own=True)
-        scope.begins.append(Entry(variable, document))
-        return Var(variable)
-
-    return settle(given, ())
-
-
-def bare_place(expr: Expr) -> Expr | None:
-    """Return the place that an expression needs: it is read where it is used, and fails there."""
-    return bare(expr) if isinstance(expr, Func) and expr.name == "$need" and is_place(bare(expr)) else None
 
 
 # ── Map ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -168,10 +138,15 @@ def _limits(reader: Reader, step: Step) -> None:
         elif wanted > 0:
             step.properties["max"] = Plain(str(wanted))
     elif most is not None:
-        step.properties["max"] = Sent(bare(as_expression(most)))
+        step.properties["max"] = Sent(_as_number(most))
     tolerated = _tolerated(reader)
     if tolerated is not None:
         step.properties["tolerate"] = tolerated
+
+
+def _as_number(document: Document) -> Expr:
+    """Return a number, also where a text says it."""
+    return Func("$number", (bare(as_expression(document)),))
 
 
 def _tolerated(reader: Reader) -> Plain | Sent | None:
@@ -186,7 +161,7 @@ def _tolerated(reader: Reader) -> Plain | Sent | None:
     if isinstance(count, Literal):
         return Plain(str(count.value))
     if count is not None:
-        return Sent(bare(as_expression(count)))
+        return Sent(_as_number(count))
     processor, _ = _processor(reader)
     config = processor.get("ProcessorConfig")
     is_distributed = isinstance(config, dict) and config.get("Mode") == "DISTRIBUTED"
@@ -218,8 +193,7 @@ def _items_block(reader: Reader, processor: Mapping[str, Any], key: str, *, batc
     language = "JSONata" if reader.is_jsonata else "JSONPath"
     scope = reader.machine.open_scope(reader, processor, (key,), language, None)
     item = Word("$item", scope.number)
-    within = reader.input.over(reader.input.document)
-    within = _inside(within, scope)
+    within = replace(reader.input, scope=scope)
     selector = next((name for name in ("ItemSelector", "Parameters") if name in reader.state), None)
     given: Document = item
     if batched:
@@ -228,14 +202,5 @@ def _items_block(reader: Reader, processor: Mapping[str, Any], key: str, *, batc
         given = Obj(None, {**shared, "Items": item})
     elif selector is not None:
         given = within.field(reader.state, selector)
-    scope.document = _settled(scope, given)
+    scope.document = given
     return reader.machine.block("", scope)
-
-
-def _inside(values: Any, scope: Scope) -> Any:
-    from dataclasses import replace
-
-    return replace(values, scope=scope)
-
-
-BlockMaker = Callable[[], list[Block]]

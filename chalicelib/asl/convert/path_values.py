@@ -39,15 +39,21 @@ def path_value(path: tree.Path, roots: Roots) -> Document:
     """Return what a path finds. One that may find several values is a list. Raises Unsayable."""
     found = roots(path)
     steps = list(path.steps)
-    while steps and isinstance(steps[0], tree.Field | tree.Index):
-        step = steps.pop(0)
-        found = get(found, step.name) if isinstance(step, tree.Field) else item(found, step.index)
-    return found if not steps else _computed(as_expression(found), steps, roots)
+    for number, step in enumerate(steps):
+        if isinstance(step, tree.Field):
+            found = get(found, step.name)
+        elif isinstance(step, tree.Index):
+            found = item(found, step.index)
+        else:
+            return _computed(as_expression(found), steps[number:], roots)
+    return found
 
 
 def _computed(expr: Expr, steps: list[tree.Step], roots: Roots) -> Expr:
     """Return what the steps find from the expression on."""
-    function = steps.pop() if isinstance(steps[-1], tree.Function) else None
+    last = steps[-1]
+    function = last if isinstance(last, tree.Function) else None
+    steps = steps if function is None else steps[:-1]
     is_list = False
     found = bare(expr)
     while steps:

@@ -1,15 +1,16 @@
 """Where the document of a scope is kept: what each state finds at its entry, and what each way out must save.
 
 In parts, the ways forward are followed: each hands on what is known of the document. Where two ways that meet hand on
-different documents, the state is a meeting (`phi`): there the document is in the variable `data`, saved on every way in.
+different documents, the state is a meeting: there the document is in the variable `data`, saved on every way in.
 As a whole, every state is a meeting.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.asl.convert import states
 from chalicelib.asl.convert.documents import (
@@ -17,14 +18,17 @@ from chalicelib.asl.convert.documents import (
     Lst,
     Obj,
     Shape,
+    changed,
     expressions_in,
+    is_place,
     is_stable,
     variables_in,
 )
 from chalicelib.asl.convert.drafts import Draft, Exit
-from chalicelib.asl.convert.expressions import RESULT, Expr, Get, Literal, Object, Var, Variable, leaves
+from chalicelib.asl.convert.expressions import RESULT, Expr, Get, Literal, Var, Variable, bare
 from chalicelib.asl.convert.scopes import Scope, Way, targets_of
 from chalicelib.asl.convert.steps import DONE, STOPPED, Entry, Route, Step
+from chalicelib.asl.convert.unsayable import Unsayable
 from chalicelib.language.limits import MAX_NAME_CHARACTERS
 from chalicelib.model.visible_text import is_safe
 
@@ -61,6 +65,7 @@ class Placer:
         self.found: set[str] = set()
         self.entries: dict[str, Document] = {}
         self.drafts: dict[str, Draft] = {}
+        self._beginnings: list[Entry] = []
 
     def steps(self) -> list[Step]:
         """Return the steps of the scope, the first one first."""
@@ -70,16 +75,11 @@ class Placer:
         else:
             self.is_whole = True
             self._pass()
-        if isinstance(self.entries.get(self.scope.start), Var) and self._starts_in_data():
-            self.scope.begins.append(Entry(self.scope.data, self.scope.document))
+        self.scope.begins += self._beginnings
         order = sorted(self.drafts, key=lambda name: name != self.scope.start)
         position = {name: number for number, name in enumerate(self.scope.states)}
         order.sort(key=lambda name: (name != self.scope.start, position[name]))
         return [self._finished(name) for name in order]
-
-    def _starts_in_data(self) -> bool:
-        start = self.entries[self.scope.start]
-        return isinstance(start, Var) and start.variable is self.scope.data
 
     # ── following the document ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -106,8 +106,30 @@ class Placer:
     def _at_start(self) -> Document:
         start = self.scope.start
         if self.is_whole or start in self.meetings:
+            self._beginnings = [Entry(self.scope.data, self.scope.document)]
             return Var(self.scope.data)
-        return self.scope.document
+        self._beginnings = []
+        return self._settled(self.scope.document, ())
+
+    def _settled(self, document: Document, path: tuple[str, ...]) -> Document:
+        """Return the document with which the scope begins; what must be computed is kept in a variable of the scope.
+
+        A place is read where it is used, and fails there where it is missing.
+        """
+        if all(is_place(bare(expr)) for expr in expressions_in(document)):
+            return changed(document, bare_place)
+        match document:
+            case Obj(base=base, members=members):
+                below = None if base is None else self._settled(base, path)
+                return Obj(below, {name: self._settled(one, (*path, name)) for name, one in members.items()})
+            case Lst(items=items):
+                return Lst(tuple(self._settled(one, (*path, str(number))) for number, one in enumerate(items)))
+            case Literal():
+                return document
+            case _:
+                variable = self.scope.keeper(path, "input", own=True)
+                self._beginnings.append(Entry(variable, document))
+                return Var(variable)
 
     def _is_meeting(self, name: str) -> bool:
         return self.is_whole or name in self.meetings
@@ -133,18 +155,20 @@ class Placer:
     def _ended(self, target: str, way_out: Exit) -> Handed | None:
         """Return the exit as one to an end, where the state that it leads to is no more than that."""
         state = self.scope.states[target]
-        if not isinstance(state, dict) or state.get("Comment") and False:
+        if not isinstance(state, dict) or target == self.scope.start:
             return None
         reader = self.machine.reader(self.scope, target, way_out.document)
         try:
-            if state.get("Type") == "Succeed" and not way_out.assigns and target != self.scope.start:
+            if state.get("Type") == "Succeed" and not way_out.assigns:
                 return Handed(None, states.succeeded_document(reader), [])
-            is_alone = states.has_fixed_words(state) and (self.ways_in[target] == 1 or not state.keys() & {"Error", "Cause"})
-            if state.get("Type") == "Fail" and is_alone and target != self.scope.start:
+            if state.get("Type") == "Fail" and states.has_fixed_words(state) and self._is_short(target, state):
                 return Handed(None, way_out.document, [], states.failed_with(reader))
-        except Exception:
-            raise
+        except Unsayable:
+            return None
         return None
+
+    def _is_short(self, name: str, state: Mapping[str, Any]) -> bool:
+        return self.ways_in[name] == 1 or not state.keys() & {"Error", "Cause"}
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -154,16 +178,16 @@ class Placer:
         step.name = self.machine.word(self.scope, name)
         for way_out in draft.exits:
             handed = self._handed(name, way_out)
-            step.routes.append(self._route(step, way_out, handed, is_only=len(draft.exits) == 1))
+            step.routes.append(self._route(step, way_out, handed))
         if draft.blocks is not None:
             step.blocks = draft.blocks()
         return step
 
-    def _route(self, step: Step, way_out: Exit, handed: Handed, *, is_only: bool) -> Route:
+    def _route(self, step: Step, way_out: Exit, handed: Handed) -> Route:
         route = Route(way_out.states, "", way_out.when, way_out.otherwise)
         if handed.target is not None:
             route.target = self.machine.word(self.scope, handed.target)
-            if is_only and step.kind != "deci":
+            if step.kind in ("set", "wait"):
                 step.save = handed.entries
             else:
                 route.entries = handed.entries
@@ -173,11 +197,16 @@ class Placer:
             route.target, route.given = STOPPED, handed.given
             return route
         route.target = DONE
-        if is_only and step.kind != "deci":
+        if step.kind != "deci" and way_out.is_success:
             step.save = [entry for entry in handed.entries if may_fail(entry.value)]
         if not (step.has_result and way_out.is_success and handed.document == RESULT):
             route.given = {"output": handed.document}
         return route
+
+
+def bare_place(expr: Expr) -> Expr | None:
+    """Return the place that an expression needs; None where it is no `$need` of a place."""
+    return bare(expr) if bare(expr) is not expr and is_place(bare(expr)) else None
 
 
 def may_fail(document: Document) -> bool:
@@ -225,7 +254,7 @@ class _Keeping:
 
     def __init__(self, scope: Scope, state: str, document: Document) -> None:
         self._scope, self._state = scope, state
-        self._read = {one for one in _stable_variables(document)}
+        self._read = set(_stable_variables(document))
         self.entries: list[Entry] = []
         self.clashes = False
         self.document = self._kept(document, ())
@@ -257,6 +286,3 @@ def _stable_variables(document: Document) -> list[Variable]:
         parts = [document.base, *document.members.values()]
         return [variable for part in parts for variable in _stable_variables(part)]
     return []
-
-
-__all__ = ["Placer", "may_fail", "stored", "leaves", "Object"]

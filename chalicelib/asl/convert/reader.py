@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.asl.convert.documents import Document, Kind, Literal, Shape, as_expression
+from chalicelib.asl.convert.documents import Document, Kind, Shape, as_expression
 from chalicelib.asl.convert.drafts import Exit, next_of
 from chalicelib.asl.convert.durations import LONGEST, MAX_SECONDS, computed_seconds, seconds
-from chalicelib.asl.convert.expressions import ERROR, Variable, bare
+from chalicelib.asl.convert.expressions import ERROR, Literal, bare
 from chalicelib.asl.convert.failures import Failures, error_names, read_retry
 from chalicelib.asl.convert.jsonata_values import is_expression
 from chalicelib.asl.convert.scopes import Scope
@@ -45,7 +46,6 @@ class Reader:
     @cached_property
     def values(self) -> Values:
         """What reads values over the whole document."""
-        resource = self.state.get("Resource")
         return Values(
             self.scope,
             self.name,
@@ -53,7 +53,7 @@ class Reader:
             self.is_jsonata,
             {"input": self.document},
             is_task=self.state.get("Type") == "Task",
-            has_token=isinstance(resource, str) and resource.endswith(".waitForTaskToken"),
+            has_token=_reads_token(self.state),
         )
 
     @cached_property
@@ -115,7 +115,7 @@ class Reader:
         else:
             over = self.values.over(error)
             made = self.values.laid(catcher, "ResultPath", error)
-        return Exit(next_of(dict(catcher)), made, assigns=over.assigns(catcher), is_success=False)
+        return Exit(next_of(catcher), made, assigns=over.assigns(catcher), is_success=False)
 
     def repeated(self, step: Step, failures: Failures, *, delivered: bool = False) -> None:
         """Give the step its rules of `repeat`, and its `retry`."""
@@ -159,4 +159,12 @@ class Reader:
         return self._path(f"{name}Path") if not self.is_jsonata and f"{name}Path" in self.state else None
 
 
-Assigns = list[tuple[Variable, Document]]
+def _reads_token(state: Mapping[str, Any]) -> bool:
+    """Return whether a Task has a task token: it waits for one, or reads it."""
+    resource = state.get("Resource")
+    if state.get("Type") != "Task" or not isinstance(resource, str):
+        return False
+    if resource.endswith(".waitForTaskToken"):
+        return True
+    sent = json.dumps([state.get("Parameters"), state.get("Arguments")])
+    return "$$.Task" in sent or ".context.Task" in sent

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.asl.convert.choices import Judge
-from chalicelib.asl.convert.documents import Document, Literal, as_expression
+from chalicelib.asl.convert.documents import Document, as_expression
 from chalicelib.asl.convert.drafts import Draft, Exit, next_of
-from chalicelib.asl.convert.expressions import Expr, bare
+from chalicelib.asl.convert.expressions import Expr, Literal, bare
 from chalicelib.asl.convert.jsonata_values import is_expression
 from chalicelib.asl.convert.reader import Reader
 from chalicelib.asl.convert.steps import Property, Sent, Step
@@ -30,7 +30,7 @@ def read_pass(reader: Reader) -> Draft:
         whole = reader.values.laid(state, "ResultPath", result)
         made = reader.values.over(whole).narrowed(state, "OutputPath")
         over = reader.values.over(result)
-        way_out = Exit(next_of(dict(state)), made, (DEFAULT_STATE,), assigns=over.assigns(state))
+        way_out = Exit(next_of(state), made, (DEFAULT_STATE,), assigns=over.assigns(state))
     return Draft(Step("set", reader.name), [way_out])
 
 

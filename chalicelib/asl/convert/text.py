@@ -5,20 +5,39 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from chalicelib.asl.convert.documents import Document, Template, as_expression, as_template
-from chalicelib.asl.convert.expressions import Array, At, Expr, Func, Get, Literal, Object, Op, Text, Var, Word, bare, source
+from chalicelib.asl.convert.expressions import (
+    Array,
+    At,
+    Expr,
+    Func,
+    Get,
+    Literal,
+    Object,
+    Op,
+    Text,
+    Var,
+    Word,
+    bare,
+    need,
+    source,
+)
 from chalicelib.asl.convert.steps import Action, Block, Entry, Kept, Plain, Property, Route, Rule, Sent, Step
 from chalicelib.language.format import spelling
 from chalicelib.language.limits import INTEGER_RANGE, MAX_NAME_CHARACTERS
+from chalicelib.model.json_values import Json
 from chalicelib.model.templates import RESERVED_KEYS
 from chalicelib.model.visible_text import is_safe, visible
 
 _EXPRESSIONS: Final = (Word, Var, Literal, Get, At, Op, Func, Array, Object, Text)
 _MAX_LITERAL_DEPTH: Final = 12
 _BLANKS: Final = re.compile(r"\s*\n\s*")
-_UNWRITABLE: Final = re.compile(r'[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
+_UNWRITABLE: Final = re.compile(
+    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def written_expression(expr: Expr) -> str:
@@ -35,22 +54,26 @@ def written_value(document: Document, *, sent: bool) -> str:
 
 
 def _template(value: Template, depth: int, *, sent: bool) -> str:
+    if isinstance(value, Literal):
+        return _template(value.value, depth, sent=sent)
     if isinstance(value, _EXPRESSIONS):
-        if isinstance(value, Literal):
-            return _template(value.value, depth, sent=sent)
         return written_expression(bare(value) if sent else value)
+    if isinstance(value, (dict, list)) and value:
+        return _collection(value, depth, sent=sent)
+    return _scalar(value)
+
+
+def _collection(value: dict[str, Template] | list[Template], depth: int, *, sent: bool) -> str:
+    if depth >= _MAX_LITERAL_DEPTH or (isinstance(value, dict) and not all(map(_is_key, value))):
+        return written_expression(_as_expression(value))
+    if isinstance(value, list):
+        return "[" + ", ".join(_template(one, depth + 1, sent=sent) for one in value) + "]"
+    inner = [f"{spelling.string(name)}: {_template(one, depth + 1, sent=sent)}" for name, one in value.items()]
+    return "{ " + ", ".join(inner) + " }"
+
+
+def _scalar(value: Json) -> str:
     match value:
-        case dict() if not value:
-            return "{}"
-        case dict():
-            if depth >= _MAX_LITERAL_DEPTH or not all(map(_is_key, value)):
-                return written_expression(_as_expression(value))
-            inner = [f"{spelling.string(name)}: {_template(one, depth + 1, sent=sent)}" for name, one in value.items()]
-            return "{ " + ", ".join(inner) + " }"
-        case list():
-            if depth >= _MAX_LITERAL_DEPTH:
-                return written_expression(_as_expression(value))
-            return "[" + ", ".join(_template(one, depth + 1, sent=sent) for one in value) + "]"
         case str():
             return _text(value)
         case int() if not isinstance(value, bool) and value not in INTEGER_RANGE:
@@ -62,7 +85,12 @@ def _template(value: Template, depth: int, *, sent: bool) -> str:
 
 
 def _is_key(name: str) -> bool:
-    return not _UNWRITABLE.search(name) and not ('"' in name and "`" in name) and name not in RESERVED_KEYS and "\n" not in name
+    return (
+        not _UNWRITABLE.search(name)
+        and not ('"' in name and "`" in name)
+        and name not in RESERVED_KEYS
+        and "\n" not in name
+    )
 
 
 def _float(value: float) -> str:
@@ -113,6 +141,12 @@ def written_flow(name: str, block: Block, timeout: Property | None, comments: It
     for step in block.steps:
         lines += _step(step)
     return "\n".join([*lines, "flow_end"])
+
+
+def block_size(block: Block) -> int:
+    """Return about how many lines the steps of a block take, without those within its own blocks."""
+    text = [line for step in block.steps for line in (*_step(replace(step, blocks=[])), "")]
+    return sum(1 + len(line) // 90 for line in text) + (1 if block.variables else 0)
 
 
 def _comments(comments: Iterable[str]) -> list[str]:
@@ -206,7 +240,8 @@ def _given(name: str, value: Document) -> str:
         return written_value(value, sent=False)
     if isinstance(value, Literal) and isinstance(value.value, str):
         return _text(value.value)
-    return written_expression(as_expression(value))
+    expr = as_expression(value)
+    return written_expression(need(expr) if isinstance(expr, (Get, At)) else expr)
 
 
 def _repeat(rules: list[Rule]) -> str:

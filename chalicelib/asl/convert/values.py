@@ -181,7 +181,7 @@ def _is_dynamic(value: Json, *, is_jsonata: bool) -> bool:
 def _context(values: Values) -> Document:
     run, step = Word("$run"), Word("$step")
     scope = values.scope
-    execution = {
+    execution: dict[str, Document] = {
         "Id": Get(run, "id"),
         "Input": INPUT,
         "StartTime": Get(run, "started_at"),
@@ -198,6 +198,6 @@ def _context(values: Values) -> Document:
     if values.has_token:
         members["Task"] = Obj(None, {"Token": Get(step, "token")})
     if scope.each >= 0:
-        item = {"Index": Word("$index", scope.each), "Value": Word("$item", scope.each)}
+        item: dict[str, Document] = {"Index": Word("$index", scope.each), "Value": Word("$item", scope.each)}
         members["Map"] = Obj(None, {"Item": Obj(None, dict(item))})
     return Obj(None, members)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from typing import Final
 
 from chalicelib.asl.convert import walk
 from chalicelib.asl.convert.expressions import Expr, Literal, Var, Variable, Word
@@ -11,47 +11,45 @@ from chalicelib.asl.convert.names import Names
 from chalicelib.asl.convert.scopes import FIELD
 from chalicelib.asl.convert.steps import Block, Entry
 
-_WISHES = {"$item": "item", "$index": "index"}
+_WISHES: Final = {"$item": "item", "$index": "index"}
+
+
+class _Captured:
+    """The items of eaches that eaches within them read."""
+
+    def __init__(self) -> None:
+        self.variables: dict[tuple[str, int], Variable] = {}
+
+    def change(self, each: int) -> walk.Change:
+        """Return what puts variables in the place of the items of other eaches than this one."""
+
+        def changed(expr: Expr) -> Expr | None:
+            if not isinstance(expr, Word) or expr.scope < 0 or expr.scope == each:
+                return None
+            key = (expr.text, expr.scope)
+            if key not in self.variables:
+                self.variables[key] = Variable(_WISHES[expr.text], expr.scope, FIELD)
+            return Var(self.variables[key])
+
+        return changed
+
+    def within(self, block: Block, each: int) -> None:
+        """Change the steps of a block of which this is the innermost each."""
+        for step in block.steps:
+            walk.change_step(step, self.change(each))
+            for inner in step.blocks:
+                place = inner.scope if step.kind == "each" else each
+                walk.change_entries(inner.variables, self.change(place))
+                self.within(inner, place)
 
 
 def capture_items(block: Block) -> None:
     """Keep the item of an each, where an each within it reads it, in a variable: `$item` means the innermost one."""
-    captured: dict[tuple[str, int], Variable] = {}
-
-    def within(block: Block, each: int) -> None:
-        def change(expr: Expr) -> Expr | None:
-            if not isinstance(expr, Word) or expr.scope < 0 or expr.scope == each:
-                return None
-            key = (expr.text, expr.scope)
-            if key not in captured:
-                captured[key] = Variable(_WISHES[expr.text], expr.scope, FIELD)
-            return Var(captured[key])
-
-        for step in block.steps:
-            walk.change_step(step, change)
-            for inner in step.blocks:
-                place = inner.scope if step.kind == "each" else each
-                changed_there = change if place == each else _elsewhere(captured, place)
-                walk.change_entries(inner.variables, changed_there)
-                within(inner, place)
-
-    within(block, -1)
-    for inner in walk.blocks_within(block):
-        for (text, scope), variable in captured.items():
-            if scope == inner.scope:
-                inner.variables.insert(0, Entry(variable, Word(text, scope)))
-
-
-def _elsewhere(captured: dict[tuple[str, int], Variable], each: int):  # type: ignore[no-untyped-def]
-    def change(expr: Expr) -> Expr | None:
-        if not isinstance(expr, Word) or expr.scope < 0 or expr.scope == each:
-            return None
-        key = (expr.text, expr.scope)
-        if key not in captured:
-            captured[key] = Variable(_WISHES[expr.text], expr.scope, FIELD)
-        return Var(captured[key])
-
-    return change
+    captured = _Captured()
+    captured.within(block, -1)
+    scopes = {inner.scope: inner for inner in walk.blocks_within(block)}
+    for (text, scope), variable in captured.variables.items():
+        scopes[scope].variables.insert(0, Entry(variable, Word(text, scope)))
 
 
 def declare(block: Block) -> None:
@@ -82,10 +80,3 @@ def name_all(block: Block) -> None:
     for variable in sorted(order, key=lambda one: one.rank):
         own = names.setdefault(variable.scope, Names())
         variable.name = shared.take(variable.wish) if wishes[variable.wish] > 1 else own.take(variable.wish)
-
-
-def set_within(block: Block) -> Iterable[Variable]:
-    """Yield the variables that the steps of a block set."""
-    for step in block.steps:
-        for entry in walk.entries_of(step):
-            yield entry.variable

@@ -11,7 +11,7 @@ from chalicelib.asl.convert.steps import Block, Entry, Kept, Plain, Route, Rule,
 Change = Callable[[Expr], Expr | None]
 
 
-def blocks_within(block: Block, each: int = 0) -> Iterator[Block]:
+def blocks_within(block: Block) -> Iterator[Block]:
     """Yield the block and all blocks within it."""
     yield block
     for step in block.steps:

@@ -8,10 +8,13 @@ machine    a flow, its scopes and their variables
 states     each step as a state; tasks, http_tasks, parallel: what it calls or contains
 ways       where a route leads, with ends; choices: routes with conditions; catches, retries: errors
 graph      what is set, and what is read later, at each step
-templates  values with expressions; rewrite, tokens, shapes: their texts; names: what `$input` and the others are
+leaving    what a state saves, and the Choice behind it where its routes have conditions
+values     templates; their expressions: rewrite, tokens, shapes; names: what `$input` and the others are; durations
+places     the step and the line of a problem
 refusals   what Step Functions has not
 """
 
 from chalicelib.asl.export.machine import Exported, export
+from chalicelib.asl.export.places import Placed, placed
 
-__all__ = ["Exported", "export"]
+__all__ = ["Exported", "Placed", "export", "placed"]

@@ -7,23 +7,23 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from chalicelib.asl.export.graph import saved_at
-from chalicelib.asl.export.names import INPUT, NOTHING, NULL, CannotSay, Meaning, error_meaning
-from chalicelib.asl.export.rewrite import STATES_OF_ERRORS
 from chalicelib.asl.export.scope import Scope
-from chalicelib.asl.export.shapes import compared_names
-from chalicelib.asl.export.templates import names_in, wrapped
+from chalicelib.asl.export.values.names import INPUT, NOTHING, NULL, Inexpressible, Meaning, error_meaning
+from chalicelib.asl.export.values.rewrite import STATES_OF_ERRORS
+from chalicelib.asl.export.values.shapes import compared_names
+from chalicelib.asl.export.values.templates import names_in, wrapped
 from chalicelib.asl.export.ways import Here, Way, assigned, end_of, way_of
 from chalicelib.model.flow import TIMEOUT, ChoiceStep, Route, Step
 from chalicelib.model.json_values import Json
 
 ALL: Final = "States.ALL"
 TASK_FAILED: Final = "States.TaskFailed"
-"""It stands for every error but a timeout."""
+"""Every error but a timeout."""
 
 _TIMEOUT: Final = "States.Timeout"
 _OUTPUT: Final = "$states.errorOutput"
 
-Behind: TypeAlias = Callable[[Scope, Step, str, Sequence[Route], Here], str]
+Behind: TypeAlias = Callable[[Scope, str, Sequence[Route], Here], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Failures:
 
 
 def catchers(scope: Scope, step: Step, place: str, failures: Failures, choose: Behind) -> list[dict[str, Json]]:
-    """Return the catchers of a step. `choose` adds a Choice for routes whose conditions no catcher can have."""
+    """Return the catchers of a step. `choose` adds a Choice for routes with conditions that no catcher can have."""
     found: list[dict[str, Json]] = []
     for state, names in failures.named:
         found += _for_state(scope, step, place, state, names, choose, is_failure=False)
@@ -134,7 +134,7 @@ def _saved(scope: Scope, here: Here) -> dict[str, Json]:
         return {}
     try:
         return assigned(scope, here.writer, step.save, "`save` sets")
-    except CannotSay:
+    except Inexpressible:
         return {}  # it is a problem of the state itself
 
 
@@ -152,7 +152,7 @@ def _complex(
         is_failure=False,
         unrouted=(wrapped(f"${scope.error}.name"), wrapped(f"${scope.error}.cause")),
     )
-    choice = choose(scope, here.step, f"{here.step.name}{here.state.title()}", routes, behind)
+    choice = choose(scope, f"{here.step.name}{here.state.title()}", routes, behind)
     way = Way(next=choice, assign={**here.assign, scope.error: here.error})
     if any("result" in names_in(route.entries) for route in routes):
         way.output = here.carried

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chalicelib.asl.export.names import CannotSay
-from chalicelib.asl.export.rewrite import translated
 from chalicelib.asl.export.scope import Scope
-from chalicelib.asl.export.shapes import is_boolean
-from chalicelib.asl.export.templates import Writer, quoted, wrapped
+from chalicelib.asl.export.values.names import Inexpressible
+from chalicelib.asl.export.values.rewrite import translated
+from chalicelib.asl.export.values.shapes import is_boolean
+from chalicelib.asl.export.values.templates import Writer, quoted, wrapped
 from chalicelib.asl.export.ways import Here, Way, end_of, failing, way_of
 from chalicelib.asl.problems import pointer
-from chalicelib.model.flow import Route, Step
+from chalicelib.model.flow import Route
 from chalicelib.model.json_values import Json
 
 
 def choose(
     scope: Scope,
-    step: Step,
     name: str,
     routes: Sequence[Route],
     here: Here,
@@ -73,7 +72,7 @@ def _condition(scope: Scope, route: Route, here: Here, state_text: str | None) -
         at = pointer(here.place, "routes", here.step.routes.index(route), "when")
         try:
             parts.append(_boolean(route.when, here.writer))
-        except CannotSay as reason:
+        except Inexpressible as reason:
             scope.problem(at, f"step {here.step.name}: {reason}")
             parts.append("false")
     if len(parts) == 2:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from chalicelib.asl.export.rewrite import names_read
-from chalicelib.asl.export.templates import names_in
+from chalicelib.asl.export.values.rewrite import names_read
+from chalicelib.asl.export.values.templates import names_in
 from chalicelib.model.compiled_step import step_templates
 from chalicelib.model.flow import (
     ENDS,
@@ -23,7 +23,7 @@ from chalicelib.model.templates import Template
 from chalicelib.model.variable_paths import split_path
 
 _PASSED: Final = frozenset({"result", "error", "state", "response"})
-"""The names whose values a step leaves to the next one."""
+"""The names that a step leaves to the next one."""
 
 
 def entries_read(route: Route) -> frozenset[str]:
@@ -87,7 +87,7 @@ def reads_item(steps: Sequence[Step], declared: Mapping[str, Template] | None = 
 
 
 def is_read_first_only(steps: Sequence[Step], declared: Mapping[str, Template]) -> bool:
-    """Return whether only the first step reads `$item` and `$index`, as it is entered, and no route leads back to it."""
+    """Return whether only the first step reads `$item` and `$index`, as it is entered, once."""
     first, *others = steps
     later = reads_item(others, declared) | (read_on_return(first) & {"item", "index"})
     nested = isinstance(first, ForkStep)

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from chalicelib.asl.export.names import CannotSay
-from chalicelib.asl.export.templates import quoted, wrapped
+from chalicelib.asl.export.values.names import Inexpressible
+from chalicelib.asl.export.values.templates import quoted, wrapped
 from chalicelib.model.actions import Action
 from chalicelib.model.addresses import PLACEHOLDER, placeholders_in
 from chalicelib.model.flow import ActionStep
@@ -18,10 +18,10 @@ CONNECTION: Final = "${ConnectionArn}"
 
 
 def http_arguments(step: ActionStep, action: Action, args: Json) -> dict[str, Json]:
-    """Return the arguments of the request. `args`: those of the action, as values of a machine. Raises CannotSay."""
+    """Return the arguments of the request. `args` are values of a machine. Raises Inexpressible."""
     address = action.addresses[0]
     if not address.startswith("https://"):
-        raise CannotSay(f"action {action.name}: {address}: Step Functions calls https addresses only")
+        raise Inexpressible(f"action {action.name}: {address}: Step Functions calls https addresses only")
     found: dict[str, Json] = {
         "ApiEndpoint": _endpoint(address, args),
         "Method": str(action.verb),
@@ -65,5 +65,5 @@ def _encoded(value: Json) -> str:
     if isinstance(value, str) and value.startswith("{% "):
         return f"$encodeUrlComponent($string({value[3:-3]}))"
     if isinstance(value, (Mapping, list)) or value is None:
-        raise CannotSay("a map, a list or null cannot be a part of an address")
+        raise Inexpressible("a map, a list or null cannot be a part of an address")
     return f"$encodeUrlComponent({quoted(value if isinstance(value, str) else json.dumps(value))})"

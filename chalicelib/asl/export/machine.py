@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.asl.export import graph, refusals
-from chalicelib.asl.export.durations import seconds_of
-from chalicelib.asl.export.names import EXECUTION_INPUT, INPUT, CannotSay, Meaning, refused
 from chalicelib.asl.export.scope import Around, Findings, Inner, Names, Scope, input_meaning
 from chalicelib.asl.export.states import add_step
 from chalicelib.asl.export.tasks import SHIM
-from chalicelib.asl.export.templates import Missing, names_in, quoted, wrapped
+from chalicelib.asl.export.values.durations import seconds_of
+from chalicelib.asl.export.values.names import EXECUTION_INPUT, INPUT, Inexpressible, Meaning, refused
+from chalicelib.asl.export.values.templates import Missing, names_in, quoted, wrapped
 from chalicelib.asl.problems import Level, Problem
 from chalicelib.model.actions import Action
-from chalicelib.model.flow import Flow, Step, children_of, walk
+from chalicelib.model.flow import EachStep, Flow, ForkStep, Step, children_of, walk
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template
 
@@ -29,7 +29,7 @@ class Exported:
 
     Attributes:
         machine: A definition in Amazon States Language; incomplete where a problem is an error.
-        problems: What cannot be said, or differs, or must be known. The pointers are those of the flow as JSON
+        problems: What cannot be expressed, or differs, or must be known. The pointers are those of the flow as JSON
             (`fsl export`), for example `/steps/2/undo`.
     """
 
@@ -77,7 +77,7 @@ def _limit_time(machine: dict[str, Json], flow: Flow, scope: Scope) -> None:
         return
     try:
         machine["TimeoutSeconds"] = seconds_of(flow.timeout, scope.entering(flow.steps[0]))
-    except CannotSay as reason:
+    except Inexpressible as reason:
         scope.around.findings.add("/timeout", Level.ERROR, f"flow {flow.name}: timeout: {reason}")
 
 
@@ -120,9 +120,11 @@ def _undeclared(steps: tuple[Step, ...]) -> frozenset[str]:
 
 
 def _declared(step: Step, name: str) -> frozenset[str]:
-    branches = getattr(step, "branches", ())
-    inner = next((branch.vars for branch in branches if branch.name == name), {})
-    return frozenset({*getattr(step, "vars", {}), *inner})
+    if not isinstance(step, (ForkStep, EachStep)):
+        return frozenset()
+    branches = step.branches if isinstance(step, ForkStep) else ()
+    inner = {variable for branch in branches if branch.name == name for variable in branch.vars}
+    return frozenset({*step.vars, *inner})
 
 
 def _flow_start(flow: Flow, scope: Scope) -> dict[str, Json]:
@@ -152,7 +154,7 @@ def _initial(
     for name, template in declared.items():
         try:
             found[scope.variables[name]] = writer.value(template, Missing.NULL)
-        except CannotSay as reason:
+        except Inexpressible as reason:
             scope.around.findings.add(f"{place}/{name}", Level.ERROR, f"variable {name}: {reason}")
     return found
 
@@ -223,7 +225,7 @@ def _item(outer: Meaning, held: Mapping[str, str], name: str, *, is_item: bool) 
 
 
 def _at_start(scope: Scope, inner: Inner) -> Scope:
-    """Return the scope as its first state sees it, whose input is the item and its index."""
+    """Return the scope as its first state sees it: the input is the item and its index."""
     if not inner.is_item:
         return scope
     item, index = (Meaning(whole=f"{INPUT}.{name}") for name in ("item", "index"))

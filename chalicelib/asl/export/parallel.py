@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from chalicelib.asl.export.graph import reads_input, reads_item, variables_within
-from chalicelib.asl.export.names import RESULT, CannotSay, Meaning
 from chalicelib.asl.export.scope import Inner, Scope
-from chalicelib.asl.export.shapes import is_list
-from chalicelib.asl.export.templates import Missing, Writer, quoted, wrapped
+from chalicelib.asl.export.values.names import RESULT, Inexpressible, Meaning
+from chalicelib.asl.export.values.shapes import is_list
+from chalicelib.asl.export.values.templates import Missing, Writer, quoted, wrapped
 from chalicelib.asl.problems import pointer
 from chalicelib.model.flow import EachStep, ForkStep
 from chalicelib.model.json_values import Json
@@ -33,7 +33,7 @@ def parallel_state(scope: Scope, step: ForkStep, place: str) -> tuple[dict[str, 
 
 
 def map_state(scope: Scope, step: EachStep, place: str) -> dict[str, Json]:
-    """Return the Map state of an each. Raises CannotSay."""
+    """Return the Map state of an each. Raises Inexpressible."""
     writer = scope.entering(step)
     inner = Inner(
         steps=step.steps,
@@ -47,7 +47,7 @@ def map_state(scope: Scope, step: EachStep, place: str) -> dict[str, Json]:
         state["ItemSelector"] = {"item": wrapped(f"{_ITEM}.Value"), "index": wrapped(f"{_ITEM}.Index")}
     if step.max:
         state["MaxConcurrency"] = _number(step.max, writer)
-    tolerated = _tolerated(step, writer)
+    tolerated = _tolerated(step)
     config: dict[str, Json] = {"Mode": "INLINE"}
     if tolerated:
         _check_distributed(scope, step)
@@ -65,7 +65,7 @@ def _items(step: EachStep, writer: Writer) -> Json:
         text = writer.text(step.items, Missing.FAIL)
         return wrapped(text if is_list(source) else f"[{text}]")
     if step.tolerate or step.tolerate_percent:
-        raise CannotSay("batch with tolerate: a Map state counts failed batches, and not their items")
+        raise Inexpressible("batch with tolerate: a Map state counts failed batches, and not their items")
     text = writer.text(step.items, Missing.NULL if source is None else Missing.FAIL)
     text = text if source is None or is_list(source) else f"[{text}]"
     return wrapped(f"$partition({text}, {writer.text(step.batch, Missing.FAIL)})")
@@ -75,22 +75,22 @@ def _number(option: Template, writer: Writer) -> Json:
     return wrapped(f"$number({writer.text(option, Missing.FAIL)})") if source_of(option) is not None else option
 
 
-def _tolerated(step: EachStep, writer: Writer) -> dict[str, Json]:
+def _tolerated(step: EachStep) -> dict[str, Json]:
     if step.tolerate_percent is not None:
         percent = step.tolerate_percent
         return {"ToleratedFailurePercentage": int(percent) if percent == int(percent) else percent}
     if not step.tolerate:
         return {}
     if source_of(step.tolerate) is not None:
-        raise CannotSay("tolerate is computed: it may be a number or a percentage, which are two fields of a Map state")
+        raise Inexpressible("tolerate is computed: a number and a percentage are two fields of a Map state")
     return {"ToleratedFailureCount": step.tolerate}
 
 
 def _check_distributed(scope: Scope, step: EachStep) -> None:
-    """Raise CannotSay if the items read what a distributed Map state does not hand them."""
+    """Raise Inexpressible if the items read what a distributed Map state does not hand them."""
     names = sorted(variables_within(step) & scope.variables.keys())
     if names or reads_input(step.steps, step.vars):
         what = f"variable {names[0]}" if names else "$input"
-        raise CannotSay(
-            f"tolerate: the Map state is a distributed one, whose items do not see {what}; put it into `items`"
+        raise Inexpressible(
+            f"tolerate: the Map state is a distributed one, and its items do not see {what}; put it into `items`"
         )

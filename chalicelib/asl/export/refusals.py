@@ -12,7 +12,7 @@ _UNDO = "undo: Step Functions undoes nothing; route its errors to states that do
 _LIMIT = "limit: Step Functions does not bound what is in progress"
 _APPROVAL = "approval: Step Functions asks nobody; put a task before it that waits for an answer"
 _SIGNED = "callback = signed: Step Functions verifies no signatures; the task token is the permission"
-_SECRET = "Step Functions stores no secret values"
+_NO_SECRETS = "Step Functions stores no secret values"
 
 
 def of_flow(flow: Flow) -> Iterator[Problem]:
@@ -23,9 +23,9 @@ def of_flow(flow: Flow) -> Iterator[Problem]:
         yield _error("/timeout", f"flow {flow.name}: timeout: TimeoutSeconds of a machine is a fixed number")
     for index, parameter in enumerate(flow.input):
         if parameter.secret:
-            yield _error(pointer("/input", index), f"flow {flow.name}: secret input {parameter.name}: {_SECRET}")
+            yield _error(pointer("/input", index), f"flow {flow.name}: secret input {parameter.name}: {_NO_SECRETS}")
     for name in flow.secret_vars:
-        yield _error("/secret_vars", f"flow {flow.name}: secret variable {name}: {_SECRET}")
+        yield _error("/secret_vars", f"flow {flow.name}: secret variable {name}: {_NO_SECRETS}")
     for name in ("labels", "keep", "max_steps"):
         if getattr(flow, name):
             yield Problem(f"/{name}", Level.WARNING, f"flow {flow.name}: {name} is left out: executions have none")
@@ -40,7 +40,7 @@ def of_action(step: ActionStep, action: Action, at: str) -> Iterator[Problem]:
     yield from _options(action.options, pointer(at, "action"), f"{who}: action {action.name}")
     known = {name for name, is_used in (("secret", action.secret_data), *_secret_args(action)) if is_used}
     if known:
-        yield _error(pointer(at, "action"), f"{who}: action {action.name}: secret args or data: {_SECRET}")
+        yield _error(pointer(at, "action"), f"{who}: action {action.name}: secret args or data: {_NO_SECRETS}")
     for name, is_stated in (("breaker", action.breaker), ("cancel", action.cancel), ("secret", action.ca_bundle)):
         if is_stated:
             message = f"{who}: action {action.name}: {name} is left out: Step Functions has no such thing"
@@ -77,10 +77,10 @@ def of_step(step: Step, at: str) -> Iterator[Problem]:
         for index, branch in enumerate(step.branches):
             for name in branch.secret_vars:
                 place = pointer(at, "branches", index, "secret_vars")
-                yield _error(place, f"{who}: secret variable {name}: {_SECRET}")
+                yield _error(place, f"{who}: secret variable {name}: {_NO_SECRETS}")
     if isinstance(step, EachStep):
         for name in step.secret_vars:
-            yield _error(pointer(at, "secret_vars"), f"{who}: secret variable {name}: {_SECRET}")
+            yield _error(pointer(at, "secret_vars"), f"{who}: secret variable {name}: {_NO_SECRETS}")
     if isinstance(step, (ForkStep, EachStep)) and step.timeout is not None:
         kind = "Parallel" if isinstance(step, ForkStep) else "Map"
         yield _error(pointer(at, "timeout"), f"{who}: timeout: a {kind} state has no time limit")

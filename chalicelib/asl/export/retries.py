@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from chalicelib.asl.export.catches import ALL, TASK_FAILED, Failures, named_in
-from chalicelib.asl.export.names import CannotSay
 from chalicelib.asl.export.scope import Scope
+from chalicelib.asl.export.values.names import Inexpressible
 from chalicelib.asl.problems import Level, pointer
 from chalicelib.model.actions import Action, Method, Retry
 from chalicelib.model.flow import (
@@ -44,7 +44,7 @@ _TRANSPORT = {
 
 
 def of_repeat(scope: Scope, step: Step, place: str, failures: Failures) -> list[dict[str, Json]]:
-    """Return the retriers of `repeat`. What cannot be said is a problem of the scope."""
+    """Return the retriers of `repeat`. What cannot be expressed is a problem of the scope."""
     if isinstance(step, (ChoiceStep, SetStep)):
         return []
     found: list[dict[str, Json]] = []
@@ -53,7 +53,7 @@ def of_repeat(scope: Scope, step: Step, place: str, failures: Failures) -> list[
         try:
             names = _errors_of(rule, failures)
             found.append({"ErrorEquals": names, **_numbers(scope, step, at, rule)})
-        except CannotSay as reason:
+        except Inexpressible as reason:
             scope.problem(at, f"step {step.name}: repeat: {reason}")
     if found and found[-1]["ErrorEquals"] == [TASK_FAILED] and not failures.timeouts:
         found[-1]["ErrorEquals"] = [ALL]
@@ -83,27 +83,27 @@ def _title(service: str) -> str:
 
 
 def _errors_of(rule: RepeatRule, failures: Failures) -> list[str]:
-    """Return the errors after which the rule does the step again. Raises CannotSay."""
+    """Return the errors after which the rule does the step again. Raises Inexpressible."""
     if rule.state == TIMEOUT:
         names: tuple[str, ...] = failures.timeouts or ("States.Timeout",)
     elif rule.state in (ERROR, FAIL, *failures.states):
         names = (TASK_FAILED,)
     elif rule.state is None:
-        raise CannotSay("a rule without a state: Step Functions retries errors only, by their names")
+        raise Inexpressible("a rule without a state: Step Functions retries errors only, by their names")
     else:
-        raise CannotSay(f"after {rule.state}: Step Functions retries errors only")
+        raise Inexpressible(f"after {rule.state}: Step Functions retries errors only")
     if rule.when is None:
         return list(names)
     named = named_in(rule.when)
     if named is None:
-        raise CannotSay(f"when ${{{rule.when}}}: Step Functions retries by the name of the error only")
+        raise Inexpressible(f"when ${{{rule.when}}}: Step Functions retries by the name of the error only")
     return list(named)
 
 
 def _numbers(scope: Scope, step: Step, at: str, rule: RepeatRule) -> dict[str, Json]:
     for name in ("max", "delay", "rate", "cap"):
         if isinstance(getattr(rule, name), dict):
-            raise CannotSay(f"{name} is computed: the numbers of a retrier are fixed")
+            raise Inexpressible(f"{name} is computed: the numbers of a retrier are fixed")
     cap = max(DEFAULT_CAP_MS, int(rule.delay)) if rule.cap is None else int(rule.cap)  # type: ignore[arg-type]
     found = _backoff(scope, step, at, int(rule.delay), float(rule.rate), cap, int(rule.max))  # type: ignore[arg-type]
     return {**found, "JitterStrategy": "FULL"} if rule.jitter is Jitter.FULL else found

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from chalicelib.asl.export.names import (
+from chalicelib.asl.export.values.names import (
     EXECUTION_INPUT,
     INPUT,
     NOTHING,
@@ -16,7 +16,7 @@ from chalicelib.asl.export.names import (
     refused,
     step_meaning,
 )
-from chalicelib.asl.export.templates import Writer
+from chalicelib.asl.export.values.templates import Writer
 from chalicelib.asl.problems import Level, Problem
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Step
@@ -163,13 +163,11 @@ class Scope:
             index=self.index,
             config=self.around.config,
         )
-        return Writer(reads, self.sure)
-
-    @property
-    def sure(self) -> frozenset[tuple[str, ...]]:
-        """The paths that always have a value."""
-        inputs = {("input", name) for name in self.input.members}
-        return frozenset({("vars", name) for name in self.variables} | inputs | {("error", "name"), ("error", "cause")})
+        sure: set[tuple[str, ...]] = {("input", member) for member in self.input.members}
+        sure |= {("result", member) for member in result.members}
+        sure |= {("vars", name) for name in self.variables} | {("error", "name"), ("error", "cause")}
+        sure |= set() if error is NOTHING else {("error",)}
+        return Writer(reads, frozenset(sure))
 
     def problem(self, pointer: str, message: str, level: Level = Level.ERROR) -> None:
         """Add a problem at a place below the steps of the scope."""

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from chalicelib.asl.export import refusals, retries
 from chalicelib.asl.export.catches import Failures, catchers
 from chalicelib.asl.export.choices import choice_state, choose
-from chalicelib.asl.export.durations import seconds_of
-from chalicelib.asl.export.graph import saved_at
-from chalicelib.asl.export.names import INPUT, NOTHING, RESULT, CannotSay, Meaning, held_error
+from chalicelib.asl.export.leaving import left
 from chalicelib.asl.export.parallel import map_state, parallel_state
 from chalicelib.asl.export.scope import Scope
 from chalicelib.asl.export.tasks import Task, action_task, call_task, start_task
-from chalicelib.asl.export.templates import Missing, Writer, wrapped
-from chalicelib.asl.export.ways import KEEP, NOT_EXPORTED, Here, assigned, unrouted_error, way_of
+from chalicelib.asl.export.values.durations import seconds_of
+from chalicelib.asl.export.values.names import INPUT, RESULT, Inexpressible, Meaning, held_error
+from chalicelib.asl.export.values.templates import Missing, wrapped
+from chalicelib.asl.export.ways import KEEP, NOT_EXPORTED, Here
 from chalicelib.asl.problems import Level, pointer
 from chalicelib.model.flow import (
     DEFAULT_STATE,
@@ -28,7 +27,6 @@ from chalicelib.model.flow import (
     ChoiceStep,
     EachStep,
     ForkStep,
-    Route,
     SetStep,
     StartStep,
     Step,
@@ -43,7 +41,7 @@ State = dict[str, Json]
 
 
 def add_step(scope: Scope, step: Step, index: int) -> None:
-    """Add the state of a step. What cannot be said is a problem, and the state then fails."""
+    """Add the state of a step. What cannot be expressed is a problem, and the state then fails."""
     place = pointer("", index)
     for problem in refusals.of_step(step, place):
         scope.problem(problem.pointer, problem.message, problem.level)
@@ -51,7 +49,7 @@ def add_step(scope: Scope, step: Step, index: int) -> None:
     scope.states[name] = {}
     try:
         made = _made(scope, step, place)
-    except CannotSay as reason:
+    except Inexpressible as reason:
         scope.problem(place, f"step {step.name}: {reason}")
         made = {"Type": "Fail", "Error": NOT_EXPORTED, "Cause": str(reason)}
     scope.states[name] = made
@@ -76,7 +74,7 @@ def _made(scope: Scope, step: Step, place: str) -> State:
         case StartStep():
             return _start(scope, step, place)
         case _:
-            raise CannotSay(_NO_EVENTS)
+            raise Inexpressible(_NO_EVENTS)
 
 
 # ── tasks ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -87,7 +85,7 @@ def _action(scope: Scope, step: ActionStep, place: str) -> State:
     for problem in refusals.of_action(step, action, place):
         scope.problem(problem.pointer, problem.message, problem.level)
     if not action.addresses and not action.is_human:
-        raise CannotSay(f"action {action.name} has no addr")
+        raise Inexpressible(f"action {action.name} has no addr")
     has_token = not action.direct
     task = action_task(step, action, scope.entering(step, has_token=has_token), scope.around.shim)
     stated = step.options.over(action.options)
@@ -102,7 +100,7 @@ def _action(scope: Scope, step: ActionStep, place: str) -> State:
 
 def _call(scope: Scope, step: CallStep, place: str) -> State:
     if any(route.state == STOPPED_STATE and route.when and "$error" in route.when for route in step.routes):
-        text = "the error of a machine that failed is States.TaskFailed, whatever its own was"
+        text = "the error of a machine that failed is States.TaskFailed, and not its own"
         scope.problem(place, f"step {step.name}: {text}", Level.WARNING)
     task = call_task(step, scope.entering(step))
     limits = _limits(scope, step, place, step.timeout, None, task)
@@ -136,7 +134,7 @@ def _limits(
         if option is not None:
             try:
                 found[member] = seconds_of(option, writer)
-            except CannotSay as reason:
+            except Inexpressible as reason:
                 scope.problem(pointer(place, "options", name), f"step {step.name}: {name}: {reason}")
     if "TimeoutSeconds" not in found and task.has_token and task.default_timeout_s:
         found = {"TimeoutSeconds": task.default_timeout_s, **found}
@@ -167,7 +165,7 @@ def _finished(
     if caught:
         state["Catch"] = caught
     whole = task.result.whole or RESULT
-    return _left(
+    return left(
         scope,
         step,
         place,
@@ -195,7 +193,7 @@ def _choice(scope: Scope, step: ChoiceStep, place: str) -> State:
 def _set(scope: Scope, step: SetStep, place: str) -> State:
     _refuse_catch(scope, step, place, step.save)
     result = Meaning(whole=INPUT)
-    return _left(
+    return left(
         scope,
         step,
         place,
@@ -211,7 +209,7 @@ def _set(scope: Scope, step: SetStep, place: str) -> State:
 def _wait(scope: Scope, step: TimerStep, place: str) -> State:
     writer = scope.entering(step)
     if step.next is not None:
-        raise CannotSay("next: a Wait state knows no cron expressions")
+        raise Inexpressible("next: a Wait state knows no cron expressions")
     if step.until is not None:
         state: State = {"Type": "Wait", "Timestamp": writer.value(step.until, Missing.FAIL)}
     else:
@@ -220,7 +218,7 @@ def _wait(scope: Scope, step: TimerStep, place: str) -> State:
     if step.repeat:
         scope.problem(pointer(place, "repeat"), f"step {step.name}: repeat: a Wait state is not retried")
     nothing = Meaning(whole="(null)")
-    return _left(
+    return left(
         scope, step, place, state, result=nothing, carried=wrapped("null"), returns=(DEFAULT_STATE,), passes=True
     )
 
@@ -252,101 +250,4 @@ def _joined(
     caught = catchers(scope, step, place, failures, choose)
     if caught:
         state["Catch"] = caught
-    return _left(scope, step, place, state, result=result, carried=carried, returns=(DEFAULT_STATE,))
-
-
-# ── the way out ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _left(
-    scope: Scope,
-    step: Step,
-    place: str,
-    state: State,
-    *,
-    result: Meaning,
-    carried: Json | object,
-    returns: Sequence[str],
-    state_text: str | None = None,
-    response: Meaning = NOTHING,
-    error: Meaning = NOTHING,
-    passes: bool = False,
-) -> State:
-    """Complete a state with what it saves and where it leads.
-
-    `passes`: it hands on its input, which `$result` is in the conditions of its routes.
-    """
-    known = Meaning(whole=f'"{returns[0]}"') if state_text is None else Meaning(whole=state_text)
-    writer = scope.writer(step.name, result=result, error=error, state=known, response=response)
-    try:
-        saved = {} if isinstance(step, ChoiceStep) else assigned(scope, writer, step.save, "`save` sets")
-    except CannotSay as reason:
-        scope.problem(pointer(place, "save"), f"step {step.name}: {reason}")
-        saved = {}
-    behind = _behind(scope, step, result, known, error, state_text=state_text, passes=passes)
-    here = Here(
-        step=step,
-        place=place,
-        writer=writer,
-        behind=behind,
-        saved=saved_at(step),
-        assign=saved,
-        carried=carried,
-        state=returns[0],
-    )
-    routes = [route for route in step.routes if route.state in (None, *returns)]
-    if state_text is None and routes and routes[0].when is None:
-        way = way_of(scope, routes[0], here)
-        ends = {"Next": scope.state_named(way.next)} if way.next else {"End": True}
-        return {**state, **way.fields, **ends}
-    return _to_choice(scope, state, saved, here, routes, returns, state_text, passes=passes)
-
-
-def _behind(
-    scope: Scope, step: Step, result: Meaning, known: Meaning, error: Meaning, *, state_text: str | None, passes: bool
-) -> Writer:
-    """Return the writer of the states behind a state, which have its output as their input."""
-    if state_text is None:
-        at_input = Meaning(whole=INPUT) if passes is False or result.whole == INPUT else result
-        return scope.writer(step.name, result=at_input, error=error, state=known)
-    moved = Meaning(whole=state_text.replace(RESULT, INPUT))
-    at_input = Meaning(whole=(result.whole or RESULT).replace(RESULT, INPUT))
-    return scope.writer(step.name, result=at_input, error=error, state=moved)
-
-
-def _to_choice(
-    scope: Scope,
-    state: State,
-    saved: State,
-    here: Here,
-    routes: Sequence[Route],
-    returns: Sequence[str],
-    state_text: str | None,
-    *,
-    passes: bool,
-) -> State:
-    """Complete a state whose routes have conditions, or that returns several states: a Choice behind it decides."""
-    step = here.step
-    carried: Json | object = KEEP
-    if state_text is not None:
-        carried = wrapped(here.behind.reads.result.whole or INPUT)
-    elif passes:
-        carried = here.carried
-    after = replace(
-        here,
-        writer=here.behind,
-        saved=frozenset(),
-        assign={},
-        carried=carried,
-        unrouted=_unrouted(step, routes, returns, here.state if state_text is None else "a state"),
-    )
-    text = None if state_text is None else state_text.replace(RESULT, INPUT)
-    choice = choose(scope, step, f"{step.name}Route", routes, after, text, returns)
-    output = {} if here.carried is KEEP or state_text is not None or passes else {"Output": here.carried}
-    return {**state, **({"Assign": saved} if saved else {}), **output, "Next": choice}
-
-
-def _unrouted(step: Step, routes: Sequence[Route], returns: Sequence[str], state: str) -> tuple[Json, Json] | None:
-    """Return the error of a step whose state no route takes; None if every state that it returns has one."""
-    taken = {route.state for route in routes if route.when is None}
-    return None if taken.issuperset(returns) else unrouted_error(step.name, state)
+    return left(scope, step, place, state, result=result, carried=carried, returns=(DEFAULT_STATE,))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chalicelib.asl.export.http_tasks import http_arguments
-from chalicelib.asl.export.names import RESULT, CannotSay, Meaning, refused
-from chalicelib.asl.export.templates import Missing, Writer, wrapped
+from chalicelib.asl.export.values.names import RESULT, TASK_TOKEN, Inexpressible, Meaning, refused
+from chalicelib.asl.export.values.templates import Missing, Writer, wrapped
 from chalicelib.model.actions import WHOLE, Action, Method
 from chalicelib.model.flow import ActionStep, CallStep, StartStep
 from chalicelib.model.json_values import Json
@@ -20,29 +20,20 @@ SHIM: Final = "echoer-shim"
 MACHINE: Final = "arn:aws:states:${AWS::Region}:${AWS::AccountId}:stateMachine:"
 """The ARN of a machine without its name, as CloudFormation's `Fn::Sub` completes it."""
 
-TOKEN: Final = "$states.context.Task.Token"
 _ARN: Final = "arn:aws:states:::"
 _WAIT: Final = ".waitForTaskToken"
 
 _OPTIMIZED: Final = frozenset(
-    [
+    {
         "apigateway:invoke",
-        "athena:getQueryExecution",
-        "athena:getQueryResults",
-        "athena:startQueryExecution",
-        "athena:stopQueryExecution",
+        *(
+            f"athena:{name}"
+            for name in ("getQueryExecution", "getQueryResults", "startQueryExecution", "stopQueryExecution")
+        ),
         "batch:submitJob",
-        "codebuild:batchDeleteBuilds",
-        "codebuild:batchGetReports",
-        "codebuild:startBuild",
-        "codebuild:startBuildBatch",
-        "codebuild:stopBuild",
-        "codebuild:stopBuildBatch",
+        *(f"codebuild:{name}" for name in ("startBuild", "startBuildBatch", "stopBuild", "stopBuildBatch")),
         "databrew:startJobRun",
-        "dynamodb:deleteItem",
-        "dynamodb:getItem",
-        "dynamodb:putItem",
-        "dynamodb:updateItem",
+        *(f"dynamodb:{name}Item" for name in ("delete", "get", "put", "update")),
         "ecs:runTask",
         "emr-containers:startJobRun",
         "emr-serverless:startJobRun",
@@ -51,15 +42,14 @@ _OPTIMIZED: Final = frozenset(
         "http:invoke",
         "lambda:invoke",
         "mediaconvert:createJob",
-        "sagemaker:createHyperParameterTuningJob",
-        "sagemaker:createLabelingJob",
-        "sagemaker:createProcessingJob",
-        "sagemaker:createTrainingJob",
-        "sagemaker:createTransformJob",
+        *(
+            f"sagemaker:create{name}Job"
+            for name in ("HyperParameterTuning", "Labeling", "Processing", "Training", "Transform")
+        ),
         "sns:publish",
         "sqs:sendMessage",
         "states:startExecution",
-    ]
+    }
 )
 """Operations for which Step Functions has a resource of its own; all others are `aws-sdk:...`."""
 
@@ -94,7 +84,7 @@ class Task:
 
 
 def action_task(step: ActionStep, action: Action, writer: Writer, shim: str) -> Task:
-    """Return the Task of a step that sends an action. Raises CannotSay."""
+    """Return the Task of a step that sends an action. Raises Inexpressible."""
     taken = action.taking(step.args)
     if action.is_operation:
         return _operation(step, taken, writer)
@@ -148,7 +138,7 @@ def _request(step: ActionStep, action: Action, writer: Writer) -> Task:
     statuses = {}
     for state, codes in action.statuses.items():
         if any(200 <= code < 300 for code in codes) and state != action.success_state:
-            raise CannotSay(f"action {action.name}: state {state} on {codes[0]}: every 2xx is one success there")
+            raise Inexpressible(f"action {action.name}: state {state} on {codes[0]}: every 2xx is one success there")
         names = tuple(f"States.Http.StatusCode.{code}" for code in codes if code >= 300)
         if names:
             statuses[state] = names
@@ -177,7 +167,7 @@ def _by_shim(step: ActionStep, action: Action, writer: Writer, shim: str) -> Tas
         "step": step.name,
         "args": args_of(step, action, writer),
         "ackStates": list(action.returns),
-        "token": wrapped(TOKEN),
+        "token": wrapped(TASK_TOKEN),
     }
     name = action.addresses[0] if is_function and action.addresses else shim
     task = Task(

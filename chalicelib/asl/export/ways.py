@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chalicelib.asl.export.graph import passed_to
-from chalicelib.asl.export.names import INPUT, CannotSay
 from chalicelib.asl.export.scope import Scope
-from chalicelib.asl.export.templates import Missing, Writer, literal, names_in, quoted, text_of, wrapped
+from chalicelib.asl.export.values.names import INPUT, Inexpressible
+from chalicelib.asl.export.values.templates import Missing, Writer, literal, names_in, quoted, text_of, wrapped
 from chalicelib.asl.problems import pointer
 from chalicelib.model.flow import DONE, STOPPED, Route, Step
 from chalicelib.model.json_values import Json
@@ -18,7 +18,7 @@ from chalicelib.model.templates import Template, source_of
 from chalicelib.model.variable_paths import join_path, split_path
 
 NOT_EXPORTED: Final = "NotExported"
-"""The error of a state that stands for what cannot be said."""
+"""The error of a state in the place of what cannot be expressed."""
 
 KEEP: Final = object()
 """In the place of an output: what Step Functions hands on by itself is right."""
@@ -32,11 +32,11 @@ class Here:
         step: The step, and its place in the list of the scope.
         writer: What is read there.
         behind: What a state behind it reads.
-        saved: The variables that the place itself sets, by their names in FSL: what is read there is their value before.
+        saved: The variables that the place itself sets, by their names in FSL: it reads the values before.
         assign: The values that it sets, by the names in the machine.
         carried: The output that makes `$result` the input of the next state; KEEP if that is so by itself.
         error: The value of the variable that holds `$error`; None if nothing failed.
-        is_failure: Whether it is a catcher: the input of the next state is the error, unless something else is said.
+        is_failure: Whether it is a catcher: the input of the next state is the error, unless an output is set.
         state: The state that the step returned, as text.
         unrouted: The error and its cause if no route is taken; None: the Choice state itself fails then.
     """
@@ -70,7 +70,7 @@ class Way:
 
 
 def way_of(scope: Scope, route: Route, here: Here) -> Way:
-    """Return where a route leads. What cannot be said is a problem of the scope."""
+    """Return where a route leads. What cannot be expressed is a problem of the scope."""
     at = pointer(here.place, "routes", here.step.routes.index(route))
     try:
         if route.target == DONE:
@@ -78,7 +78,7 @@ def way_of(scope: Scope, route: Route, here: Here) -> Way:
         if route.target == STOPPED:
             return _to_fail(scope, route, here)
         return _to_step(scope, route, here)
-    except CannotSay as reason:
+    except Inexpressible as reason:
         scope.problem(at, f"step {here.step.name}: {reason}")
         return Way(next=failing(scope, here, NOT_EXPORTED, str(reason)))
 
@@ -86,7 +86,7 @@ def way_of(scope: Scope, route: Route, here: Here) -> Way:
 def assigned(
     scope: Scope, writer: Writer, templates: Mapping[str, Template], what: str, before: Mapping[str, Json] | None = None
 ) -> dict[str, Json]:
-    """Return the variables that `save` or a route sets, by their names in the machine. Raises CannotSay.
+    """Return the variables that `save` or a route sets, by their names in the machine. Raises Inexpressible.
 
     `before`: those that are set at the same place before.
     """
@@ -94,7 +94,7 @@ def assigned(
     for key, template in templates.items():
         name, *members = split_path(key)
         if name not in scope.own:
-            raise CannotSay(
+            raise Inexpressible(
                 f"{what} {join_path((name,))}: Step Functions sets no variable of an outer scope; declare it in the "
                 "`vars` of this branch or each, and take it from its output"
             )
@@ -122,9 +122,9 @@ def _with_member(whole: str, members: list[str], text: str) -> str:
 def _to_step(scope: Scope, route: Route, here: Here) -> Way:
     live = passed_to(route, scope.live, scope.at_end)
     if "state" in live:
-        raise CannotSay(f"step {route.target} reads $state, which Step Functions does not hand on")
+        raise Inexpressible(f"step {route.target} reads $state, which Step Functions does not hand on")
     if "response" in live:
-        raise CannotSay(f"step {route.target} reads $response, which Step Functions does not hand on; save it")
+        raise Inexpressible(f"step {route.target} reads $response, which Step Functions does not hand on; save it")
     way = Way(next=route.target, assign=dict(here.assign), output=here.carried if "result" in live else KEEP)
     if "error" in live:
         way.assign[scope.error] = here.error

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.model import json_values
 from chalicelib.model.actions import Action
+from chalicelib.model.definition import configs_of
 from chalicelib.model.flow import EventStep, Flow, actions_named, walk
-from chalicelib.model.statements import EventType
+from chalicelib.model.json_values import Json
+from chalicelib.model.statements import Config, EventType
 from chalicelib.service.definitions.references import REFERRING, references_of
 from chalicelib.service.errors import NotFound
 from chalicelib.service.ports.definitions import Definition, DefinitionStore, Kind
@@ -52,6 +54,8 @@ class FlowContext:
     flow: Flow
     actions: Mapping[str, Action]
     events: Mapping[str, EventType]
+    config: Mapping[str, Json]
+    """The newest values of the configuration that the flow and its actions read."""
 
 
 class DefinitionDetails:
@@ -115,11 +119,14 @@ class DefinitionDetails:
         events = {one for step in walk(flow.steps) if isinstance(step, EventStep) for one in step.events.values()}
         actions = self._definitions.latest(namespace, Kind.ACTION, sorted(actions_named(flow)))
         declared = self._definitions.latest(namespace, Kind.EVENT, sorted(events))
+        decoded = {key: json_values.decode(one.value, Action) for key, one in sorted(actions.items())}
+        config = self._definitions.latest(namespace, Kind.CONFIG, sorted(configs_of(flow, decoded.values())))
         return FlowContext(
             found,
             flow,
-            {key: json_values.decode(one.value, Action) for key, one in sorted(actions.items())},
+            decoded,
             {key: json_values.decode(one.value, EventType) for key, one in sorted(declared.items())},
+            {key: json_values.decode(one.value, Config).value for key, one in config.items()},
         )
 
     def _flow(self, namespace: str, name: str, version: int | None) -> Definition:

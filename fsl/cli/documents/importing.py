@@ -30,7 +30,7 @@ _SEPARATOR: Final = "\n/\n"
 @click.option("--from", "template", metavar="TEMPLATE", help="Read a template of SAM or CloudFormation, or CDK output.")
 @click.option("--machine", help="Import only the machine with this name or logical id.")
 @click.option("--name", help="The name of the flow, instead of that of the machine or its file.")
-@click.option("--output", metavar="FILE|DIR", help="Write to a file, or each machine to NAME.fsl in a folder.")
+@click.option("-o", "--output", metavar="FILE|DIR", help="Write to a file, or each machine to NAME.fsl in a folder.")
 @click.option("--asl", "is_asl", is_flag=True, help="Read every file as a machine or a template.")
 @json_option
 @click.pass_context

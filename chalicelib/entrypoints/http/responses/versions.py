@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from chalicelib.entrypoints.http.responses.common import Moment, Number
+from chalicelib.entrypoints.http.responses.common import AslProblem, Moment, Number
 from chalicelib.model.json_values import Json
 
 
@@ -28,6 +28,14 @@ class Users(TypedDict):
 
     used_by: list[User]
     complete: bool
+
+
+class FlowMachine(TypedDict):
+    """A flow as a machine of AWS Step Functions (`asl`: a definition in Amazon States Language with the query language
+    JSONata), and what differs or must be known."""
+
+    asl: dict[str, Json]
+    problems: list[AslProblem]
 
 
 class Setting(TypedDict):

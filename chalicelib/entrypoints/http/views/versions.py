@@ -1,4 +1,4 @@
-"""Calls on versions of definitions: their list, the difference of two, what uses them, and the schemas of a flow."""
+"""Calls on versions of definitions: their list, differences and uses, and a flow as schemas or as a machine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.entrypoints.http import parameters, presenters
+from chalicelib.entrypoints.http.errors import asl_problem
 from chalicelib.entrypoints.http.parameters import Parameter, integer
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.responses import versions as shapes
@@ -117,6 +118,18 @@ def schema(request: Request, name: str) -> Json:
     }
 
 
+def asl(request: Request, name: str) -> Json:
+    """Return a flow as a machine of AWS Step Functions: a definition of a Standard workflow, with JSONata.
+
+    It sends what the newest versions of its actions say. What Step Functions has not is refused, with all places.
+    """
+    from chalicelib.service.details.machines import flow_machine
+
+    version = request.query.number("version", 0, 1, MAX_VERSION) or None
+    found = flow_machine(request.services.definition_details, request.namespace, name, version)
+    return {"asl": found.machine, "problems": [asl_problem(one) for one in found.problems]}
+
+
 def _step(placed: PlacedStep) -> shapes.DiffStep:
     step = placed.step
     return {"step": step.name, "kind": str(step.__struct_config__.tag), "within": placed.within, "routes": _texts(step)}
@@ -194,5 +207,15 @@ ROUTES: Final = (
         query=(parameters.VERSION,),
         answers={200: shapes.FlowSchema},
         errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path="/flow/{name}/asl",
+        view=asl,
+        group="definitions",
+        role=Role.VIEWER,
+        query=(parameters.VERSION,),
+        answers={200: shapes.FlowMachine},
+        errors=(404, 422),
     ),
 )
