@@ -13,7 +13,7 @@ text            the text
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from chalicelib.asl.convert import variables, walk
@@ -26,12 +26,16 @@ from chalicelib.asl.convert.steps import Block, Plain
 from chalicelib.asl.convert.text import block_size, written_action, written_flow
 from chalicelib.asl.convert.tidy import tidy
 from chalicelib.asl.problems import Level, Problem
-from chalicelib.language import Unreadable, format_text
+from chalicelib.expressions import problem_in
+from chalicelib.language import Diagnostic, KnownNames, Unreadable, format_text, read
 
-_MAX_DEPTH: Final = 200
+_MAX_DEPTH: Final = 100
+"""How deep the values of a machine may be nested within each other."""
 _MAX_TRIES: Final = 4
 _MAX_COMPARED: Final = 500
 """Machines with more states are only written as a whole."""
+_MAX_LAID_OUT: Final = 50_000
+"""The characters of texts whose lines are counted as they are laid out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,39 @@ def convert(machine: dict[str, Any], name: str, values: Mapping[str, str] | None
     said is a problem of level error, and a comment `NOT IMPORTED` in the text.
     """
     flow = snake_word(name, "machine")
-    filled = _filled(machine, values or {})
-    return _shortest(filled, flow)
+    reason = _refusal(machine)
+    if reason:
+        return _refused(flow, reason)
+    return _checked(_shortest(_filled(machine, values or {}), flow))
+
+
+def _refusal(machine: Any) -> str:
+    """Return why nothing of the machine can be converted; empty if it can."""
+    if _is_deeper(machine, _MAX_DEPTH):
+        return f"values are nested more than {_MAX_DEPTH} levels deep"
+    states = machine.get("States") if isinstance(machine, dict) else None
+    if not isinstance(states, dict) or machine.get("StartAt") not in states:
+        return "a machine needs States, and StartAt that is one of them"
+    return ""
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    level = [value]
+    while level and depth >= 0:
+        level = [
+            inner
+            for one in level
+            if isinstance(one, (dict, list))
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        depth -= 1
+    return bool(level)
+
+
+def _refused(flow: str, reason: str) -> Conversion:
+    cause = f'(error = "NotImported", cause = "{reason}")'
+    text = f"flow {flow}\ninput = any;\n# NOT IMPORTED: {reason}\ndeci Start => (else -> stopped {cause});\nflow_end"
+    return Conversion(format_text(text), flow, (Problem("", Level.ERROR, reason),))
 
 
 def _shortest(machine: Any, flow: str) -> Conversion:
@@ -71,7 +106,18 @@ def _shortest(machine: Any, flow: str) -> Conversion:
         shorter = _shorter(whole, parts)
         if 0 < len(shorter) < len(everywhere):
             found.append(_written(*_made(machine, dict.fromkeys(shorter, Way.PARTS)), flow))
-    return min(found, key=lambda one: (one.text.count("\n"), len(one.text)))
+    return min(found, key=_length)
+
+
+def _length(made: Conversion) -> tuple[int, int]:
+    """Return how many lines the text takes, at least roughly where it is long, and its characters."""
+    text = made.text
+    if len(text) <= _MAX_LAID_OUT:
+        try:
+            text = format_text(text)
+        except Unreadable:
+            pass
+    return sum(1 + len(line) // 100 for line in text.splitlines()), len(text)
 
 
 def _shorter(whole: tuple[Machine, Block], parts: tuple[Machine, Block]) -> list[str]:
@@ -118,11 +164,23 @@ def _written(made: Machine, block: Block, flow: str) -> Conversion:
     timeout = seconds(made.definition.get("TimeoutSeconds"))
     flow_text = written_flow(flow, block, Plain(timeout) if timeout and timeout != "0s" else None, comments)
     text = "\n/\n".join([*map(written_action, used), flow_text])
-    try:
-        text = format_text(text)
-    except Unreadable as problem:
-        made.tell("", Level.ERROR, f"the flow is not valid FSL: {problem}")
     return Conversion(text, flow, tuple(made.problems))
+
+
+def _checked(made: Conversion) -> Conversion:
+    """Return the conversion as `fsl fmt` lays it out, and with what `fsl check` would say of it."""
+    try:
+        text = format_text(made.text)
+    except Unreadable as problem:
+        found = problem.diagnostics[:1]
+        return replace(made, problems=(*made.problems, *map(_problem, found)))
+    diagnostics = read(text, KnownNames(), expression_problem=problem_in).diagnostics
+    errors = [_problem(one) for one in diagnostics if one.severity == "error"]
+    return replace(made, text=text, problems=(*made.problems, *errors))
+
+
+def _problem(diagnostic: Diagnostic) -> Problem:
+    return Problem("", Level.ERROR, f"the flow is refused: {diagnostic.message}")
 
 
 def _filled(value: Any, values: Mapping[str, str]) -> Any:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chalicelib.asl.convert.documents import Document, Kind, Obj, Shape
+from chalicelib.asl.convert.documents import Document, Kind, Obj, Shape, as_expression, get
 from chalicelib.asl.convert.drafts import Draft
 from chalicelib.asl.convert.durations import LONGEST
-from chalicelib.asl.convert.expressions import RESULT, Literal
+from chalicelib.asl.convert.expressions import RESULT, Literal, bare
 from chalicelib.asl.convert.failures import Failures
 from chalicelib.asl.convert.names import has_placeholder, snake_word, without_placeholders
 from chalicelib.asl.convert.reader import Reader
@@ -50,6 +50,8 @@ def read_task(reader: Reader) -> Draft:
     step = Step("step", reader.name, action=called.action)
     if called.args is not None:
         step.properties["args"] = Sent(called.args, group=called.grouped)
+    if called.action.properties.get("method") == "aws":
+        _credentials(reader, step)
     failures = Failures(timed=_times(reader, step, called), evaluates=reader.is_jsonata)
     reader.repeated(step, failures, delivered=True)
     return Draft(step, [reader.succeeded((OK,), called.result), *reader.caught(failures)])
@@ -97,7 +99,10 @@ def _function_action(reader: Reader, name: str) -> Action:
     address = _function_address(name)
     properties = {"addr": address, "method": "lambda", "args": "any", "return": "(OK)", "callback": "none"}
     short = _FUNCTION.fullmatch(address)
-    return reader.machine.actions.take(snake_word(short["name"] if short else address, "function"), properties)
+    wish = snake_word(short["name"] if short else address, "function")
+    for ending in ("_arn", "_function"):
+        wish = wish.removesuffix(ending) or wish
+    return reader.machine.actions.take(wish, properties)
 
 
 def _function_address(name: str) -> str:
@@ -153,7 +158,6 @@ def _operation(reader: Reader, resource: Resource) -> Called:
     properties["return"] = "(OK)"
     if resource.waits_for_token:
         properties["callback"] = "open"
-    _credentials(reader, properties)
     wish = snake_word(f"{resource.service.removeprefix('aws-sdk:')}_{resource.operation}", "operation")
     wish += "_wait" if resource.waits_for_token else ""
     action = reader.machine.actions.take(wish, properties)
@@ -164,17 +168,19 @@ def _operation(reader: Reader, resource: Resource) -> Called:
 _ROLE: Final = re.compile(r"arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
 
 
-def _credentials(reader: Reader, properties: dict[str, str]) -> None:
+def _credentials(reader: Reader, step: Step) -> None:
     credentials = reader.state.get("Credentials")
     if credentials is None:
         return
-    role = credentials.get("RoleArn") if isinstance(credentials, dict) else None
-    if isinstance(role, str) and _ROLE.fullmatch(role):
-        properties["role"] = f'"{role}"'
-    elif isinstance(role, str) and has_placeholder(role):
-        reader.tell(Level.NOTE, f"a template fills in the role `{role[:80]}`: give --var NAME=VALUE", "Credentials")
+    made = reader.input.field(reader.state, "Credentials")
+    role = bare(as_expression(get(made, "RoleArn")))
+    if isinstance(role, Literal) and has_placeholder(str(role.value)):
+        reader.tell(Level.WARNING, f"a template fills in the role `{role.value}`: give --var NAME=VALUE", "Credentials")
+        step.comments.append(f"NOT IMPORTED: the role {role.value}, which a template fills in")
+    elif isinstance(role, Literal) and not _ROLE.fullmatch(str(role.value)):
+        raise Unsayable(f"`{str(role.value)[:80]}` is not the ARN of a role", "Credentials", "RoleArn")
     else:
-        raise Unsayable("a role that is computed cannot be said: an action has one role", "Credentials")
+        step.properties["role"] = Sent(role)
 
 
 def _activity(reader: Reader, resource: Resource) -> Called:
