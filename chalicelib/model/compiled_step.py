@@ -416,7 +416,7 @@ def _options(step: Step) -> Iterator[Template]:
             yield from (rule.max, rule.delay, rule.rate, rule.cap)
     match step:
         case ActionStep():
-            yield from (step.options.timeout, step.options.heartbeat)
+            yield from (step.options.timeout, step.options.heartbeat, step.options.role)
         case EventStep() | ConditionStep() | CallStep() | ForkStep():
             yield step.timeout
         case EachStep():

@@ -4,9 +4,11 @@ import type { JSX } from "preact";
 import { lazy, Suspense } from "preact/compat";
 import { Frame } from "./screens/frame";
 import { Now } from "./screens/now";
-import { RunScreen } from "./screens/run";
+import { RunScreen } from "./screens/run/screen";
 import { Runs } from "./screens/runs";
 import "./style.css";
+import "./runs.css";
+import "./frame.css";
 import { Empty, Skeleton } from "./ui/parts";
 import { href, usePlace } from "./ui/router";
 import { words } from "./words/en";
@@ -19,6 +21,7 @@ const Start = lazy(async () => ({ default: (await import("./screens/start")).Sta
 const Edit = lazy(async () => ({ default: (await import("./screens/edit")).Edit }));
 const PlayScreen = lazy(async () => ({ default: (await import("./screens/play")).PlayScreen }));
 const Health = lazy(async () => ({ default: (await import("./screens/health")).Health }));
+const Terminal = lazy(async () => ({ default: (await import("./screens/terminal")).Terminal }));
 const Admin = lazy(async () => ({ default: (await import("./screens/admin")).Admin }));
 const Settings = lazy(async () => ({ default: (await import("./screens/settings")).Settings }));
 
@@ -45,6 +48,8 @@ function Screen(): JSX.Element {
       return <Health />;
     case "admin":
       return <Admin />;
+    case "terminal":
+      return <Terminal />;
     case "settings":
       return <Settings />;
     default:

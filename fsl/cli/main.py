@@ -62,7 +62,7 @@ SECTIONS: Final = {
         LazyCommand("vars", f"{_RUNS}.changes:vars_", "Show, set and remove the variables of a run."),
         LazyCommand("label", f"{_RUNS}.changes:label", "Show, set and remove the labels of a run."),
         LazyCommand("delete", "fsl.cli.many.delete:delete", "Delete a run that has ended, or many of them."),
-        LazyCommand("batch", "fsl.cli.many.batch:batch", "List, follow and stop commands over many runs."),
+        LazyCommand("batch", "fsl.cli.many.batch:batch", "List, follow, stop and continue commands over many runs."),
         LazyCommand("archive", "fsl.cli.many.archive:archive", "Save ended runs to a file, and delete them."),
         LazyCommand("del", f"{_RUNS}.resources:delete", "Delete a definition, or a run that has ended."),
     ),

@@ -156,6 +156,8 @@ def _definitions(say: Teller) -> None:
     say("as JSON", "GET", "/flow/{name}/graph", name="shipping")
     say("with positions", "GET", "/flow/{name}/graph", name="shipping", layout=True)
     say("as Mermaid", "GET", "/flow/{name}/graph", name="order", format="mermaid")
+    say("what uses a flow", "GET", "/flow/{name}/used_by", name="shipping")
+    say("what uses an action", "GET", "/action/{name}/used_by", name="charge")
     say("its schemas", "GET", "/flow/{name}/schema", name="order")
     say("as a machine of Step Functions", "GET", "/flow/{name}/asl", name="shipping")
     say("a flow that cannot be expressed there", "GET", "/flow/{name}/asl", name="order")
@@ -302,6 +304,7 @@ def _batches(say: Teller) -> None:
     batch = say("a batch", "POST", "/batch", wanted)
     say("a filter with a mistake", "POST", "/batch", {**trial, "select": {"flw": "order"}})
     say("stop it", "POST", "/batch/{batch_id}/stop", batch_id=batch["id"])
+    say("continue it", "POST", "/batch/{batch_id}/continue", batch_id=batch["id"])
     say("all batches", "GET", "/batch", limit=1)
     say("one batch", "GET", "/batch/{batch_id}", batch_id=batch["id"])
 

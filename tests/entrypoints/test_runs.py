@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -351,7 +350,7 @@ def test_the_health_says_what_fails(host: Host) -> None:
     def fail() -> None:
         raise Busy("nothing can be stored: the disk is full")
 
-    hosting.use(dataclasses.replace(host.services, adapters=replace(host.services.adapters, check_store=fail)))
+    hosting.use(host.services.changed(adapters=replace(host.services.adapters, check_store=fail)))
     reply = call("GET", "/healthz")
     assert (reply.status, reply.code, reply.headers["Retry-After"]) == (503, "busy", "1")
     assert reply.json["message"] == "nothing can be stored: the disk is full"

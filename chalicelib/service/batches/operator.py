@@ -1,4 +1,4 @@
-"""Create, read and stop batches."""
+"""Create, read, stop and continue batches."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class ResultPage(msgspec.Struct, frozen=True):
 
 
 class BatchOperator:
-    """Creates, reads and stops batches."""
+    """Creates, reads, stops and continues batches."""
 
     def __init__(
         self,
@@ -160,6 +160,29 @@ class BatchOperator:
             except Conflict:
                 continue
             return stopped
+        raise Busy(f"batch {batch_id!r} is being changed by too many requests at once; try again")
+
+    def resume(self, namespace: str, batch_id: str) -> Batch:
+        """Continue a batch that was stopped, with the runs that are left. Raises NotFound, Busy."""
+        for _ in range(MAX_ATTEMPTS):
+            batch, now = self.get(namespace, batch_id), self._clock.now()
+            if batch.status is not BatchStatus.STOPPED:
+                return batch
+            resumed = replace(
+                batch,
+                version=batch.version + 1,
+                status=BatchStatus.RUNNING if batch.cursor is None else BatchStatus.COLLECTING,
+                attempts=0,
+                updated_at=now,
+                ended_at=None,
+            )
+            message = RunBatch(namespace=namespace, sent_at=now, version=resumed.version, batch=batch.id)
+            self._queue.send(QueueName.WAKES, [encode(message)])  # before the write, so that it cannot be lost
+            try:
+                self._batches.save(namespace, resumed, batch.version)
+            except Conflict:
+                continue
+            return resumed
         raise Busy(f"batch {batch_id!r} is being changed by too many requests at once; try again")
 
     def _encrypted(self, namespace: str, batch_id: str, args: dict[str, Json]) -> dict[str, Json]:

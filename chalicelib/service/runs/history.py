@@ -32,13 +32,15 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     event: str = ""
     failed: bool = False
     """Only entries with an error."""
+    find: str = ""
+    """Only entries of which the event, steps, state, error, token or author has this text, in any case of letters."""
     limit: int = 50
     most: int = MAX_READ_ENTRIES
     """How many entries to look through."""
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.step or self.token or self.event or self.failed)
+        return bool(self.step or self.token or self.event or self.failed or self.find)
 
     def admits(self, entry: Entry) -> bool:
         """Return whether the entry matches the filters."""
@@ -47,6 +49,7 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
             and self.token in ("", entry.token)
             and self.event in ("", entry.event)
             and (not self.failed or bool(entry.error or entry.error_name))
+            and (not self.find or self.find.casefold() in _words_of(entry))
         )
 
 
@@ -61,6 +64,12 @@ class HistoryPage(msgspec.Struct, frozen=True):
     large: Mapping[str, Large]
     next: int | None
     read: int
+
+
+def _words_of(entry: Entry) -> str:
+    """Return what can be found of an entry. Its values cannot: they may be secret, or stored elsewhere."""
+    words = (entry.event, entry.step, entry.target, entry.state, entry.error_name, entry.error, entry.token, entry.by)
+    return "\n".join(words).casefold()
 
 
 def history_page(runs: OffloadingRunStore, run: Run, query: HistoryQuery) -> HistoryPage:

@@ -11,7 +11,8 @@ import { Dialog, Empty, Problem, Skeleton, Tabs, useTitle, When } from "../ui/pa
 import { go, href, usePlace } from "../ui/router";
 import { plain } from "../ui/text";
 import { words } from "../words/en";
-import { Do, textOf } from "./run";
+import { Do } from "./do";
+import { textOf } from "./run/flow_text";
 
 type Kind = "flow" | "action";
 

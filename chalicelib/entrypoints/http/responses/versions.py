@@ -23,6 +23,21 @@ class FlowMachine(TypedDict):
     problems: list[AslProblem]
 
 
+class User(TypedDict):
+    """A definition that refers to another one, in its newest version."""
+
+    kind: str
+    name: str
+    version: Number
+
+
+class Users(TypedDict):
+    """What refers to a definition; of all definitions of the namespace, if `complete`."""
+
+    used_by: list[User]
+    complete: bool
+
+
 class Setting(TypedDict):
     """A setting that differs, as it is written. A value is null where the version does not state it."""
 

@@ -1,4 +1,4 @@
-"""Calls on versions of definitions: their list, the difference of two, and a flow as schemas or as a machine."""
+"""Calls on versions of definitions: their list, differences, what uses them, and a flow as schemas or a machine."""
 
 from __future__ import annotations
 
@@ -40,6 +40,23 @@ def versions_of(kind: Kind) -> View:
 
     view.__name__ = f"{kind.resource}_versions"
     view.__doc__ = f"List the versions of the {kind.resource}, newest first, with who submitted each and when."
+    return view
+
+
+def users_of(kind: Kind) -> View:
+    """Return the view that lists what refers to a definition."""
+
+    def view(request: Request, name: str) -> Json:
+        found = request.services.definition_details.referrers(request.namespace, kind, name)
+        users = [{"kind": one.kind.resource, "name": one.name, "version": one.version} for one in found.found]
+        return {"used_by": users, "complete": found.is_complete}
+
+    view.__name__ = f"{kind.resource}_users"
+    view.__doc__ = (
+        f"List the definitions that refer to the {kind.resource} in their newest version.\n\n"
+        "They are flows, actions, schedules and hooks. `complete` is false if the namespace has more definitions than "
+        "were read."
+    )
     return view
 
 
@@ -153,6 +170,18 @@ ROUTES: Final = (
             answers={200: list[shapes.Version]},
             errors=(404,),
             paged=True,
+        )
+        for kind in (Kind.FLOW, Kind.ACTION)
+    ),
+    *(
+        Route(
+            method="GET",
+            path=f"/{kind.resource}/{{name}}/used_by",
+            view=users_of(kind),
+            group="definitions",
+            role=Role.VIEWER,
+            answers={200: shapes.Users},
+            errors=(404,),
         )
         for kind in (Kind.FLOW, Kind.ACTION)
     ),

@@ -1,4 +1,4 @@
-"""The HTTP adapter: makes a Chalice Blueprint from routes, and converts requests and responses.
+"""Serve one HTTP call: convert Chalice's request and the response of a view.
 
 Views receive a `Request` and the names in the path. They do not use Chalice's `app.current_request`, because Chalice
 keeps one per app and requests may be served in parallel threads.
@@ -10,31 +10,27 @@ safe to log, or else the id of Lambda or API Gateway.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any, Final
 
 import msgspec
-from chalice.app import Authorizer, Blueprint
 from chalice.app import Request as ChaliceRequest
 from chalice.app import Response as ChaliceResponse
 
 from chalicelib import hosting
-from chalicelib.config import Access, Settings
-from chalicelib.entrypoints.http import auth, errors
+from chalicelib.config import Settings
+from chalicelib.entrypoints.http import auth, cors, errors
 from chalicelib.entrypoints.http.bodies import name_of
 from chalicelib.entrypoints.http.query import Query
 from chalicelib.entrypoints.http.request import Request, Response
-from chalicelib.entrypoints.http.route import Route, View
+from chalicelib.entrypoints.http.route import Route
 from chalicelib.service.errors import TooLarge
 from chalicelib.service.observability import traceparent, work_context
 
 REQUEST_ID: Final = "x-request-id"
 _LOGGABLE_ID: Final = re.compile(r"[A-Za-z0-9_.:/+=@-]{1,128}", re.ASCII)
-
-ANY_TYPE: Final = ["*/*"]
-"""The content types that Chalice accepts. Existing clients and curl send arbitrary ones."""
 
 MAX_RESPONSE_BYTES: Final = 6 * 1024 * 1024 - 64 * 1024
 """The largest body that Lambda returns (6 MB), less room for headers. Lambda encodes the body as a JSON string, so
@@ -43,31 +39,24 @@ every quote in it counts twice."""
 _current_request: ContextVar[ChaliceRequest] = ContextVar("current_request")
 
 
-def blueprint(import_name: str, routes: Iterable[Route], authorizer: Authorizer | None, callbacks: Access) -> Blueprint:
-    """Return a Blueprint with all routes. API Gateway asks `authorizer` before it forwards a call that needs a role."""
-    made = Blueprint(import_name)
-    made.register_middleware(_middleware, "http")
-    for route in routes:
-        gate = authorizer if auth.requires_caller(route, callbacks) else None
-        register = made.route(route.path, methods=[route.method], content_types=ANY_TYPE, authorizer=gate)
-        register(_handler(route, auth.authorized(route)))
-    return made
-
-
-def _middleware(request: ChaliceRequest, get_response: Callable[[ChaliceRequest], ChaliceResponse]) -> ChaliceResponse:
+def in_context(request: ChaliceRequest, get_response: Callable[[ChaliceRequest], ChaliceResponse]) -> ChaliceResponse:
     """Keep the request for the view that runs in this thread, and give Chalice's own errors the API's shape."""
     token = _current_request.set(request)
     try:
         with work_context.about(function="api", **_ids_of(request)):
             response = errors.in_shape(get_response(request))
             response.headers[REQUEST_ID] = work_context.known()["request"]
+            vary = response.headers.get("Vary")
+            response.headers.update(cors.of_response(request.headers.get("origin"), str(vary) if vary else None))
             hosting.flush()
             return response
     finally:
         _current_request.reset(token)
 
 
-def _handler(route: Route, view: View) -> Callable[..., ChaliceResponse]:
+def handler(route: Route) -> Callable[..., ChaliceResponse]:
+    """Return the function that serves the call: it reads the request, calls the view and writes the response."""
+    view = auth.authorized(route)
     names_a_run = route.path.startswith("/flowrun/{name}")
     limit = route.max_name_characters
 
