@@ -16,7 +16,7 @@ from chalice.app import AuthRequest, BaseLambdaEvent, Chalice, CloudWatchEvent, 
 from chalicelib import config
 from chalicelib.adapters.telemetry import logs
 from chalicelib.config import Access, LogFormat
-from chalicelib.entrypoints import authorizer, workers
+from chalicelib.entrypoints import authorizer, preload, workers
 from chalicelib.entrypoints.http import register
 
 SETTINGS = config.from_environment(os.environ)
@@ -62,3 +62,7 @@ def sweep(event: CloudWatchEvent) -> None:
 def _request(event: BaseLambdaEvent) -> str:
     """Return Lambda's id of the invocation."""
     return str(getattr(event.context, "aws_request_id", ""))
+
+
+if SETTINGS.on_lambda:
+    preload.preload(os.environ.get("_HANDLER", ""))

@@ -16,7 +16,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SHOWN_KEYS: Final = 20
 
 
-def not_plain(value: Any) -> Problem | None:
+def not_plain(value: Any, max_depth: int = MAX_DEPTH) -> Problem | None:
     """Return the first problem: too deep, a number that JSON has not, half a character, or no JSON at all."""
     waiting: list[Iterator[tuple[str | int, Any]]] = [iter([("", value)])]
     keys: list[str | int] = []
@@ -28,8 +28,8 @@ def not_plain(value: Any) -> Problem | None:
                 keys.pop()
             continue
         key, here = found
-        if (reason := _wrong(key) or _wrong(here)) is None and len(waiting) > MAX_DEPTH + 1:
-            reason = f"more than {MAX_DEPTH} objects and lists are nested"
+        if (reason := _wrong(key) or _wrong(here)) is None and len(waiting) > max_depth + 1:
+            reason = f"more than {max_depth} objects and lists are nested"
         if reason is not None:
             return Problem(pointer("", *[*keys, key][1 : _SHOWN_KEYS + 1]), Level.ERROR, reason)
         if isinstance(here, dict | list):

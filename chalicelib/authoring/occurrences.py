@@ -91,6 +91,15 @@ def name_at(text: str, offset: int) -> Occurrence | None:
     return min(found, key=lambda one: one.span.end - one.span.start, default=None)
 
 
+def symbol(text: str, offset: int) -> tuple[Occurrence, tuple[Occurrence, ...]] | None:
+    """Return the name at an offset, and all its places in this text, in order; None if there is none."""
+    at = name_at(text, offset)
+    if at is None:
+        return None
+    found = [one for _, one in _places({"": text}, at.name)]
+    return at, tuple(sorted(found, key=lambda one: one.span))
+
+
 def references(texts: Mapping[str, str], text: str, offset: int, *, declarations: bool = True) -> list[Location]:
     """Return the places of the name at the offset of `text`, in all documents by URI; empty if there is no name."""
     at = name_at(text, offset)

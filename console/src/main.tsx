@@ -9,13 +9,14 @@ import { Runs } from "./screens/runs";
 import "./style.css";
 import "./runs.css";
 import "./frame.css";
+import { Boundary } from "./ui/boundary";
 import { Empty, Skeleton } from "./ui/parts";
 import { href, usePlace } from "./ui/router";
 import { words } from "./words/en";
 
 const Inbox = lazy(async () => ({ default: (await import("./screens/inbox")).Inbox }));
 const Flows = lazy(async () => ({ default: (await import("./screens/flows")).Flows }));
-const FlowScreen = lazy(async () => ({ default: (await import("./screens/flows")).FlowScreen }));
+const FlowScreen = lazy(async () => ({ default: (await import("./screens/flow")).FlowScreen }));
 const ActionScreen = lazy(async () => ({ default: (await import("./screens/flows")).ActionScreen }));
 const Start = lazy(async () => ({ default: (await import("./screens/start")).Start }));
 const Edit = lazy(async () => ({ default: (await import("./screens/edit")).Edit }));
@@ -66,9 +67,11 @@ function Screen(): JSX.Element {
 function App(): JSX.Element {
   return (
     <Frame>
-      <Suspense fallback={<Skeleton />}>
-        <Screen />
-      </Suspense>
+      <Boundary key={usePlace().path.join("/")}>
+        <Suspense fallback={<Skeleton />}>
+          <Screen />
+        </Suspense>
+      </Boundary>
     </Frame>
   );
 }

@@ -166,6 +166,12 @@ def _definitions(say: Teller) -> None:
     say("versions of an action", "GET", "/action/{name}/versions", name="charge")
     say("what changed", "GET", "/flow/{name}/diff", name="shipping")
     say("a text with a mistake", "POST", "/analyze", {"text": FLOW.replace("LOST -> Ship", "LOST -> Shop")})
+    add = {"op": "add", "kind": "step", "name": "Tell", "after": "Ship", "action": "ship"}
+    rename = {"op": "rename", "step": "Ship", "to": "Send"}
+    say("a step added, and one renamed", "POST", "/edit", {"text": FLOW, "flow": "shipping", "do": [add, rename]})
+    say("no such step", "POST", "/edit", {"text": FLOW, "flow": "shipping", "do": [{**rename, "step": "Shop"}]})
+    broken = FLOW.replace("=> (", "=> ", 1)
+    say("a flow with a syntax error", "POST", "/edit", {"text": broken, "flow": "shipping", "do": [rename]})
     play = {"flow": "order", "input": {"order": "o-9", "amount": 20.0}}
     played = say("until the first wait", "POST", "/play", play)
     charged = {"answer": {"step": "Charge", "state": "SUCCESS", "data": {"receipt": "r-1"}}}

@@ -103,7 +103,7 @@ def test_public_calls_need_no_token() -> None:
     }
 
 
-PURE = {"/analyze", "/play"}
+PURE = {"/analyze", "/edit", "/play"}
 """Calls with a body that change nothing."""
 
 

@@ -146,6 +146,15 @@ def test_a_run_that_cannot_be_started_says_why(
     assert (reply.status, reply.code) == (status, code)
 
 
+def test_a_refused_input_names_every_field(host: Host) -> None:
+    started("r")
+    reply = call("POST", "/flow/two/runs", {"input": {"order": 3, "oder": 1}})
+    assert reply.json["error"]["fields"] == [
+        {"path": "oder", "problem": "is not an input of the flow; did you mean 'order'?"},
+        {"path": "order", "problem": "must be of type str"},
+    ]
+
+
 def test_runs_are_listed_newest_first_filtered_and_paged(host: Host) -> None:
     for number in range(4):
         started(f"r{number}", labels={"n": number})

@@ -8,6 +8,7 @@ from chalicelib.authoring import keywords
 from chalicelib.authoring.edit import routes, values
 from chalicelib.authoring.edit.drafts import (
     BRANCH,
+    ELSE,
     FlowDraft,
     Mention,
     OtherDraft,
@@ -195,13 +196,13 @@ class Editor:
         if found is not None:
             routes.lead(self._flow, routes.parted(self._flow, step, found, state), to)
             return
-        if state == routes.ELSE and when is not None:
+        if state == ELSE and when is not None:
             raise EditRefused("`else` has no condition")
-        if state is not None and not (routes.decides_by_data(step) and state == routes.ELSE):
+        if state is not None and not (routes.decides_by_data(step) and state == ELSE):
             routes.check_state(step, state, self._returns)
         new = routes.route_to(self._flow, [] if state is None else [state], when, to)
         self._flow.fresh.append(new)
-        step.routes.insert(routes.place_of(step, state, when), new)
+        step.routes.insert(routes.place_of(step, state), new)
 
     def _unroute(self, operation: Unroute) -> None:
         step, state = self._step(operation.step), operation.state

@@ -91,11 +91,12 @@ class _Routes:
         if parts == [between]:
             self._patch.replace(between.to(item.span) if is_after else item.span.to(between), "")
             return
+        bar = next(at for at in (self._layout.text.find("|", one.start, one.end) for one in parts) if at >= 0)
+        if is_after and self._layout.begins_line(bar) and self._layout.blanks_after(bar + 1) == item.span.start:
+            self._patch.replace(self._layout.whole_lines(Span(bar, item.span.end)), "")
+            return
         self._patch.replace(item.span, "")
-        for part in parts:
-            bar = self._layout.text.find("|", part.start, part.end)
-            if bar >= 0:
-                self._patch.replace(Span(bar, self._layout.blanks_after(bar + 1)), "")
+        self._patch.replace(Span(bar, self._layout.blanks_after(bar + 1)), "")
 
     def _add(self, kept: list[RouteDraft]) -> None:
         """Write new routes before the next route of the text that stays, or after the last one."""

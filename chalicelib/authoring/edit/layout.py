@@ -94,7 +94,7 @@ class Layout:
         return Span(self.line_start(span.start), end.end() if end else after)
 
     def without_comments(self, span: Span) -> Iterator[Span]:
-        """Yield the parts of a span that hold no comment. The end of the line after a `#` comment counts as part of it."""
+        """Yield the parts of a span that hold no comment. A `#` comment includes the end of its line."""
         at = span.start
         for start in sorted(one for one in self._within(span) if one >= span.start):
             comment = self._starting[start]

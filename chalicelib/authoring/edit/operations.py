@@ -78,8 +78,8 @@ class Rename(_Operation, frozen=True, kw_only=True, tag="rename"):
 
 
 class SetRoute(_Operation, frozen=True, kw_only=True, tag="route"):
-    """Let the route of a step for a state, a condition or both lead to `to`; a route that is not there is added where it
-    can be taken. `else` is a state."""
+    """Let the route of a step for a state, a condition or both lead to `to`. A route that is not there is added where
+    it can be taken. `else` is a state."""
 
     step: _Text
     to: _Text

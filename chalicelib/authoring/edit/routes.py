@@ -142,7 +142,7 @@ def labels(route: RouteDraft) -> str:
     return described(", ".join(name for name, _ in route.states) or None, route.when)
 
 
-def place_of(step: StepDraft, state: str | None, when: str | None) -> int:
+def place_of(step: StepDraft, state: str | None) -> int:
     """Return the index at which a new route stands: before the first one that would take all that it takes."""
     for number, one in enumerate(step.routes):
         names = [name for name, _ in one.states]

@@ -16,7 +16,7 @@ import msgspec
 from chalice.app import Response
 from msgspec.structs import asdict
 
-from chalicelib.engine.errors import DoesNotFit, Fit, Unsigned
+from chalicelib.engine.errors import DoesNotFit, Fit, InputRefused, Unsigned
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import rfc3339
@@ -67,6 +67,7 @@ CODES: Final[dict[str, ErrorCode]] = {
     "unsupported-media-type": ErrorCode(415, "The content type of the request is not supported."),
     "invalid": ErrorCode(422, "The request is well formed, but a value in it is not valid."),
     "fsl-refused": ErrorCode(422, "The FSL text is syntactically correct but not valid; `diagnostics` lists why."),
+    "unreadable": ErrorCode(422, "The flow has syntax errors, so it is not edited; `diagnostics` lists them."),
     "too-long": ErrorCode(422, "The play has too many moves, or its flow goes round in circles."),
     "wrong-statement": ErrorCode(422, "The path takes FSL statements of one kind, and the text has another kind."),
     "secrets-off": ErrorCode(422, "The server has no key to encrypt secrets with."),
@@ -78,7 +79,7 @@ CODES: Final[dict[str, ErrorCode]] = {
     ),
     "start-failed": ErrorCode(422, "The run of the schedule's slot cannot be started."),
     "not-in-asl": ErrorCode(422, "The flow uses what AWS Step Functions has not; `problems` lists what, and where."),
-    "input-refused": ErrorCode(422, "The input does not match the declaration in the flow."),
+    "input-refused": ErrorCode(422, "The input does not match the declaration in the flow; `fields` lists where."),
     "event-refused": ErrorCode(422, "The data does not fit the declared event; `fields` lists where."),
     "expression-failed": ErrorCode(422, "An expression could not be evaluated or had no value."),
     "too-many-requests": ErrorCode(429, "The token or namespace exceeded its rate. Wait `Retry-After` seconds."),
@@ -125,6 +126,8 @@ def response_to(error: Exception, request_id: str) -> Response:
         more["problems"] = list(error.problems)
     if isinstance(error, EventRefused):
         more["fields"] = [{"path": path, "problem": problem} for path, problem in error.invalid_fields.items()]
+    if isinstance(error, InputRefused):
+        more["fields"] = [{"path": name, "problem": problem} for name, problem in error.problems.items()]
     if isinstance(error, Changed):
         more["found"] = [{**asdict(one), "at": None if one.at is None else rfc3339(one.at)} for one in error.found]
     beside: dict[str, Json] = (

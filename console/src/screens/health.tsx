@@ -110,12 +110,12 @@ export function Health(): JSX.Element {
 function Ailments({ report }: { report: Report }): JSX.Element | null {
   const kinds = new Map<string, number>();
   for (const one of report.findings) kinds.set(one.ailment, (kinds.get(one.ailment) ?? 0) + 1);
-  if (!kinds.size) return null;
+  if (kinds.size < 2) return null;
   return (
     <ul class="chips ailments">
       {[...kinds].map(([kind, times]) => (
         <li key={kind}>
-          <strong>{count(times)}</strong> {words.ailments[kind] ?? kind}
+          {words.ailments[kind] ?? kind}: <strong>{count(times)}</strong>
         </li>
       ))}
     </ul>

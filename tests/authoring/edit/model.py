@@ -127,7 +127,7 @@ def _lead(route: Route, to: str) -> None:
 
 
 def _rename(flow: Step, op: Op) -> None:
-    scope, step = find(flow, op["step"])
+    _, step = find(flow, op["step"])
     for _, one in walk(flow):
         for route in one.routes:
             if route.target == op["step"]:

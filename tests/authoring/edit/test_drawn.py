@@ -8,7 +8,9 @@ import msgspec
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.authoring.edit import Edited, Operation, applied, edit
+from chalicelib.authoring.edit.emit import Edited, edit
+from chalicelib.authoring.edit.operations import Operation
+from chalicelib.authoring.edit.patch import applied
 from chalicelib.expressions import problem_in
 from chalicelib.language import parse
 from tests.authoring.edit.drawn import Writer, flows, operations

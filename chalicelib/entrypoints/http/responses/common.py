@@ -80,9 +80,9 @@ class FoundVersion(TypedDict):
 
 class Detail(Problem, total=False):
     """What went wrong: `code` for programs, `detail` for people. For FSL texts, `diagnostics` lists every problem, for
-    the data of declared events `fields`, for a run that cannot move to a version `tokens` and other `problems`, for
-    definitions that have changed (`expect`) `found`. For unexpected errors, `request_id` identifies the entries in the
-    server's log."""
+    inputs and the data of declared events `fields`, for a run that cannot move to a version `tokens` and other
+    `problems`, for definitions that have changed (`expect`) `found`. For unexpected errors, `request_id` identifies the
+    entries in the server's log."""
 
     diagnostics: list[Diagnostic]
     fields: list[InvalidField]

@@ -15,14 +15,6 @@ class Version(TypedDict):
     created_by: str
 
 
-class FlowMachine(TypedDict):
-    """A flow as a machine of AWS Step Functions (`asl`: a definition in Amazon States Language with the query language
-    JSONata), and what differs or must be known."""
-
-    asl: dict[str, Json]
-    problems: list[AslProblem]
-
-
 class User(TypedDict):
     """A definition that refers to another one, in its newest version."""
 
@@ -36,6 +28,14 @@ class Users(TypedDict):
 
     used_by: list[User]
     complete: bool
+
+
+class FlowMachine(TypedDict):
+    """A flow as a machine of AWS Step Functions (`asl`: a definition in Amazon States Language with the query language
+    JSONata), and what differs or must be known."""
+
+    asl: dict[str, Json]
+    problems: list[AslProblem]
 
 
 class Setting(TypedDict):

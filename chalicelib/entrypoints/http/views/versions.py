@@ -1,4 +1,4 @@
-"""Calls on versions of definitions: their list, differences, what uses them, and a flow as schemas or a machine."""
+"""Calls on versions of definitions: their list, differences and uses, and a flow as schemas or as a machine."""
 
 from __future__ import annotations
 
