@@ -30,9 +30,9 @@ def cost(
     *, target: str, compare: str | None, flow: str | None, inputs: Sequence[str], items: int, client: Client,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Show what a run costs so far on AWS, or compare it with AWS Step Functions.
+    """Show what a run or a flow costs on AWS.
 
-    The prices are list prices. With --compare sfn, a run is compared as it went. A flow, of the server or of a file, is
+    The prices are list prices. With --compare sfn, a run is compared with AWS Step Functions as it went. A flow, of the server or of a file, is
     played once on a virtual clock, where everything answers with its first state; its shortest and longest ways are
     counted as well.
 
