@@ -11,6 +11,7 @@ import pytest
 from chalicelib.authoring.edit.emit import Edited, edit
 from chalicelib.authoring.edit.errors import EditRefused, FlowUnreadable
 from chalicelib.authoring.edit.operations import Operation
+from chalicelib.authoring.edit.outline import step_at
 from chalicelib.authoring.edit.patch import applied
 from chalicelib.language import KnownNames, parse, read
 
@@ -157,6 +158,35 @@ def test_a_rename_reaches_routes_comparisons_and_flows_that_use_the_steps() -> N
 def test_a_rename_by_place_changes_any_name() -> None:
     found = changed({"op": "rename", "at": ORDER.index("charge;"), "to": "pay"})
     assert found.text == ORDER.replace("charge;", "pay;").replace("action charge", "action pay")
+
+
+def test_a_name_that_is_defined_elsewhere_is_not_renamed_in_one_text() -> None:
+    text = "flow f step A => (OK -> done) { action = far; }; flow_end"
+    with pytest.raises(EditRefused, match=r"do\[0\]: action 'far' is not defined in this text"):
+        changed({"op": "rename", "at": text.index("far"), "to": "near"}, text=text)
+
+
+def test_a_step_at_a_place_is_outlined_for_a_form() -> None:
+    found = step_at(ORDER, ORDER.index("AGREE ->"))
+    assert found is not None
+    assert (found.flow, found.name, found.kind, found.into) == ("order", "Review", "deci", "")
+    assert [(one.states, one.when, one.to) for one in found.routes] == [
+        (("AGREE",), None, "Charge"),
+        (("REJECT", "TIMEOUT"), None, "stopped"),
+        (("ERROR",), '$error.step = "Charge"', "Charge"),
+    ]
+    assert [(one.name, one.value) for one in found.properties if one.value] == [("action", "review")]
+    assert found.states == ("AGREE", "REJECT", "ERROR", "TIMEOUT")
+    assert found.targets == ("Size", "Review", "Charge", "All", "Both", "done", "stopped")
+    nested = [step_at(ORDER, ORDER.index(word)) for word in ("step One", "set N", "each All", "deci Size")]
+    assert [(one.name, one.into, one.states) for one in nested if one] == [
+        ("One", "All", ("PAID", "REFUSED", "ERROR", "TIMEOUT")),
+        ("N", "Both/a", ("DONE", "ERROR")),
+        ("All", "", ("DONE", "FAIL", "ERROR", "TIMEOUT")),
+        ("Size", "", ("ERROR",)),
+    ]
+    assert step_at(ORDER, 0) is None
+    assert step_at(ORDER, ORDER.index("input =")) is None
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ import msgspec
 from chalicelib import diagrams, language
 from chalicelib.authoring import complete, occurrences, symbols
 from chalicelib.authoring.edit.emit import Edited
+from chalicelib.authoring.edit.outline import Outline, step_at
+from chalicelib.authoring.edit.routes import Returns
 from chalicelib.authoring.explain import Row, explain
 from chalicelib.authoring.fixes import fixes
 from chalicelib.authoring.symbols import Workspace
@@ -68,6 +70,7 @@ def analysis(
         ],
         "hover": {"markdown": hover[0], "span": _span(hover[1])} if hover else None,
         "symbol": None if offset is None else _symbol(text, offset),
+        "step": None if offset is None else _editable(step_at(text, offset, _returns(workspace))),
     }
 
 
@@ -99,6 +102,30 @@ def _symbol(text: str, offset: int) -> responses.Symbol | None:
         "span": _span(at.span),
         "definition": None if definition is None else _span(definition),
         "places": [_span(one.span) for one in places],
+    }
+
+
+def _returns(workspace: Workspace) -> Returns:
+    def returns(name: str) -> Sequence[str] | None:
+        action = workspace.actions.get(name)
+        return None if action is None else action.returns
+
+    return returns
+
+
+def _editable(found: Outline | None) -> responses.EditableStep | None:
+    if found is None:
+        return None
+    return {
+        "flow": found.flow,
+        "name": found.name,
+        "kind": found.kind,
+        "into": found.into,
+        "span": _span(found.span),
+        "routes": [{"states": list(one.states), "when": one.when, "to": one.to} for one in found.routes],
+        "properties": [{"name": one.name, "value": one.value, "about": one.about} for one in found.properties],
+        "states": None if found.states is None else list(found.states),
+        "targets": list(found.targets),
     }
 
 
