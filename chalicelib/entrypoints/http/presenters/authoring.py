@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -30,9 +30,18 @@ from chalicelib.service.documents.results import Inspected
 
 
 def analysis(
-    text: str, found: Inspected, workspace: Workspace, defaults: Options, offset: int | None, *, layout: bool
+    text: str,
+    found: Inspected,
+    workspace: Workspace,
+    defaults: Options,
+    offset: int | None,
+    order: Mapping[str, Sequence[str]] | None,
 ) -> responses.Analysis:
-    """Return what a text means. `offset` is the place for which words and a hover text are wanted."""
+    """Return what a text means.
+
+    `offset` is the place for which words and a hover text are wanted. `order`: add the layout of graphs, in which boxes
+    keep the order that they have there, by flow.
+    """
     changes = {(str(one.kind), one.name): change for one, change in found.changes}
     flows = {
         statement.name.text: flow
@@ -52,7 +61,7 @@ def analysis(
             for one in found.document.statements
         ],
         "steps": list(_steps(text, found.document.statements)),
-        "graphs": {name: _graph(flow, layout=layout) for name, flow in flows.items()},
+        "graphs": {name: _graph(flow, None if order is None else order.get(name, ())) for name, flow in flows.items()},
         "explain": {
             name: [_explained(row) for row in explain(flow, workspace.actions, defaults)]
             for name, flow in flows.items()
@@ -135,8 +144,9 @@ def edited(found: Edited) -> responses.Edited:
     return {"edits": edits, "text": found.text}
 
 
-def _graph(flow: Flow, *, layout: bool) -> responses.Graph:
-    return cast("responses.Graph", diagrams.as_json(diagrams.graph_of(flow), has_layout=layout))
+def _graph(flow: Flow, order: Sequence[str] | None) -> responses.Graph:
+    graph = diagrams.graph_of(flow)
+    return cast("responses.Graph", diagrams.as_json(graph, has_layout=order is not None, order=order or ()))
 
 
 def _diagnostics(found: Sequence[Diagnostic]) -> list[responses.Diagnostic]:
