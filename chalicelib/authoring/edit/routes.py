@@ -145,11 +145,11 @@ def labels(route: RouteDraft) -> str:
     return described(", ".join(name for name, _ in route.states) or None, route.when)
 
 
-def place_of(step: StepDraft, state: str | None) -> int:
+def place_of(step: StepDraft, states: Sequence[str]) -> int:
     """Return the index at which a new route stands: before the first one that would take all that it takes."""
     for number, one in enumerate(step.routes):
         names = [name for name, _ in one.states]
-        if not one.is_deleted and one.when is None and (ELSE in names or (state is not None and state in names)):
+        if not one.is_deleted and one.when is None and (ELSE in names or not {*states}.isdisjoint(names)):
             return number
     return len(step.routes)
 

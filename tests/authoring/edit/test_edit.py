@@ -216,6 +216,18 @@ def test_routes_are_changed_and_added_where_they_can_be_taken(do: list[Any], aft
     assert lines(*ops) == after
 
 
+def test_a_route_of_several_states_is_changed_and_removed_as_a_whole() -> None:
+    both = {"step": "Review", "state": ["TIMEOUT", "REJECT"]}
+    assert lines({"op": "route", "to": "Charge", **both}) == ["| REJECT, TIMEOUT -> Charge  # bad"]
+    assert "REJECT" not in "".join(changed({"op": "unroute", **both}).text.splitlines()[12:])
+    assert lines({"op": "route", "step": "One", "state": ["ERROR", "TIMEOUT"], "to": "stopped"}) == [
+        "step One => (PAID -> done | REFUSED -> stopped | ERROR, TIMEOUT -> stopped) "
+        '{ action = charge; args = (order = "o"); };'
+    ]
+    with pytest.raises(EditRefused, match="has no route 'ERROR, TIMEOUT'"):
+        changed({"op": "unroute", "step": "One", "state": ["ERROR", "TIMEOUT"]})
+
+
 @pytest.mark.parametrize(
     ("step", "state", "after"),
     [
@@ -312,7 +324,10 @@ def test_without_healing_routes_stay_and_lead_to_no_step() -> None:
         ({"op": "route", "step": "Charge", "state": "PAID", "to": "One"}, "has no step 'One'"),
         ({"op": "route", "step": "One", "state": "PAID", "to": "Charge"}, "has no step 'Charge'"),
         ({"op": "route", "step": "Charge", "to": "done"}, "a route has a `state`"),
-        ({"op": "route", "step": "Charge", "state": "else", "when": "true", "to": "done"}, "`else` has no condition"),
+        (
+            {"op": "route", "step": "Charge", "state": "else", "when": "true", "to": "done"},
+            "`else` stands alone, without a condition",
+        ),
         ({"op": "route", "step": "Charge", "when": "$inptu.x", "to": "done"}, "invalid expression"),
         ({"op": "route", "step": "Charge", "when": "1 }; {", "to": "done"}, "would not end the expression"),
         ({"op": "unroute", "step": "Charge", "state": "ERROR"}, "has no route 'ERROR'"),
