@@ -8,6 +8,7 @@ from chalicelib.entrypoints.http.responses.access import AccessToken, CreatedAcc
 from chalicelib.entrypoints.http.responses.authoring import (
     Analysis,
     DeclaredInput,
+    EditableStep,
     Edited,
     ExplainedSetting,
     ExplainedStep,
@@ -25,6 +26,8 @@ from chalicelib.entrypoints.http.responses.authoring import (
     PlayRun,
     PlayVisits,
     PlayWait,
+    StepProperty,
+    StepRoute,
     Symbol,
     TextEdit,
 )
@@ -134,6 +137,7 @@ __all__ = [
     "Detail",
     "Diagnostic",
     "Edge",
+    "EditableStep",
     "Edited",
     "Entry",
     "Error",
@@ -206,6 +210,8 @@ __all__ = [
     "StartedSlot",
     "Statement",
     "Step",
+    "StepProperty",
+    "StepRoute",
     "StepSpec",
     "Submission",
     "Symbol",

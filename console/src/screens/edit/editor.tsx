@@ -1,15 +1,19 @@
 // The editor: CodeMirror in a shadow root, where its styles are a constructed sheet, as the page's policy requires.
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, type CompletionContext, type CompletionResult } from "@codemirror/autocomplete";
-import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { defaultKeymap, history, historyKeymap, indentWithTab, isolateHistory } from "@codemirror/commands";
 import { bracketMatching, HighlightStyle, indentOnInput, StreamLanguage, syntaxHighlighting, type StreamParser } from "@codemirror/language";
 import { type Diagnostic as LintDiagnostic, lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
 import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
-import { EditorState } from "@codemirror/state";
+import { EditorState, Transaction } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, hoverTooltip, keymap, lineNumbers } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import type { Diagnostic } from "../api/client";
+import type { Diagnostic } from "../../api/client";
+import type { Edit, Offer } from "./analysis";
+
+/** What marks a change that was not typed. */
+const DIAGRAM = "diagram";
 
 const KEYWORDS = new Set(
   "action action_end flow flow_end flow_run flow_run_end event event_end config schedule schedule_end hook hook_end step deci set wait fork each call emit start branch use when else done stopped secret on as".split(" "),
@@ -76,17 +80,14 @@ const theme = EditorView.theme({
   ".cm-lintRange-warning": { textDecoration: "underline wavy var(--warn)", backgroundImage: "none" },
 });
 
-export interface Offer {
-  label: string;
-  kind: string;
-  detail: string;
-}
-
 export interface EditorHandle {
   text(): string;
   replace(text: string): void;
-  change(edits: readonly { from: number; to: number; insert: string }[]): void;
-  show(from: number, to?: number): void;
+  /** Make edits as one step of the history. */
+  change(edits: readonly Edit[]): void;
+  /** Select a part of the text and show it; the editor takes the focus unless `takesFocus` is false. */
+  show(from: number, to?: number, takesFocus?: boolean): void;
+  caret(): number;
   report(found: readonly Diagnostic[]): void;
 }
 
@@ -98,8 +99,8 @@ interface Props {
   changed: (text: string) => void;
   moved: (offset: number) => void;
   keys: Record<string, () => void>;
-  complete: (text: string, line: number, column: number) => Promise<Offer[]>;
-  hover: (text: string, line: number, column: number) => Promise<{ markdown: string; span: [number, number] } | null>;
+  complete: (text: string, offset: number) => Promise<Offer[]>;
+  hover: (text: string, offset: number) => Promise<{ markdown: string; span: [number, number] } | null>;
 }
 
 export default function Editor(props: Props): JSX.Element {
@@ -139,8 +140,7 @@ function stateOf(latest: { current: Props }): EditorState {
       EditorView.contentAttributes.of({ "aria-label": label, "aria-multiline": "true", tabindex: "0" }),
       autocompletion({ override: [(context) => offersAt(context, latest)] }),
       hoverTooltip(async (view, offset) => {
-        const line = view.state.doc.lineAt(offset);
-        const found = await latest.current.hover(view.state.doc.toString(), line.number, offset - line.from + 1);
+        const found = await latest.current.hover(view.state.doc.toString(), offset);
         if (!found) return null;
         return { pos: found.span[0], end: found.span[1], create: () => ({ dom: markdown(found.markdown) }) };
       }),
@@ -163,7 +163,8 @@ function stateOf(latest: { current: Props }): EditorState {
       ]),
       EditorView.updateListener.of((update) => {
         if (update.docChanged) latest.current.changed(update.state.doc.toString());
-        if (update.selectionSet || update.docChanged) latest.current.moved(update.state.selection.main.head);
+        const isOwn = update.transactions.some((one) => one.isUserEvent(DIAGRAM));
+        if ((update.selectionSet || update.docChanged) && !isOwn) latest.current.moved(update.state.selection.main.head);
       }),
     ],
   });
@@ -172,8 +173,7 @@ function stateOf(latest: { current: Props }): EditorState {
 async function offersAt(context: CompletionContext, latest: { current: Props }): Promise<CompletionResult | null> {
   const word = context.matchBefore(/[$\w]*/);
   if (!context.explicit && (!word || word.from === word.to) && !/[=(>|.$,]\s?$/.test(context.state.doc.sliceString(Math.max(0, context.pos - 2), context.pos))) return null;
-  const line = context.state.doc.lineAt(context.pos);
-  const found = await latest.current.complete(context.state.doc.toString(), line.number, context.pos - line.from + 1);
+  const found = await latest.current.complete(context.state.doc.toString(), context.pos);
   return {
     from: word?.from ?? context.pos,
     options: found.map((one) => ({ label: one.label, detail: one.detail, type: { step: "variable", action: "function", state: "enum", flow: "class" }[one.kind] ?? one.kind })),
@@ -185,11 +185,17 @@ function handleOf(view: EditorView): EditorHandle {
   return {
     text: () => view.state.doc.toString(),
     replace: (text) => view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } }),
-    change: (edits) => view.dispatch({ changes: edits.map((one) => ({ ...one })), scrollIntoView: true }),
-    show: (from, to = from) => {
-      view.dispatch({ selection: { anchor: from, head: to }, effects: EditorView.scrollIntoView(from, { y: "center" }) });
-      view.focus();
+    change: (edits) => {
+      const [first] = edits;
+      if (!first) return;
+      const annotations = [isolateHistory.of("full"), Transaction.userEvent.of(DIAGRAM)];
+      view.dispatch({ changes: edits.map((one) => ({ ...one })), annotations, effects: EditorView.scrollIntoView(Math.min(first.from, view.state.doc.length)) });
     },
+    show: (from, to = from, takesFocus = true) => {
+      view.dispatch({ selection: { anchor: from, head: to }, effects: EditorView.scrollIntoView(from, { y: "center" }) });
+      if (takesFocus) view.focus();
+    },
+    caret: () => view.state.selection.main.head,
     report: (found) => {
       const { doc } = view.state;
       const place = (line: number, column: number): number => (line > doc.lines ? doc.length : Math.min(doc.length, doc.line(Math.max(1, line)).from + column - 1));

@@ -1,11 +1,11 @@
 // A machine of AWS Step Functions, from a file: the server converts it, and the text goes into the editor.
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { call } from "../api/client";
-import { may } from "../ui/me";
-import { Problem } from "../ui/parts";
-import { plain } from "../ui/text";
-import { words } from "../words/en";
+import { call } from "../../api/client";
+import { may } from "../../ui/me";
+import { Problem } from "../../ui/parts";
+import { plain } from "../../ui/text";
+import { words } from "../../words/en";
 
 interface Found {
   fsl: string;
