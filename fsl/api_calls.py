@@ -75,7 +75,7 @@ POST_FLOW_NAME_CONTINUE: Final = Call("POST", "/flow/{name}/continue")
 GET_FLOW_NAME_GRAPH: Final = Call("GET", "/flow/{name}/graph", ("format", "layout", "version"))
 GET_FLOWRUN_NAME_GRAPH: Final = Call("GET", "/flowrun/{name}/graph", ("format", "layout"))
 POST_ANALYZE: Final = Call("POST", "/analyze")
-POST_PLAY: Final = Call("POST", "/play")
+POST_PLAY: Final = Call("POST", "/play", ("format",))
 GET_FLOWRUN: Final = Call(
     "GET",
     "/flowrun",

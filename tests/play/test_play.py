@@ -11,7 +11,8 @@ from chalicelib.hosting.responder import Answer
 from chalicelib.model.status import Status
 from chalicelib.play.moves import Move
 from chalicelib.play.play_host import PLACEHOLDER, PlayHost
-from chalicelib.play.session import Play, Played, PlayTooLong, UnknownFlow, play
+from chalicelib.play.recorded import PlayTooLong
+from chalicelib.play.session import Play, Played, UnknownFlow, play
 from chalicelib.service.documents.results import FslMalformed, FslRefused
 from chalicelib.service.ports.runs import RunQuery
 from tests.hosts import NS, Host

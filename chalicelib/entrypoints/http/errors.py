@@ -64,6 +64,8 @@ CODES: Final[dict[str, ErrorCode]] = {
     "invalid": ErrorCode(422, "The request is well formed, but a value in it is not valid."),
     "fsl-refused": ErrorCode(422, "The FSL text is syntactically correct but not valid; `diagnostics` lists why."),
     "too-long": ErrorCode(422, "The play has too many moves, or its flow goes round in circles."),
+    "cannot-replay": ErrorCode(422, "What is recorded of the run does not suffice to decide it again."),
+    "no-test": ErrorCode(422, "No test for `fsl test` gives the run of the play."),
     "wrong-statement": ErrorCode(422, "The path takes FSL statements of one kind, and the text has another kind."),
     "secrets-off": ErrorCode(422, "The server has no key to encrypt secrets with."),
     "state-not-routed": ErrorCode(422, "The step has no route for this state; the step keeps waiting."),

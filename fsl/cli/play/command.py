@@ -67,7 +67,7 @@ def play(
         if not session.enter(line):
             break
     if as_json:
-        from chalicelib.entrypoints.http.presenters.authoring import played
+        from chalicelib.entrypoints.http.presenters.plays import played
 
         put(played(session.played))
     ctx.exit(1 if session.refused and not sys.stdin.isatty() else 0)

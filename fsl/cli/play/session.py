@@ -64,7 +64,7 @@ class PlaySession:
 
     def _move(self, line: str) -> None:
         try:
-            moves = (*self._moves, move_of(line, self.played.waits))
+            moves = (*self._moves, move_of(line, self.played.waits, self.played.run.name))
             played = self._play(moves)
         except (BadMove, ServiceError) as exc:
             self._refuse(str(exc))
