@@ -66,15 +66,19 @@ GET_HOOK_NAME_DELIVERIES: Final = Call("GET", "/hook/{name}/deliveries")
 POST_FLOWRUN: Final = Call("POST", "/flowrun")
 GET_FLOW_NAME_VERSIONS: Final = Call("GET", "/flow/{name}/versions", ("limit", "cursor"))
 GET_ACTION_NAME_VERSIONS: Final = Call("GET", "/action/{name}/versions", ("limit", "cursor"))
+GET_FLOW_NAME_USED_BY: Final = Call("GET", "/flow/{name}/used_by")
+GET_ACTION_NAME_USED_BY: Final = Call("GET", "/action/{name}/used_by")
 GET_FLOW_NAME_DIFF: Final = Call("GET", "/flow/{name}/diff", ("from", "to"))
 GET_FLOW_NAME_SCHEMA: Final = Call("GET", "/flow/{name}/schema", ("version",))
+GET_FLOW_NAME_ASL: Final = Call("GET", "/flow/{name}/asl", ("version",))
 POST_ACTION_NAME_PAUSE: Final = Call("POST", "/action/{name}/pause")
 POST_ACTION_NAME_CONTINUE: Final = Call("POST", "/action/{name}/continue")
 POST_FLOW_NAME_PAUSE: Final = Call("POST", "/flow/{name}/pause")
 POST_FLOW_NAME_CONTINUE: Final = Call("POST", "/flow/{name}/continue")
-GET_FLOW_NAME_GRAPH: Final = Call("GET", "/flow/{name}/graph", ("format", "layout", "version"))
+GET_FLOW_NAME_GRAPH: Final = Call("GET", "/flow/{name}/graph", ("format", "layout", "version", "visits", "live"))
 GET_FLOWRUN_NAME_GRAPH: Final = Call("GET", "/flowrun/{name}/graph", ("format", "layout"))
 POST_ANALYZE: Final = Call("POST", "/analyze")
+POST_EDIT: Final = Call("POST", "/edit")
 POST_PLAY: Final = Call("POST", "/play", ("format",))
 GET_FLOWRUN: Final = Call(
     "GET",
@@ -132,7 +136,7 @@ DELETE_FLOWRUN_NAME_UUID: Final = Call("DELETE", "/flowrun/{name}/{uuid}")
 GET_FLOWRUN_NAME_HISTORY: Final = Call(
     "GET",
     "/flowrun/{name}/history",
-    ("after", "cursor", "limit", "order", "before", "step", "token", "event", "failed", "values"),
+    ("after", "cursor", "limit", "order", "before", "step", "token", "event", "failed", "find", "values"),
 )
 GET_FLOWRUN_NAME_WATCH: Final = Call("GET", "/flowrun/{name}/watch", ("after", "cursor", "wait", "limit", "values"))
 GET_FLOWRUN_NAME_VALUE: Final = Call(
@@ -143,8 +147,11 @@ POST_BATCH: Final = Call("POST", "/batch")
 GET_BATCH: Final = Call("GET", "/batch", ("limit", "cursor"))
 GET_BATCH_BATCH_ID: Final = Call("GET", "/batch/{batch_id}", ("outcome", "limit", "cursor"))
 POST_BATCH_BATCH_ID_STOP: Final = Call("POST", "/batch/{batch_id}/stop")
+POST_BATCH_BATCH_ID_CONTINUE: Final = Call("POST", "/batch/{batch_id}/continue")
 GET_FLOWRUN_NAME_ACTIVATION_UUID: Final = Call("GET", "/flowrun/{name}/activation/{uuid}", ("seq",))
-GET_FLOWRUN_NAME_ITEMS: Final = Call("GET", "/flowrun/{name}/items", ("step", "token", "status", "limit", "cursor"))
+GET_FLOWRUN_NAME_ITEMS: Final = Call(
+    "GET", "/flowrun/{name}/items", ("step", "token", "status", "spans", "limit", "cursor")
+)
 GET_FLOWRUN_NAME_COST: Final = Call("GET", "/flowrun/{name}/cost")
 GET_TASK: Final = Call(
     "GET", "/task", ("flowId", "stepName", "action", "flow", "label", "kind", "due_before", "order", "limit", "cursor")

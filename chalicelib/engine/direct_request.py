@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -25,8 +24,7 @@ FORM_TYPE: Final = "application/x-www-form-urlencoded"
 _SEPARATORS: Final = re.compile(r"[/\\]")
 
 
-@dataclass(frozen=True, slots=True)
-class DirectRequest:
+class DirectRequest(msgspec.Struct, frozen=True):
     """What is sent. `addresses` are complete; a request without a body has no content type."""
 
     addresses: tuple[str, ...]

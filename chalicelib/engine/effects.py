@@ -7,46 +7,42 @@ a key that makes it harmless to write twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
+
+import msgspec
 
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant, Milliseconds
 
 
-@dataclass(frozen=True, slots=True)
-class DeliverAction:
+class DeliverAction(msgspec.Struct, frozen=True):
     """Send the activation's action."""
 
     uuid: str
 
 
-@dataclass(frozen=True, slots=True)
-class SetTimer:
+class SetTimer(msgspec.Struct, frozen=True):
     """Wake the run at this moment."""
 
     at: Instant
 
 
-@dataclass(frozen=True, slots=True)
-class StoreBlob:
+class StoreBlob(msgspec.Struct, frozen=True):
     """Store a value as a blob of the run."""
 
     key: str
     value: Json
 
 
-@dataclass(frozen=True, slots=True)
-class OpenTask:
+class OpenTask(msgspec.Struct, frozen=True):
     """Show the activation in the inbox, as a task for a person."""
 
     uuid: str
 
 
-@dataclass(frozen=True, slots=True)
-class Listen:
+class Listen(msgspec.Struct, frozen=True):
     """Subscribe the activation to events of these names with this key, early ones included."""
 
     uuid: str
@@ -55,51 +51,43 @@ class Listen:
     until: Instant
 
 
-@dataclass(frozen=True, slots=True)
-class StartChild:
+class StartChild(msgspec.Struct, frozen=True):
     """Start the run that the activation waits for."""
 
     uuid: str
 
 
-@dataclass(frozen=True, slots=True)
-class ExecuteStep:
+class ExecuteStep(msgspec.Struct, frozen=True):
     """Do what the activation's step is there for: publish its event, or start its run."""
 
     uuid: str
 
 
-@dataclass(frozen=True, slots=True)
-class StopChild:
+class StopChild(msgspec.Struct, frozen=True):
     """Stop the run, because its parent needs no result of it."""
 
     run: str
 
 
-@dataclass(frozen=True, slots=True)
-class SyncChild:
+class SyncChild(msgspec.Struct, frozen=True):
     """Pause the child run or continue it, as its parent is paused or not."""
 
     run: str
 
 
-@dataclass(frozen=True, slots=True)
-class TellParent:
+class TellParent(msgspec.Struct, frozen=True):
     """Notify the run that waits for this one that it has ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class TellSchedule:
+class TellSchedule(msgspec.Struct, frozen=True):
     """Notify the schedule that started this run that it has ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestPermit:
+class RequestPermit(msgspec.Struct, frozen=True):
     """Ask for the permit without which a run of its flow must not begin."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReleasePermit:
+class ReleasePermit(msgspec.Struct, frozen=True):
     """Return the permit of an activation that has ended or waits for a far retry, or of the run, which has ended."""
 
     uuid: str
@@ -146,8 +134,7 @@ class Outcome(StrEnum):
     """It was too late, or had its effect already: nothing changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """The next head and the effects. If nothing changes, `run` is the head that was given."""
 
     run: Run

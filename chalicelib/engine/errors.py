@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from chalicelib.engine.lifecycle import Command
 from chalicelib.model.errors import EchoerError
@@ -19,8 +20,7 @@ class Refused(EchoerError):
     """The event does not fit the run."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
+class Fit(msgspec.Struct, frozen=True, kw_only=True):
     """What another version of its flow means for one token of a run."""
 
     token: str

@@ -7,9 +7,9 @@ its random values, and its origin (`by`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from chalicelib.engine.senders import Sender
@@ -21,8 +21,7 @@ from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.times import Instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """What all events have."""
 
     at: Instant
@@ -30,23 +29,21 @@ class Fact:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryFact(Fact):
+class DeliveryFact(Fact, frozen=True, kw_only=True):
     """What can become known by a delivery. `sent` is that delivery; None if it became known otherwise."""
 
     sent: Sent | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStarted(Fact):
+class RunStarted(Fact, frozen=True, kw_only=True):
     """A run of the definition was started. `input` is complete and checked (`inputs.complete`)."""
 
     namespace: str
     name: str
     id: str
     ref: DefinitionRef
-    input: Json = field(default_factory=dict)
-    labels: dict[str, Json] = field(default_factory=dict)
+    input: Json = msgspec.field(default_factory=dict)
+    labels: dict[str, Json] = msgspec.field(default_factory=dict)
     parent: Parent | None = None
     trace: str = ""
     """The W3C `traceparent` of the request that started it; empty if it had none."""
@@ -62,20 +59,17 @@ class RunStarted(Fact):
     """Whether its flow is paused: it begins when the flow is continued."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunAdmitted(Fact):
+class RunAdmitted(Fact, frozen=True, kw_only=True):
     """It is the turn of a pending run, which has a permit of its flow's limit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRefused(Fact):
+class RunRefused(Fact, frozen=True, kw_only=True):
     """A pending run is over the limit of its flow, which does not let such runs wait."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepAcked(DeliveryFact):
+class StepAcked(DeliveryFact, frozen=True, kw_only=True):
     """An action answered, or reported progress (`done` is False). `variables` are merged into the run's.
 
     `signed`: its signature by the namespace's key was verified.
@@ -87,7 +81,7 @@ class StepAcked(DeliveryFact):
     state: str
     done: bool = True
     data: Json = None
-    variables: dict[str, Json] = field(default_factory=dict)
+    variables: dict[str, Json] = msgspec.field(default_factory=dict)
     error: StepError | None = None
     """Why the action failed, in its own words."""
     signed: bool = False
@@ -102,8 +96,7 @@ class StepAcked(DeliveryFact):
     """Why the data is missing: it was too large. The step returns ERROR, and what the action did can be undone."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryFailed(DeliveryFact):
+class DeliveryFailed(DeliveryFact, frozen=True, kw_only=True):
     """A delivery did not reach its action. `final`: it must not be retried. `retry_after`: in milliseconds."""
 
     uuid: str
@@ -120,8 +113,7 @@ class DeliveryFailed(DeliveryFact):
     """`$response`: status and headers, for an action without callback."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerPending(DeliveryFact):
+class AnswerPending(DeliveryFact, frozen=True, kw_only=True):
     """The work of an action without callback goes on: `location` is asked again after `wait` milliseconds."""
 
     uuid: str
@@ -129,38 +121,33 @@ class AnswerPending(DeliveryFact):
     wait: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplyIgnored(DeliveryFact):
+class ReplyIgnored(DeliveryFact, frozen=True, kw_only=True):
     """A service accepted a delivery with a response that looked like an answer but was not a valid one."""
 
     uuid: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryHeld(Fact):
+class DeliveryHeld(Fact, frozen=True, kw_only=True):
     """A delivery was due while the run was paused."""
 
     uuid: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoticeTaken(DeliveryFact):
+class NoticeTaken(DeliveryFact, frozen=True, kw_only=True):
     """An action took a notice."""
 
     uuid: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CircuitChanged(Fact):
+class CircuitChanged(Fact, frozen=True, kw_only=True):
     """A delivery waits because its action's breaker is open, or it waited for that and was accepted."""
 
     uuid: str
     is_open: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventArrived(Fact):
+class EventArrived(Fact, frozen=True, kw_only=True):
     """An event that the activation waits for. `place` orders the events of a name: each is taken once, in order."""
 
     uuid: str
@@ -170,8 +157,7 @@ class EventArrived(Fact):
     place: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChildEnded(Fact):
+class ChildEnded(Fact, frozen=True, kw_only=True):
     """The run that the activation waits for has ended: DONE with its output, STOPPED or ERROR with its error."""
 
     uuid: str
@@ -180,8 +166,7 @@ class ChildEnded(Fact):
     error: StepError | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepExecuted(Fact):
+class StepExecuted(Fact, frozen=True, kw_only=True):
     """What an `emit` or `start` step is there for was done, or could not be done (`error`)."""
 
     uuid: str
@@ -189,75 +174,65 @@ class StepExecuted(Fact):
     error: StepError | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VarsSet(Fact):
+class VarsSet(Fact, frozen=True, kw_only=True):
     """A person changed variables of the run, and removed those of `remove`."""
 
     vars: dict[str, Json]
     remove: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelsSet(Fact):
+class LabelsSet(Fact, frozen=True, kw_only=True):
     """A person changed labels of the run, and removed those of `remove`."""
 
     labels: dict[str, Json]
     remove: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionHeld(Fact):
+class ActionHeld(Fact, frozen=True, kw_only=True):
     """A delivery was due while its action was paused, since `since`."""
 
     uuid: str
     since: Instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionResumed(Fact):
+class ActionResumed(Fact, frozen=True, kw_only=True):
     """The action of a suspended activation is not paused any more."""
 
     uuid: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimerFired(Fact):
+class TimerFired(Fact, frozen=True, kw_only=True):
     """The run's timer fired: deadlines until `at` have passed. `paused` are paused actions, and since when they are."""
 
-    paused: Mapping[str, Instant] = field(default_factory=dict)
+    paused: Mapping[str, Instant] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunPaused(Fact):
+class RunPaused(Fact, frozen=True, kw_only=True):
     """A person paused the run, or its parent was paused (`with_parent`)."""
 
     with_parent: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunContinued(Fact):
+class RunContinued(Fact, frozen=True, kw_only=True):
     """A person continued a paused run, or its parent was continued (`with_parent`)."""
 
     with_parent: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStopped(Fact):
+class RunStopped(Fact, frozen=True, kw_only=True):
     """A person stopped the run."""
 
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The version of its flow to which a run moves, with the actions and the configuration that it then uses."""
 
     ref: DefinitionRef
-    definition: Definition = field(repr=False)
+    definition: Definition
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRetried(Fact):
+class RunRetried(Fact, frozen=True, kw_only=True):
     """A person retried a stopped run: where it stopped, or at `step`; as it was, or mended."""
 
     step: str | None = None
@@ -267,23 +242,21 @@ class RunRetried(Fact):
     """The version with which it continues. None: its own."""
     input: Json | UnsetType = UNSET
     """Fields that replace those of its input; or the whole, if its flow takes one value."""
-    vars: Mapping[str, Json] = field(default_factory=dict)
+    vars: Mapping[str, Json] = msgspec.field(default_factory=dict)
     """Variables to set, each in the innermost scope around `token` that has it, or else in the run."""
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunMigrated(Fact):
+class RunMigrated(Fact, frozen=True, kw_only=True):
     """A person moved a run that has not ended to another version of its flow."""
 
     target: Target
-    steps: Mapping[str, str] = field(default_factory=dict)
+    steps: Mapping[str, str] = msgspec.field(default_factory=dict)
     """What steps of the run's version are called in that version, where the names differ."""
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenMoved(Fact):
+class TokenMoved(Fact, frozen=True, kw_only=True):
     """A person had a token leave what it waits for, and enter `step`."""
 
     step: str
@@ -292,8 +265,7 @@ class TokenMoved(Fact):
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UndosRetried(Fact):
+class UndosRetried(Fact, frozen=True, kw_only=True):
     """A person had the undos of an ended run that failed done again."""
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Token
 from chalicelib.model.waits import CHUNK_ITEMS, EachWait, item_key
 
 
-@dataclass(frozen=True, slots=True)
-class ItemPlace:
+class ItemPlace(msgspec.Struct, frozen=True):
     """The index of an item, and where the items of its each are stored (`EachWait.id`); empty if that is unknown."""
 
     index: int

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from chalicelib.expressions import NOTHING, Nothing
 from chalicelib.model.json_values import Json
 from chalicelib.model.run_error import StepError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepResult:
+class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a step returned: its state, with its data or its error."""
 
     state: str
@@ -19,7 +19,7 @@ class StepResult:
     error: StepError | None = None
     event: str = "StepPassed"
     """The name of its history entry."""
-    variables: Mapping[str, Json] = field(default_factory=dict)
+    variables: Mapping[str, Json] = msgspec.field(default_factory=dict)
     """Variables that an answer set."""
     signal: Json | Nothing = NOTHING
     """The event that the step waited for: `$event`."""

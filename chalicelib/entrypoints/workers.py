@@ -12,7 +12,6 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -55,8 +54,7 @@ class _Record(msgspec.Struct, frozen=True):
 ready(list[_Record])
 
 
-@dataclass(frozen=True, slots=True)
-class _Received:
+class _Received(msgspec.Struct, frozen=True):
     """A record and the message in it."""
 
     record: _Record

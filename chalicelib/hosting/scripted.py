@@ -7,11 +7,12 @@ names.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.adapters.virtual import START, VirtualClock
@@ -200,7 +201,7 @@ class ScriptedHost(VirtualHost):
         args = {name: value for name, value in body.items() if name not in RESERVED_ARGS}
         request = self._request(Kind.ACTION, run, token, invocation.action.name, args)
         states, attempt = tuple(body["ackStates"]), token.activation.attempt + 1
-        reply = self._ask(replace(request, states=states, attempt=attempt, undoes=token.id == UNDO))
+        reply = self._ask(dataclasses.replace(request, states=states, attempt=attempt, undoes=token.id == UNDO))
         if isinstance(reply, Failure):
             return _not_taken(reply)
         if isinstance(reply, tuple):
@@ -220,7 +221,9 @@ class ScriptedHost(VirtualHost):
         args = direct_args(definition, run, token, invocation, read_blob, cipher)
         request = self._request(Kind.ACTION, run, token, action.name, shown_args(args))
         attempt, undoes = token.activation.attempt + 1, token.id == UNDO
-        asked = replace(request, states=action.returns, attempt=attempt, undoes=undoes, direct=action.direct)
+        asked = dataclasses.replace(
+            request, states=action.returns, attempt=attempt, undoes=undoes, direct=action.direct
+        )
         reply = self._ask(asked)
         if not action.direct and isinstance(reply, tuple):
             self._answers.plan(run, token, reply, action.name)
@@ -233,7 +236,7 @@ class ScriptedHost(VirtualHost):
         """Start a job that ends as the reply says, or never: then it is looked at until its step times out."""
         after = reply[-1].after if reply else MAX_DELAY_MS
         looked_at = ports.Unfinished(f"{action.addresses[0]} {{}}", after)
-        ends = [replace(answer, after=0) for answer in reply]
+        ends = [dataclasses.replace(answer, after=0) for answer in reply]
         self._jobs[call.uuid] = direct_replies.reply_of(tuple(ends), action, 0, self.clock) if ends else looked_at
         return looked_at
 
@@ -250,7 +253,7 @@ class ScriptedHost(VirtualHost):
         if shown is None or run is None or token is None:
             return
         request = self._request(Kind.APPROVAL if shown.approval else Kind.TASK, run, token, shown.action, shown.args)
-        reply = self._ask(replace(request, states=shown.states))
+        reply = self._ask(dataclasses.replace(request, states=shown.states))
         if isinstance(reply, tuple):
             self._answers.plan(run, token, reply, shown.action, by="person")
 
@@ -298,7 +301,7 @@ class ScriptedHost(VirtualHost):
         flow = run.definition.flow or run.name
         uuid = token.activation.uuid if token.activation else ""
         request = Request(kind=kind, at=self.clock.now(), run=run.name, step=token.step, name=name, args=args)
-        return replace(request, flow=flow, uuid=uuid)
+        return dataclasses.replace(request, flow=flow, uuid=uuid)
 
     def _ask_for_flow(self, run: Run, token: Token, flow: str, given: Json) -> Reply | None:
         return self._ask(self._request(Kind.FLOW, run, token, flow, given))

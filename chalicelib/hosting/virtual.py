@@ -15,16 +15,18 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeAlias
+
+from msgspec.structs import replace
 
 from chalicelib.adapters.memory import MemoryQueue, MemoryStore
 from chalicelib.adapters.virtual import SequentialIds, VirtualClock
 from chalicelib.config import Backend, Settings
 from chalicelib.hosting import consumers
+from chalicelib.hosting.adapters import Adapters
 from chalicelib.hosting.backends import encryption_for
-from chalicelib.hosting.wiring import Adapters, Services, assemble
+from chalicelib.hosting.wiring import Services, assemble
 from chalicelib.model.json_values import encode
 from chalicelib.model.statements import KIND_OF, DefinitionValue
 from chalicelib.model.times import Instant

@@ -9,23 +9,22 @@ run's own version is used, and the doctor reports it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
+import msgspec
 from msgspec.structs import replace
 
 from chalicelib.model.actions import Action, ArgType, Options
 from chalicelib.model.flow import BUILT_IN_STATES
 
 
-@dataclass(frozen=True, slots=True)
-class ActionVersions:
+class ActionVersions(msgspec.Struct, frozen=True):
     """The actions of a run: in its own versions, and the newest versions of those that have newer ones."""
 
     own: Mapping[str, Action]
-    newest: Mapping[str, Action] = field(default_factory=dict)
+    newest: Mapping[str, Action] = msgspec.field(default_factory=dict)
     configs: frozenset[str] = frozenset()
     """The values of the configuration that the run knows."""
-    problems: dict[str, str] = field(default_factory=dict)
+    problems: dict[str, str] = msgspec.field(default_factory=dict)
     """For each user of an action (a step) that cannot follow its newest version: why."""
 
     def sent(self, user: str, name: str, args: Iterable[str], states: Iterable[str] = ()) -> Action:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from chalicelib.model.action_versions import ActionVersions
@@ -95,8 +96,7 @@ class Invocation:
         return state in self.action.returns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompiledUndo:
+class CompiledUndo(msgspec.Struct, frozen=True, kw_only=True):
     """What undoes the work of a step, with its args by the time at which they are evaluated."""
 
     action: str
@@ -120,8 +120,7 @@ class CompiledUndo:
     """Args that refer to secrets of the namespace: evaluated when the action is sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledScope:
+class CompiledScope(msgspec.Struct, frozen=True):
     """The variables of a fork, of a branch or of an item."""
 
     vars: Mapping[str, Template]
@@ -132,8 +131,7 @@ class CompiledScope:
     """The names that the initial values read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompiledStep:
+class CompiledStep(msgspec.Struct, frozen=True, kw_only=True):
     """A step and what the engine asks of it at each move."""
 
     step: Step
@@ -149,14 +147,14 @@ class CompiledStep:
     """The routes that accept any other state."""
     invocation: Invocation | None = None
     """What an action step sends."""
-    notices: Mapping[NoticeKind, Invocation] = field(default_factory=dict)
+    notices: Mapping[NoticeKind, Invocation] = msgspec.field(default_factory=dict)
     """What a wait for events sends when it begins and when it ends."""
     undo: CompiledUndo | None = None
     signed: bool = False
     """Whether answers to the step, or to the action that undoes it, must be signed."""
     fork_scope: CompiledScope | None = None
     """The variables that the branches of a fork share; None if there are none."""
-    scopes: Mapping[str, CompiledScope] = field(default_factory=dict)
+    scopes: Mapping[str, CompiledScope] = msgspec.field(default_factory=dict)
     """The variables of each branch by its name, or of each item by the empty name; without those that have none."""
 
     def routes_of(self, state: str) -> tuple[Route, ...]:
@@ -367,7 +365,7 @@ def _limit_keys(
 
 def _names(step: Step, undo: CompiledUndo | None, limit_keys: list[Template]) -> frozenset[str]:
     """The names that the step's expressions read."""
-    found = set(names_in([*_templates(step), *limit_keys]))
+    found = set(names_in([*step_templates(step), *limit_keys]))
     if undo is not None:
         found |= names_in([*undo.args.values(), *undo.secret_args.values()])
     conditions = [route.when for route in step.routes if route.when is not None]
@@ -380,7 +378,8 @@ def _names(step: Step, undo: CompiledUndo | None, limit_keys: list[Template]) ->
     return frozenset(found)
 
 
-def _templates(step: Step) -> Iterator[Template]:
+def step_templates(step: Step) -> Iterator[Template]:
+    """Yield the templates of a step; not those of its conditions, of its undo, and of the steps within it."""
     for route in step.routes:
         yield from route.entries.values()
     if not isinstance(step, ChoiceStep):
@@ -417,7 +416,7 @@ def _options(step: Step) -> Iterator[Template]:
             yield from (rule.max, rule.delay, rule.rate, rule.cap)
     match step:
         case ActionStep():
-            yield from (step.options.timeout, step.options.heartbeat)
+            yield from (step.options.timeout, step.options.heartbeat, step.options.role)
         case EventStep() | ConditionStep() | CallStep() | ForkStep():
             yield step.timeout
         case EachStep():

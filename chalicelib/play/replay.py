@@ -11,7 +11,6 @@ Deadlines of that definition fire when they are due, unless the recorded run had
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -396,7 +395,7 @@ def _about(notice: Token, renamed: dict[str, str]) -> Token:
 
 def _of_renamed(effect: Effect, renamed: dict[str, str]) -> Effect:
     uuid = renamed.get(getattr(effect, "uuid", ""))
-    return effect if uuid is None else dataclasses.replace(effect, uuid=uuid)  # type: ignore[call-arg]
+    return effect if uuid is None else replace(effect, uuid=uuid)
 
 
 def _needed(run: Run, emitted: Iterable[Effect]) -> Iterable[Effect]:

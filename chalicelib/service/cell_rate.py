@@ -9,16 +9,16 @@ request is admitted if `next_at` is at most `tolerance` in the future, and moves
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 US_PER_MS: Final = 1_000
 _US_PER_SECOND: Final = 1_000_000
 _MAX_INTERVAL_US: Final = 366 * 86_400 * _US_PER_SECOND
 
 
-@dataclass(frozen=True, slots=True)
-class CellRate:
+class CellRate(msgspec.Struct, frozen=True):
     """A rate: the time between two requests, and how far ahead of their intervals requests may arrive."""
 
     interval_us: int

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.invocation import APPROVED, REJECTED, awaits_approval, invocation_of
@@ -34,8 +34,7 @@ MAX_PAGE_BYTES: Final = 2 * 1024 * 1024
 """The args of the tasks of one page, as JSON, unless the first task alone has more."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenTask:
+class OpenTask(msgspec.Struct, frozen=True):
     """A task: choose one of `states` for the activation. `approval`: the choice is whether to call the action.
 
     `flow`, `labels`: those of the run. `step_definition`: the step as its flow defines it; None for
@@ -56,8 +55,7 @@ class OpenTask:
     step_definition: Step | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskQuery:
+class TaskQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which tasks to list; None admits all. `labels` must all match. `due_before` is compared with the deadline.
 
     `by_deadline`: the soonest deadline first; otherwise the longest-waiting task first. `after` is the last task of
@@ -87,8 +85,7 @@ class TaskQuery:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class TaskPage:
+class TaskPage(msgspec.Struct, frozen=True):
     """Tasks, and the last one that was looked at if there may be more: `after` of the next page."""
 
     tasks: list[OpenTask]

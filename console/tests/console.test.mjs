@@ -1,26 +1,11 @@
 // The console in a browser, over a live server. The scenarios are those of one day: look, repair, answer, design.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { before, test } from "node:test";
+import { admin, api, axe, close, open, service, shots, until, url } from "./support.mjs";
 
-const { CONSOLE_URL: url, CONSOLE_TOKEN: admin, CONSOLE_SERVICE: service, CONSOLE_SHOTS: shots, CHROMIUM: executablePath } = process.env;
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const HOSTILE = '<img src=x onerror="window.hit=1">';
-let browser;
 const tokens = {};
-
-async function api(method, path, body, { token = admin, text } = {}) {
-  const response = await fetch(url + path, {
-    method,
-    headers: { authorization: `Bearer ${token}`, "content-type": text === undefined ? "application/json" : "text/plain" },
-    body: text ?? (body === undefined ? undefined : JSON.stringify(body)),
-  });
-  const found = await response.text();
-  assert.ok(response.ok, `${method} ${path}: ${response.status} ${found.slice(0, 300)}`);
-  return found ? JSON.parse(found) : null;
-}
 
 const FLOWS = `action charge addr = "${service}/nowhere"; args = (str order); return = (PAID | REFUSED); action_end
 /
@@ -50,7 +35,6 @@ flow sealed
 flow_end`;
 
 before(async () => {
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   for (const role of ["viewer", "clerk", "operator", "author"]) tokens[role] = (await api("POST", "/token", { name: role, role })).token;
   await api("PUT", "/secret/pay.key", { value: "s3cr3t-of-the-bank" });
   await api("POST", "/fsl", undefined, { text: FLOWS });
@@ -59,34 +43,6 @@ before(async () => {
   await api("POST", "/flow/sealed/runs", { name: "sealed-1" });
   await until(async () => (await api("GET", "/flowrun?status=failed&view=summary")).length === 2);
 });
-
-after(() => browser?.close());
-
-async function until(holds, seconds = 15) {
-  const end = Date.now() + seconds * 1000;
-  while (!(await holds())) {
-    assert.ok(Date.now() < end, `not so within ${seconds} s: ${holds}`);
-    await new Promise((next) => setTimeout(next, 50));
-  }
-}
-
-/** A page that is signed in. Errors in it and violations of its policy fail the test. */
-async function open(place, { token = admin, theme = "light", width = 1280 } = {}) {
-  const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: theme, reducedMotion: "reduce" });
-  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
-  const page = await context.newPage();
-  page.problems = [];
-  page.on("pageerror", (error) => page.problems.push(error.message));
-  page.on("console", (message) => /Content Security Policy|Trusted/.test(message.text()) && page.problems.push(message.text()));
-  if (token) await page.addInitScript((kept) => sessionStorage.getItem("echoer.session") ?? sessionStorage.setItem("echoer.session", JSON.stringify({ token: kept, namespace: "" })), token);
-  await page.goto(`${url}/${place}`);
-  return page;
-}
-
-async function close(page) {
-  assert.deepEqual(page.problems, []);
-  await page.context().close();
-}
 
 test("sign in: a wrong token is refused, the right one leads to the place that was asked for", async () => {
   const page = await open("#/runs?status=failed", { token: null });

@@ -33,7 +33,9 @@ SECTIONS: Final = {
         LazyCommand("upgrade", f"{_DOCUMENTS}.upgrade:upgrade", "Rewrite FSL files of an earlier version."),
         LazyCommand("explain", f"{_DOCUMENTS}.explain:explain_", "Show the timeout, heartbeat and retry of each step."),
         LazyCommand("graph", f"{_DOCUMENTS}.graph:graph", "Draw the state diagram of a flow or run."),
-        LazyCommand("export", f"{_DOCUMENTS}.exchange:export", "Print the definitions of FSL files as JSON."),
+        LazyCommand(
+            "export", f"{_DOCUMENTS}.exchange:export", "Print definitions as JSON, or a flow for AWS Step Functions."
+        ),
         LazyCommand("import", f"{_DOCUMENTS}.exchange:import_", "Print definitions in JSON as FSL."),
         LazyCommand("schema", f"{_DOCUMENTS}.exchange:schema", "Print the JSON Schema of exported definitions."),
         LazyCommand("lsp", f"{_DOCUMENTS}.lsp:lsp", "Run the language server for editors."),
@@ -60,7 +62,7 @@ SECTIONS: Final = {
         LazyCommand("vars", f"{_RUNS}.changes:vars_", "Show, set and remove the variables of a run."),
         LazyCommand("label", f"{_RUNS}.changes:label", "Show, set and remove the labels of a run."),
         LazyCommand("delete", "fsl.cli.many.delete:delete", "Delete a run that has ended, or many of them."),
-        LazyCommand("batch", "fsl.cli.many.batch:batch", "List, follow and stop commands over many runs."),
+        LazyCommand("batch", "fsl.cli.many.batch:batch", "List, follow, stop and continue commands over many runs."),
         LazyCommand("archive", "fsl.cli.many.archive:archive", "Save ended runs to a file, and delete them."),
         LazyCommand("del", f"{_RUNS}.resources:delete", "Delete a definition, or a run that has ended."),
     ),

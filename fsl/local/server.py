@@ -7,7 +7,6 @@ server. It stops in reverse order.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import logging
 import socket
@@ -18,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
+import msgspec.structs
 from chalice.app import Chalice
 
 from chalicelib import hosting
@@ -118,7 +118,7 @@ class LocalServer:
         requested = self._settings
         own = requested.url == f"http://{HOST}:{requested.port}"
         self.url = f"http://{HOST}:{port}"
-        settings = dataclasses.replace(requested, port=port, url=self.url if own else requested.url)
+        settings = msgspec.structs.replace(requested, port=port, url=self.url if own else requested.url)
         self.notice = settings.address_notice(port)
         return settings
 
@@ -128,7 +128,7 @@ class LocalServer:
         if isinstance(adapters.queue, Releasing):
             adapters.queue.release_all()
         clock = StoppableClock(adapters.clock, self._stopping)
-        local = dataclasses.replace(
+        local = msgspec.structs.replace(
             adapters,
             store=story.logged_store(adapters.store, settings.log_format),
             clock=clock,
@@ -145,7 +145,8 @@ class LocalServer:
         gateway = Gateway(
             self._app,
             self._stopping,
-            own_site=OwnSite(settings.port, (settings.url,)) if is_open else None,
+            own_site=OwnSite(settings.port, (settings.url,), settings.origins) if is_open else None,
+            origins=settings.origins,
             waits=self._waits,
             time_limit=time_limit,
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from itertools import combinations
 from threading import Barrier
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.engine.steps.call import child_name
 from chalicelib.model.run import DefinitionRef, Parent

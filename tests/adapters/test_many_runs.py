@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.adapters.sqlite.database import MEMORY, Database
 from chalicelib.adapters.sqlite.listing import MAX_COUNTED

@@ -4,11 +4,11 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.adapters.sqlite.database import MEMORY, Database
 from chalicelib.adapters.sqlite.migrations import MIGRATIONS, backup_path

@@ -1,8 +1,8 @@
-"""Try the console in Chromium: `make console-test`.
+"""Try the console in Chromium: `make console-test`, or `python -m tests.console FILE.test.mjs` for some scenarios.
 
-A server that requires tokens, on a database in memory, and an action service that answers what its path says. The
-scenarios in `console/tests` run with Node's test runner and playwright; Chromium is installed with apt-get if it is
-missing. Screenshots are in `out/console`.
+Each file of scenarios in `console/tests` gets a server of its own: it requires tokens and keeps its database in
+memory. An action service answers what its path says. The scenarios run with Node's test runner and playwright; Chromium
+is installed with apt-get if it is missing. Screenshots are in `out/console`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -58,29 +59,52 @@ def chromium() -> str:
     return found
 
 
-def main() -> int:
-    """Return the exit code of the scenarios."""
-    browser = chromium()
-    OUT.mkdir(parents=True, exist_ok=True)
+class _Services(ThreadingHTTPServer):
+    daemon_threads = True
+
+
+def scenarios(files: Sequence[str]) -> Iterator[Path]:
+    """Yield the files of scenarios that are named, or all."""
+    folder = ROOT / "console" / "tests"
+    known = sorted(path.name for path in folder.glob("*.test.mjs"))
+    for name in files or known:
+        if name not in known:
+            raise SystemExit(f"no scenarios in {name!r}: there are {', '.join(known)}")
+        yield folder / name
+
+
+def play(file: Path, browser: str, service: str) -> int:
+    """Play the scenarios of one file on a fresh server and return the exit code of Node."""
     settings = Settings(
         port=0, url="http://127.0.0.1:0", db=":memory:", auth=Access.TOKEN, admin_token_sha256=sha256(TOKEN)
     )
-    service = ThreadingHTTPServer(("127.0.0.1", 0), Service)
-    threading.Thread(target=service.serve_forever, daemon=True).start()
     with LocalServer(settings) as server:
         environment = {
             **os.environ,
             "CONSOLE_URL": server.url,
             "CONSOLE_TOKEN": TOKEN,
-            "CONSOLE_SERVICE": f"http://127.0.0.1:{service.server_address[1]}",
+            "CONSOLE_SERVICE": service,
             "CONSOLE_SHOTS": str(OUT),
             "CHROMIUM": browser,
         }
-        command = ["node", "--test", "--test-reporter=spec", "tests/console.test.mjs"]
+        command = ["node", "--test", "--test-reporter=spec", f"tests/{file.name}"]
         done = subprocess.run(command, cwd=ROOT / "console", env=environment, timeout=TIMEOUT_S, check=False)  # noqa: S603
-    service.shutdown()
     return done.returncode
 
 
+def main(files: Sequence[str]) -> int:
+    """Return 0 if the scenarios of all `files` pass, else 1."""
+    wanted = list(scenarios(files))
+    browser = chromium()
+    OUT.mkdir(parents=True, exist_ok=True)
+    service = _Services(("127.0.0.1", 0), Service)
+    threading.Thread(target=service.serve_forever, daemon=True).start()
+    failed = [file.name for file in wanted if play(file, browser, f"http://127.0.0.1:{service.server_address[1]}")]
+    service.shutdown()
+    if failed:
+        sys.stderr.write(f"scenarios failed in {', '.join(failed)}\n")
+    return 1 if failed else 0
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from itertools import count
+
+import msgspec.structs
 
 from chalicelib.engine.effects import Decision, StoreBlob
 from chalicelib.engine.events import Event, RunRetried, StepAcked, TimerFired
@@ -75,7 +76,7 @@ class Driven:
     def answer(self, state: str, of: str = ROOT, at: int = 2_000, **more: object) -> Decision:
         uuid, step = self.uuid(of), self.token(of).step
         answer = StepAcked(at=at, nonce=self.nonce(), step=step, uuid=uuid, state=state)
-        return self.apply(dataclasses.replace(answer, **more))  # type: ignore[arg-type]
+        return self.apply(msgspec.structs.replace(answer, **more))
 
     def ring(self) -> Decision:
         """Let the run's timer fire when it is due."""

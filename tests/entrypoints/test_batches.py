@@ -104,6 +104,10 @@ def test_a_batch_can_be_stopped(host: Host) -> None:
     host.pass_time(60_000)
     assert sorted(statuses()) == ["canceled", "running", "running"]
     assert call("POST", f"/batch/{batch['id']}/stop").status == 200
+    assert call("POST", f"/batch/{batch['id']}/continue").json["status"] == "running"
+    host.pass_time(60_000)
+    assert statuses() == ["canceled"] * 3
+    assert call("GET", f"/batch/{batch['id']}").json["left"] == 0
 
 
 def test_batches_are_listed(host: Host) -> None:
@@ -151,6 +155,7 @@ def test_a_bad_request_is_refused_and_changes_nothing(host: Host, body: Any, sta
 def test_an_unknown_batch_is_404(host: Host) -> None:
     assert call("GET", "/batch/x").status == 404
     assert call("POST", "/batch/x/stop").status == 404
+    assert call("POST", "/batch/x/continue").status == 404
 
 
 def test_deleting_requires_the_role_author_and_the_audit_has_a_line_per_run(
@@ -167,6 +172,9 @@ def test_deleting_requires_the_role_author_and_the_audit_has_a_line_per_run(
 
     assert post("viewer", {**delete, "do": "stop"}) == 403
     assert post("operator", delete) == 403
+    made = call("POST", "/batch", {**delete, "dry_run": True}, headers=bearer(tokens["author"])).json["id"]
+    assert call("POST", f"/batch/{made}/continue", headers=bearer(tokens["operator"])).status == 403
+    assert call("POST", f"/batch/{made}/continue", headers=bearer(tokens["author"])).status == 200
     assert post("author", {**delete, "do": "stop"}) == 202
     with caplog.at_level(logging.INFO, logger="echoer.audit"):
         host.pass_time(5_000)

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from chalicelib import hosting
 from chalicelib.entrypoints.http.openapi.examples import FILE, exchanges

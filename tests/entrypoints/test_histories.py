@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from chalicelib.entrypoints.http.adapter import MAX_RESPONSE_BYTES
+from chalicelib.entrypoints.http.exchange import MAX_RESPONSE_BYTES
 from chalicelib.entrypoints.http.presenters.values import MAX_SHORT_BYTES
 from chalicelib.service.runs.history import HistoryQuery
 from tests.entrypoints.gateway import Reply, call
@@ -78,6 +78,9 @@ def test_a_history_is_filtered(host: Host) -> None:
         ("token=0", lambda entry: entry["token"] == "0"),
         ("token=1", lambda entry: False),
         ("failed=true", lambda entry: bool(entry["error"])),
+        ("find=stepACK", lambda entry: "StepAck" in entry["event"]),
+        ("find=t&event=StepAcked", lambda entry: entry["event"] == "StepAcked"),
+        ("find=nowhere", lambda entry: False),
     ]
     for query, matches in cases:
         expected = [entry["seq"] for entry in everything if matches(entry)]

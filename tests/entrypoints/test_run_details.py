@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from chalicelib import hosting
 from chalicelib.service.observability.prices import LIST_PRICES
@@ -171,6 +172,13 @@ def test_items_show_status_step_error_and_output(host: Host) -> None:
     assert [one["index"] for one in items("?status=failed")["items"]] == [1]
     assert [one["index"] for one in items("?status=running&limit=2")["items"]] == [2, 3]
     assert [one["index"] for one in items("?status=waiting&step=E")["items"]] == [5]
+    assert "spans" not in found
+    assert items("?spans=true&limit=1&status=failed")["spans"] == [
+        {"status": "done", "first": 0, "count": 1},
+        {"status": "failed", "first": 1, "count": 1},
+        {"status": "running", "first": 2, "count": 3},
+        {"status": "waiting", "first": 5, "count": 1},
+    ]
 
 
 def test_items_of_an_each_that_has_returned_are_in_the_history(host: Host) -> None:
@@ -182,6 +190,9 @@ def test_items_of_an_each_that_has_returned_are_in_the_history(host: Host) -> No
     answer(host, 2, "OK", data=3)
     found = items()
     assert (found["total"], found["done"], found["failed"]) == (3, 2, 1)
+    assert [(one["status"], one["count"]) for one in items("?spans=true")["spans"]] == [
+        ("done", 1), ("failed", 1), ("done", 1),
+    ]  # fmt: skip
     assert [(one["index"], one["status"], one["output"]) for one in found["items"]] == [
         (0, "done", 1), (1, "failed", None), (2, "done", 3),
     ]  # fmt: skip

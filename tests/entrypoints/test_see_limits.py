@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace as changed
 from typing import Any
 
 from msgspec.structs import replace
@@ -59,7 +58,7 @@ def test_so_many_deliveries_are_shown(host: Host) -> None:
 
 
 def test_large_args_are_not_recorded(host: Host) -> None:
-    host.rebuild(changed(host.services.settings, delivery_log=True))
+    host.rebuild(replace(host.services.settings, delivery_log=True))
     hosting.use(host.services)
     defined(WORK, TWO)
     for name, size in (("small", MAX_ARGS_BYTES - 100), ("large", MAX_ARGS_BYTES)):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib import hosting
 from chalicelib.entrypoints import workers
@@ -44,7 +45,7 @@ def watched(host: Host) -> FakeQueue:
     """Make the workers use a queue that records deferred messages."""
     queue = FakeQueue(host.queue)
     world: Any = replace(host.services.adapters, queue=queue)
-    hosting.use(replace(host.services, adapters=world))
+    hosting.use(host.services.changed(adapters=world))
     return queue
 
 

@@ -269,12 +269,28 @@ class TestStopping:
         assert now(host, batch).recorded == 5
         assert host.services.batches.stop(NS, batch.id).status is BatchStatus.STOPPED
 
+    def test_a_stopped_batch_continues_with_the_runs_that_are_left(self) -> None:
+        host = with_failed(20)
+        batch = create(host, rate=1.0)
+        host.pass_time(4_500)
+        stop(host, batch)
+        host.pass_time(60_000)
+        resumed = host.services.batches.resume(NS, batch.id)
+        assert (resumed.status, resumed.recorded, resumed.ended_at) == (BatchStatus.RUNNING, 5, None)
+        host.pass_time(60_000)
+        after = now(host, batch)
+        assert (after.status, after.recorded, after.counts) == (BatchStatus.DONE, 20, {BatchOutcome.DONE: 20})
+        assert len({one.name for one in results(host, batch)}) == 20
+        assert host.services.batches.resume(NS, batch.id) == after
+
     def test_an_unknown_batch(self) -> None:
         host = hosted()
         with pytest.raises(NotFound):
             host.services.batches.get(NS, "nothing")
         with pytest.raises(NotFound):
             host.services.batches.stop(NS, "nothing")
+        with pytest.raises(NotFound):
+            host.services.batches.resume(NS, "nothing")
 
     def test_a_batch_is_forgotten_after_30_days(self) -> None:
         host = with_failed(1)
@@ -410,6 +426,19 @@ class TestCrashes:
         work_with(host, lambda _: stop(host, batch))
         host.pass_time(60_000)
         assert (now(host, batch).status, now(host, batch).recorded) == (BatchStatus.STOPPED, 4)
+
+    def test_a_batch_that_is_stopped_and_continued_while_a_slice_is_worked_on_goes_on(self) -> None:
+        host = with_failed(60)
+        batch = create(host)
+
+        def hasten(_: Target) -> None:
+            stop(host, batch)
+            host.services.batches.resume(NS, batch.id)
+
+        work_with(host, hasten)
+        host.pass_time(120_000)
+        after = now(host, batch)
+        assert (after.status, after.recorded, after.counts) == (BatchStatus.DONE, 60, {BatchOutcome.DONE: 60})
 
 
 def stop(host: Host, batch: Batch) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.hosting.virtual import IN_MEMORY
 from chalicelib.model.status import Status

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Final
 
+import msgspec.structs
 from msgspec.structs import replace
 
 from chalicelib.engine import senders
@@ -47,7 +47,7 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     if token is None or token.activation is None or not _is_for(event, token):
         return _not_awaited(transition, token, event)
     if event.step != token.step:
-        event = dataclasses.replace(event, step=token.step)
+        event = msgspec.structs.replace(event, step=token.step)
     _refuse_unsigned(transition, token, event)
     senders.refuse_waiting(transition.definition, run, token, event.sender)
     if run.status in status.STOPPED:
@@ -99,7 +99,7 @@ def _not_awaited(transition: Transition, token: Token | None, event: StepAcked) 
     ended = _ended_step(transition, event) if token is None else None
     if ended is None:
         raise NeverIssued(transition.run.name, event.step, event.uuid)
-    event = dataclasses.replace(event, step=ended)
+    event = msgspec.structs.replace(event, step=ended)
     _refuse_unsigned(transition, None, event)
     senders.refuse_ended(transition.definition, ended, event.sender)
     return _late(transition, event) if transition.run.unanswered else Outcome.DUPLICATE
@@ -115,7 +115,7 @@ def _late(transition: Transition, event: StepAcked) -> Outcome:
     token = Token(id=known.token, step=known.step)
     invocation = invocation_of(transition.definition, run, token)
     if invocation is None:  # its version of the flow is gone, and it is unknown whether the data is secret
-        event = dataclasses.replace(event, data=None, error=None)
+        event = msgspec.structs.replace(event, data=None, error=None)
     elif invocation.has_secrets:
         event = _hide_secrets(transition, invocation, event)
     error = event.error
@@ -154,11 +154,11 @@ def _hide_secrets(transition: Transition, invocation: Invocation, event: StepAck
     """
     cipher = transition.cipher
     if event.error is not None:
-        event = dataclasses.replace(event, error=hidden_error(event.error, invocation.action.name, cipher))
+        event = msgspec.structs.replace(event, error=hidden_error(event.error, invocation.action.name, cipher))
     if not invocation.action.secret_data:
         return event
     data = event.data if event.direct or event.is_value else answered_value(event.data)
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         event,
         data=encrypted(data, cipher),
         response=encrypted_response(event.response, cipher),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from msgspec.structs import replace
 
 from chalicelib.engine.transition import Transition
@@ -15,8 +14,7 @@ from chalicelib.model.times import Milliseconds
 from chalicelib.model.waits import RepeatWait
 
 
-@dataclass(frozen=True, slots=True)
-class Repetition:
+class Repetition(msgspec.Struct, frozen=True):
     """A rule by which a step is done again, with its numbers."""
 
     index: int

@@ -6,11 +6,11 @@ it fails, the step returns ERROR once. This second return is neither repeated no
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+import msgspec.structs
 from msgspec.structs import replace
 
 from chalicelib.engine.bindings import result_of, step_names
@@ -36,8 +36,7 @@ _FAILURES: Final = BUILT_IN_STATES | {FAIL, STOPPED_STATE}
 """The states that say themselves that something failed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class Move(msgspec.Struct, frozen=True, kw_only=True):
     """Where a token goes after its step, and with what."""
 
     target: str
@@ -75,7 +74,7 @@ def located(token: Token, returned: StepResult) -> StepResult:
         step=error.step or token.step,
         state=error.state or returned.state,
     )
-    return dataclasses.replace(returned, error=error)
+    return msgspec.structs.replace(returned, error=error)
 
 
 def next_move(transition: Transition, entered: Token, token: Token, returned: StepResult) -> Repetition | Move | None:
@@ -99,15 +98,15 @@ def next_move(transition: Transition, entered: Token, token: Token, returned: St
     route = choose(compiled, returned.state, lambda when: holds(when, transition.with_secrets(names)))
     if route is not None:
         move = _move(transition, route, names, token, returned)
-        return dataclasses.replace(move, route=_place(route, step.routes, returned.state))
+        return msgspec.structs.replace(move, route=_place(route, step.routes, returned.state))
     if isinstance(compiled.step, ChoiceStep) and not returned.state:
         raise NoMatch("none of its conditions holds, and there is no else")
     return None
 
 
 def failure_of(token: Token, returned: StepResult, failure: ExpressionFailed) -> StepResult:
-    """Return what the step returns after its return could not be processed. Only an ERROR keeps its own name."""
-    if returned.state == ERROR and returned.error is not None:
+    """Return what the step returns after its return could not be processed. A failure keeps its own name."""
+    if returned.state in _FAILURES and returned.error is not None:
         error = replace(returned.error, cause=f"{returned.error.cause}; then {failure}")
     else:
         data = result_of(returned)

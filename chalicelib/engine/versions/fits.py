@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from chalicelib.engine.errors import Fit
 from chalicelib.engine.versions.places import place_of_step, place_of_token
@@ -13,8 +14,7 @@ from chalicelib.model.flow import ENDS
 from chalicelib.model.run import Token
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Versions:
+class Versions(msgspec.Struct, frozen=True, kw_only=True):
     """Two versions of a flow, and what steps of the first are called in the second."""
 
     before: Definition

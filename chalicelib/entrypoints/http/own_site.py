@@ -12,10 +12,11 @@ Programs send neither `Origin` nor `Sec-Fetch-Site`, and a browser that opens an
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
+
+import msgspec
 
 _AUTHORITY: Final = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(?::([0-9]{1,5}))?", re.ASCII)
 _ORIGIN: Final = re.compile(r"(https?)://(.+)", re.ASCII)
@@ -24,12 +25,15 @@ _OWN_SITES: Final = ("same-origin", "none")
 """The values of `Sec-Fetch-Site` of a request that no other origin caused. `same-site` is another port or subdomain."""
 
 
-@dataclass(frozen=True, slots=True)
-class OwnSite:
-    """The addresses of a server: the loopback addresses with its `port`, and the origins of its public `urls`."""
+class OwnSite(msgspec.Struct, frozen=True):
+    """The addresses of a server: the loopback addresses with its `port`, and the origins of its public `urls`.
+
+    Pages of `origins` may send requests, too. An origin is written as browsers do, `https://console.example`.
+    """
 
     port: int
     urls: tuple[str, ...]
+    origins: tuple[str, ...] = ()
 
     def host_problem(self, host: str) -> str | None:
         """Return why the server does not answer requests to this `Host`, or None."""
@@ -43,6 +47,8 @@ class OwnSite:
 
     def page_problem(self, origin: str | None, fetch_site: str | None) -> str | None:
         """Return why a request with these headers (`Origin`, `Sec-Fetch-Site`) is refused, or None."""
+        if origin in self.origins:
+            return None
         found = _ORIGIN.fullmatch(origin or "")
         place = authority(found[2]) if found else None
         if origin is not None and not (found and place and self._is_own(found[1], *place)):

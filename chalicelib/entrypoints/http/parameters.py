@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from chalicelib.entrypoints.http import bodies, query
 from chalicelib.model.json_values import Json
@@ -14,13 +15,12 @@ _MAX_INTEGER: Final = 10**15
 _STATUS: Final = "|".join(Status)
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(msgspec.Struct, frozen=True):
     """A query parameter. An optional parameter with an empty value counts as not given."""
 
     name: str
     description: str
-    schema: Json = field(default_factory=lambda: {"type": "string", "maxLength": bodies.MAX_TEXT_CHARACTERS})
+    schema: Json = msgspec.field(default_factory=lambda: {"type": "string", "maxLength": bodies.MAX_TEXT_CHARACTERS})
     required: bool = False
 
 

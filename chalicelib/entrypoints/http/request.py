@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
@@ -20,8 +19,7 @@ from chalicelib.service.security.roles import Caller, Role
 JSON: Final = "application/json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """An HTTP request.
 
     `caller` is the name that history and audit record. A `bound` caller may not name another namespace. `identity` is
@@ -50,13 +48,12 @@ class Request:
         return {Role.ACTION: Sender.SERVICE, Role.CLERK: Sender.PERSON}.get(self.identity.role, Sender.ANY)
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """A successful response. `body` is a JSON value, or text if `headers` name another content type."""
 
     body: Json
     status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def all_headers(self) -> dict[str, str]:

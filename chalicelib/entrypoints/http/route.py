@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+import msgspec
 from chalice.app import Response
 
 from chalicelib.entrypoints.http.bodies import MAX_TEXT_CHARACTERS
@@ -22,8 +22,7 @@ _PATH_PARAMETER: Final = re.compile(r"{(\w+)}")
 _NO_LETTERS: Final = re.compile(r"[^A-Za-z]+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP call.
 
     method, path: the call, for example `GET` and `/flow/{name}`.
@@ -58,10 +57,10 @@ class Route:
     query: tuple[Parameter, ...] = ()
     body: Any = None
     other_body: Any = None
-    media_bodies: Mapping[str, Any] = field(default_factory=dict)
+    media_bodies: Mapping[str, Any] = msgspec.field(default_factory=dict)
     text_body: Json = None
-    answers: Mapping[int, Any] = field(default_factory=dict)
-    media: Mapping[str, Json] = field(default_factory=dict)
+    answers: Mapping[int, Any] = msgspec.field(default_factory=dict)
+    media: Mapping[str, Json] = msgspec.field(default_factory=dict)
     errors: tuple[int, ...] = ()
     paged: bool = False
     headers: tuple[str, ...] = ()
@@ -94,6 +93,11 @@ class Route:
     def allows(self, role: Role) -> bool:
         """Return whether a caller with that role may make the call."""
         return self.role is None or any(map(role.covers, self.roles))
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it needs no caller."""
+        return self.role is None
 
     @property
     def is_callback(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace as with_fields
 from typing import Final
 
 from msgspec.structs import replace
@@ -31,12 +30,12 @@ class Collector:
         if batch.query is None:
             return replace(batch, status=BatchStatus.RUNNING)
         until = batch.created_at if batch.query.until is None else min(batch.query.until, batch.created_at)
-        query = with_fields(batch.query, until=until)
+        query = replace(batch.query, until=until)
         number, offset = divmod(batch.matched, CHUNK_ITEMS)
         kept = list(self._batches.targets(namespace, batch.id, number)[:offset]) if offset else []
         cursor = batch.cursor
         for _ in range(MAX_PAGES):
-            listing = self._listing(namespace, with_fields(query, limit=CHUNK_ITEMS, cursor=cursor))
+            listing = self._listing(namespace, replace(query, limit=CHUNK_ITEMS, cursor=cursor))
             kept += [Target(run.name, run.id, run.seq) for run in listing.runs if _matched(batch, query, run)]
             cursor = listing.cursor
             while len(kept) >= CHUNK_ITEMS:

@@ -1,11 +1,11 @@
-"""Create, read and stop batches."""
+"""Create, read, stop and continue batches."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from chalicelib.engine.values.secret_values import encrypted
@@ -44,21 +44,19 @@ MAX_CHUNKS_READ: Final = 20
 MAX_ATTEMPTS: Final = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchOrder:
+class BatchOrder(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a batch. `query` finds its runs; None: `names` are its runs. `select` is shown as it is."""
 
     command: BatchCommand
-    args: dict[str, Json] = field(default_factory=dict)
+    args: dict[str, Json] = msgspec.field(default_factory=dict)
     query: RunQuery | None = None
     names: tuple[str, ...] = ()
-    select: dict[str, Json] = field(default_factory=dict)
+    select: dict[str, Json] = msgspec.field(default_factory=dict)
     dry_run: bool = False
     rate: float = DEFAULT_RATE
 
 
-@dataclass(frozen=True, slots=True)
-class ResultPage:
+class ResultPage(msgspec.Struct, frozen=True):
     """Results, and the cursor of the next page (None: there are no more for now)."""
 
     results: tuple[Result, ...]
@@ -66,7 +64,7 @@ class ResultPage:
 
 
 class BatchOperator:
-    """Creates, reads and stops batches."""
+    """Creates, reads, stops and continues batches."""
 
     def __init__(
         self,
@@ -162,6 +160,29 @@ class BatchOperator:
             except Conflict:
                 continue
             return stopped
+        raise Busy(f"batch {batch_id!r} is being changed by too many requests at once; try again")
+
+    def resume(self, namespace: str, batch_id: str) -> Batch:
+        """Continue a batch that was stopped, with the runs that are left. Raises NotFound, Busy."""
+        for _ in range(MAX_ATTEMPTS):
+            batch, now = self.get(namespace, batch_id), self._clock.now()
+            if batch.status is not BatchStatus.STOPPED:
+                return batch
+            resumed = replace(
+                batch,
+                version=batch.version + 1,
+                status=BatchStatus.RUNNING if batch.cursor is None else BatchStatus.COLLECTING,
+                attempts=0,
+                updated_at=now,
+                ended_at=None,
+            )
+            message = RunBatch(namespace=namespace, sent_at=now, version=resumed.version, batch=batch.id)
+            self._queue.send(QueueName.WAKES, [encode(message)])  # before the write, so that it cannot be lost
+            try:
+                self._batches.save(namespace, resumed, batch.version)
+            except Conflict:
+                continue
+            return resumed
         raise Busy(f"batch {batch_id!r} is being changed by too many requests at once; try again")
 
     def _encrypted(self, namespace: str, batch_id: str, args: dict[str, Json]) -> dict[str, Json]:

@@ -4,7 +4,7 @@
 
 The message of a slice names the version of the batch that it continues. After a crash it comes again, finds the claim
 of the process that is gone, and repeats the slice once the claim has lapsed: a run that was commanded already says so
-in its history. A batch that is stopped ends with the slice that is being worked on.
+in its history. A batch that is stopped ends with the slice that is being worked on, unless it is continued meanwhile.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ SLICE_MS: Final[Milliseconds] = 5_000
 
 MAX_BUSY: Final = 5
 """How often a busy run is tried again before the batch goes on without it."""
+
+MAX_RECORDS: Final = 4
+"""How often the end of a slice is written while the batch is being stopped and continued."""
 
 _FIRST_BUSY_PAUSE_MS: Final = 500
 
@@ -137,7 +140,7 @@ class BatchWorker:
     def _record(self, namespace: str, claimed: Batch, after: Batch, began: int) -> None:
         """Record the slice, and send the message of the next one before."""
         done = replace(after, version=claimed.version + 1, owner="", owned_until=0)
-        for _ in range(2):
+        for _ in range(MAX_RECORDS):
             now = self._clock.now()
             done = replace(done, updated_at=now, ended_at=now if done.is_ended else None)
             if not done.is_ended:
@@ -149,7 +152,8 @@ class BatchWorker:
                 if found is None or found.owner != claimed.owner:
                     LOG.warning("another process has taken batch %r over", claimed.id)
                     return
-                done = replace(done, version=found.version + 1, status=BatchStatus.STOPPED)  # while it was worked on
+                status = found.status if found.is_ended else after.status  # it was stopped, or also continued
+                done = replace(done, version=found.version + 1, status=status)
             else:
                 return
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
 from typing import Final
+
+import msgspec
 
 from chalicelib.model import definition, json_values
 from chalicelib.model.actions import Action, Options
@@ -269,8 +270,7 @@ def _key(namespace: str, ref: DefinitionRef) -> tuple[str, str]:
     return namespace, f"{ref.flow}@{ref.version} {sorted(ref.actions.items())} {sorted(ref.configs.items())}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class _Parts(msgspec.Struct, frozen=True):
     """The actions and values of the configuration that a run uses, by name."""
 
     actions: Mapping[str, Definition]

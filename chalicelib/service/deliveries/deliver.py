@@ -7,15 +7,15 @@ deliver ──> accepted ──> nothing to write (the callback will come)
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import TypeAlias
 
+import msgspec
+import msgspec.structs
 from msgspec.structs import replace
 
 from chalicelib.engine.errors import Refused
@@ -74,8 +74,7 @@ from chalicelib.service.runs.blobs import blob_reader
 LOG = logging.getLogger("echoer.deliver")
 
 
-@dataclass(frozen=True, slots=True)
-class _Checked:
+class _Checked(msgspec.Struct, frozen=True):
     """A message, and what it requires."""
 
     message: Deliver
@@ -250,7 +249,7 @@ class Deliverer:
 
 def _sent_by(event: Event, found: Delivered | None) -> Event:
     """Return the event with the delivery that it records."""
-    return dataclasses.replace(event, sent=found.sent) if found and isinstance(event, DeliveryFact) else event
+    return msgspec.structs.replace(event, sent=found.sent) if found and isinstance(event, DeliveryFact) else event
 
 
 def _has_secrets(check: DeliveryCheck) -> bool:

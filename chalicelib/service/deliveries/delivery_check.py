@@ -13,9 +13,10 @@ message ──> not committed yet ──> receive it again, with growing delays
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import count
 from typing import Final, TypeAlias
+
+import msgspec
 
 from chalicelib.engine.invocation import awaits_approval, invocation_of, limiter_name
 from chalicelib.engine.notices import is_due
@@ -38,8 +39,7 @@ from chalicelib.service.ports.waiters import Waiter
 from chalicelib.service.redelivery import Redelivery, until_committed
 
 
-@dataclass(frozen=True, slots=True)
-class Deliverable:
+class Deliverable(msgspec.Struct, frozen=True):
     """The activation's action is to be called now."""
 
     run: Run
@@ -52,29 +52,25 @@ class Deliverable:
     """How many deliveries to its action have failed in a row, if it has a breaker."""
 
 
-@dataclass(frozen=True, slots=True)
-class WhilePaused:
+class WhilePaused(msgspec.Struct, frozen=True):
     """The activation's run is paused."""
 
 
-@dataclass(frozen=True, slots=True)
-class ActionPaused:
+class ActionPaused(msgspec.Struct, frozen=True):
     """The activation's action is paused. Its run is parked until the action is continued."""
 
     action: str
     pause: Pause
 
 
-@dataclass(frozen=True, slots=True)
-class ActionContinued:
+class ActionContinued(msgspec.Struct, frozen=True):
     """The activation is suspended, and its action is not paused any more."""
 
     is_unsent: bool
     """Whether nothing was sent because the action was paused: a new message does so."""
 
 
-@dataclass(frozen=True, slots=True)
-class SendAgain:
+class SendAgain(msgspec.Struct, frozen=True):
     """The action is asked for its answer later: a new message is sent, `wait` milliseconds delayed.
 
     A message that a queue delivers too often would be dead-lettered.
@@ -83,8 +79,7 @@ class SendAgain:
     wait: int
 
 
-@dataclass(frozen=True, slots=True)
-class CircuitOpen:
+class CircuitOpen(msgspec.Struct, frozen=True):
     """The activation waits in the queue of its action's breaker, which is open."""
 
 

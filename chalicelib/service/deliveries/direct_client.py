@@ -7,9 +7,11 @@ Requests by HTTP have `Idempotency-Key` and `traceparent`, but no signature: a f
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import Final
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from chalicelib.engine.direct_request import DirectRequest, direct_request
 from chalicelib.engine.errors import ExpressionFailed
@@ -81,7 +83,7 @@ class DirectClient:
             run=run.name,
             uuid=activation.uuid,
             namespace=run.namespace,
-            role=action.role or "",
+            role=_role(activation, invocation),
         )
         if activation.location:
             answer = self._ask(call, action, decrypted_text(activation.location, cipher), request)
@@ -115,7 +117,13 @@ class DirectClient:
         if isinstance(reply, Taken):
             raise TypeError("a direct call is answered by its response")
         shown = call.shown or call.addresses[0]
-        return replace(answer_of(reply, action, call.addresses[0], shown, is_look=is_look), address=shown)
+        return dataclasses.replace(answer_of(reply, action, call.addresses[0], shown, is_look=is_look), address=shown)
+
+
+def _role(activation: Activation, invocation: Invocation) -> str:
+    """Return the role under which an operation is called: that of the step, or else that of the action."""
+    own = invocation.options.role
+    return activation.role or (own if isinstance(own, str) else "") or invocation.action.role or ""
 
 
 def _accepted(answer: DirectAnswer) -> NotTaken | Taken:

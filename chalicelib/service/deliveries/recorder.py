@@ -8,7 +8,6 @@ recorded in a store of its own, the first one of an activation with its args.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import msgspec
@@ -39,8 +38,7 @@ MAX_ARGS_BYTES: Final = 64 * 1024
 DeliveryReply: TypeAlias = Taken | DirectAnswer
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(msgspec.Struct, frozen=True):
     """A reply, and how its delivery went."""
 
     reply: DeliveryReply

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
@@ -50,8 +49,7 @@ class Minute(msgspec.Struct, kw_only=True, omit_defaults=True):
             self.durations[one] = self.durations.get(one, 0) + count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastHour:
+class LastHour(msgspec.Struct, frozen=True, kw_only=True):
     """The deliveries of an action in the last hour. The percentiles are in milliseconds; None without deliveries."""
 
     deliveries: int

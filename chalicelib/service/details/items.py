@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import groupby, islice
 from typing import Final
 
 import msgspec
@@ -65,6 +65,15 @@ class Item:
     """Since when it waits at its step, or when it ended, if that is known."""
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Items that follow one another and have the same status."""
+
+    status: ItemStatus
+    first: int
+    count: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemPage:
     """A page of the items of an each, and from which index the next one goes on (None: it is the last)."""
@@ -74,6 +83,8 @@ class ItemPage:
     after: int | None
     first_read: int
     """The first history entry that was read: errors and ends of items before it are not known."""
+    spans: tuple[Span, ...] = ()
+    """The statuses of all items that are known, by index, if they were asked for."""
 
 
 def progress_of(run: Run) -> list[Progress]:
@@ -126,8 +137,10 @@ class Items:
         status: ItemStatus | None = None,
         after: int = -1,
         limit: int = 50,
+        has_spans: bool = False,
     ) -> ItemPage:
-        """Return the items with an index above `after`, at most `limit`, with that status.
+        """Return the items with an index above `after`, at most `limit`, with that status; with `has_spans` also the
+        statuses of all items.
 
         `step` is an each, which need not be named if the flow has one; `token` the token at it, if there are several.
         Raises NotFound, Invalid.
@@ -139,12 +152,16 @@ class Items:
         step = _each_named(definition, run, step)
         waiting = [one for one in run.tokens if one.step == step and _wait_of(one) and token in (None, one.id)]
         if waiting:
-            return self._of_wait(run, waiting[0], status, after, limit)
-        return self._of_history(run, definition, step, token, status, after, limit)
+            found, statuses = self._of_wait(run, waiting[0], status, after, limit)
+        else:
+            found, statuses = self._of_history(run, definition, step, token, status, after, limit)
+        return replace(found, spans=tuple(_spans(statuses))) if has_spans else found
 
     # ── while it waits ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _of_wait(self, run: Run, token: Token, status: ItemStatus | None, after: int, limit: int) -> ItemPage:
+    def _of_wait(
+        self, run: Run, token: Token, status: ItemStatus | None, after: int, limit: int
+    ) -> tuple[ItemPage, Iterator[tuple[int, ItemStatus]]]:
         wait = _wait_of(token)
         if wait is None:
             raise LookupError(f"token {token.id} waits for no items")
@@ -157,12 +174,13 @@ class Items:
         if any(known.status(n) is ItemStatus.FAILED for n in shown):
             window = newest(self._runs, run)
             first, ends = window.first, _ends(window.entries)
-        return ItemPage(
+        page = ItemPage(
             progress=_progress(token, wait, len(running)),
             items=tuple(known.item(n, outputs, ends) for n in shown),
             after=shown[-1] if is_more else None,
             first_read=first,
         )
+        return page, known.statuses()
 
     def _outputs(self, run: Run, wait: EachWait) -> dict[int, Json]:
         """Return what finished items returned, by their indexes."""
@@ -183,7 +201,7 @@ class Items:
         status: ItemStatus | None,
         after: int,
         limit: int,
-    ) -> ItemPage:
+    ) -> tuple[ItemPage, Iterator[tuple[int, ItemStatus]]]:
         window = newest(self._runs, run)
         parent = token or _last_parent(definition, window.entries, step)
         depth = parent.count(".") + 1
@@ -211,7 +229,8 @@ class Items:
         )
         shown = tuple(_with_output(item, read) for item in behind[:limit])
         more = shown[-1].index if len(behind) > limit else None
-        return ItemPage(progress=progress, items=shown, after=more, first_read=window.first)
+        page = ItemPage(progress=progress, items=shown, after=more, first_read=window.first)
+        return page, ((item.index, item.status) for item in found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +248,12 @@ class _Known:
         elif status is ItemStatus.RUNNING:
             yield from (n for n in sorted(self.running) if n > after)
         else:
-            failed, again = frozenset(self.wait.failed), frozenset(self.wait.again)
-            for n in range(after + 1, self.wait.count):
-                if status is None or self._status(n, failed, again) is status:
-                    yield n
+            yield from (n for n, found in self.statuses(after) if status in (None, found))
+
+    def statuses(self, after: int = -1) -> Iterator[tuple[int, ItemStatus]]:
+        """Yield the indexes above `after`, in order, with the statuses of the items."""
+        failed, again = frozenset(self.wait.failed), frozenset(self.wait.again)
+        return ((n, self._status(n, failed, again)) for n in range(after + 1, self.wait.count))
 
     def status(self, index: int) -> ItemStatus:
         return self._status(index, self.wait.failed, self.wait.again)
@@ -265,6 +286,13 @@ class _Known:
                 since=end.at,
             )
         return Item(index=index, token=token_id, status=status)
+
+
+def _spans(statuses: Iterator[tuple[int, ItemStatus]]) -> Iterator[Span]:
+    """Yield the items that follow one another with the same status."""
+    for (_, status), group in groupby(enumerate(statuses), key=lambda one: (one[1][0] - one[0], one[1][1])):
+        found = [index for _, (index, _) in group]
+        yield Span(status, found[0], len(found))
 
 
 def _each_named(definition: Definition, run: Run, step: str | None) -> str:

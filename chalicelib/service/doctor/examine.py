@@ -8,10 +8,10 @@ unnecessary repair does nothing, or delivers an activation once more, which serv
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from chalicelib.model import status
 from chalicelib.model.run import Run

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from chalicelib.model.times import Instant
 from chalicelib.service.messages import Message
@@ -48,8 +49,7 @@ class FindingKind(StrEnum):
     """The inbox holds a task of a run that does not exist."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """A problem. `message` is the message that may repair it; `repaired`: what can be done was done."""
 
     kind: FindingKind
@@ -62,8 +62,7 @@ class Finding:
     message: Message | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """The problems found among `looked_at` live runs; `complete`: these were all live runs."""
 
     findings: tuple[Finding, ...]

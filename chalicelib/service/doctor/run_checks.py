@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from chalicelib.engine.invocation import awaits_approval, invocation_of
 from chalicelib.engine.returning.repeats import is_repeating

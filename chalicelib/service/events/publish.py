@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -57,8 +56,7 @@ MIN_ID_TTL_MS: Final = DEFAULT_TTL_MS
 """How long the id of an event is known at least; else as long as the event is offered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(msgspec.Struct, frozen=True):
     """A published event, and the names of the runs that were notified because they wait for it."""
 
     signal: Signal

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
@@ -48,8 +47,7 @@ class _Type(msgspec.Struct, frozen=True):
 msgspec.json.Decoder(_Type)  # see json_values.ready
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
+class _Attempt(msgspec.Struct, frozen=True):
     error: str
     status: int | None
     retry_after: int

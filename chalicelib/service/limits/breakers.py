@@ -14,8 +14,9 @@ one that is accepted after failures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from chalicelib.model import json_values
 from chalicelib.model.actions import Action, Breaker
@@ -33,8 +34,7 @@ MAX_ATTEMPTS: Final = 12
 """How often a result is recorded again while other processes record theirs, before the message comes again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Circuit:
+class Circuit(msgspec.Struct, frozen=True):
     """The state of a breaker: how many deliveries in a row have failed, and until when it is open (None: it is not)."""
 
     failures: int

@@ -34,9 +34,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+import msgspec
 from msgspec.structs import replace
 
 from chalicelib.model.run import Run
@@ -78,8 +78,7 @@ MAX_CHECKED_HOLDERS: Final = 25
 """How many holders one look reads; the next one reads the others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True):
     """The activation may be delivered at `slot`, which may be past."""
 
     slot: Instant
@@ -87,8 +86,7 @@ class Admitted:
     """Of a breaker: how many deliveries before it have failed in a row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+class Queued(msgspec.Struct, frozen=True):
     """The activation waits in the queue: the limiter will send its delivery."""
 
 

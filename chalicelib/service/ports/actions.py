@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
+import msgspec
+
 from chalicelib.model.actions import REPLY_TIMEOUT_S, Method, Verb
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import Milliseconds
@@ -26,13 +28,12 @@ USUAL_MEDIA_TYPES: Final = frozenset(
 """The media types that are named in errors of requests that held secrets."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One delivery of `body` by `method`, to the first of `addresses` that can be reached."""
 
     addresses: tuple[str, ...]
     body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
     ca_bundle: str | None = None
     """The only trusted certificates, as a PEM bundle in base64; None: the default ones."""
     method: Method = Method.HTTP
@@ -92,12 +93,11 @@ class NotTaken:
         return cls(error, final=final, name=name, status=status, brief=error)
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """What a direct call by HTTP was answered with: any status."""
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     """The names are in lower case."""
     body: bytes = b""
     """The received part of it, at most one byte more than `MAX_ANSWER_BYTES`."""
@@ -107,16 +107,14 @@ class Response:
     """How long the service asked to wait; None if it did not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(msgspec.Struct, frozen=True):
     """What a direct call that is no HTTP request returned. `too_large`: why the value is missing."""
 
     value: Json = None
     too_large: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Raised:
+class Raised(msgspec.Struct, frozen=True):
     """The error, in the service's own words, that such a call ended with. Retrying the delivery is useless."""
 
     name: str
@@ -124,8 +122,7 @@ class Raised:
     data: Json = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unfinished:
+class Unfinished(msgspec.Struct, frozen=True):
     """What such a call started goes on: after `wait` it is asked at `location` whether it has ended."""
 
     location: str

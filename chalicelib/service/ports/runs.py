@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+import msgspec
 
 from chalicelib.model.flow import Flow
 from chalicelib.model.history import Page
@@ -14,8 +15,7 @@ from chalicelib.model.times import Instant
 from chalicelib.service.ports.cursors import Position
 
 
-@dataclass(frozen=True, slots=True)
-class NewRun:
+class NewRun(msgspec.Struct, frozen=True):
     """A head to be created. `own` is the flow that belongs to this run alone, if it was started with one."""
 
     run: Run
@@ -28,8 +28,7 @@ MAX_LISTED_BYTES: Final = 4 * 1024 * 1024
 """A page of a listing ends before its heads have more bytes of JSON; it has at least one head."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunQuery:
+class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which runs to list, newest first. All that is given must hold; None, empty and False mean any.
 
     `cursor` is the one that the previous listing returned.
@@ -60,8 +59,7 @@ class RunQuery:
     cursor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """A page of heads and the cursor of the next page (None: this is the last). It may be shorter than the limit, and
     empty: then no run that was looked at matches. `total` is the number of runs on all pages, where it is cheap."""
 
@@ -70,8 +68,7 @@ class Listing:
     total: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True):
     """How many runs match, by status. `more`: there are more than were counted."""
 
     by_status: Mapping[Status, int]
@@ -88,8 +85,7 @@ def position_in(query: RunQuery, run: Run) -> Position:
     return position_of(run) if query.due_before is None else (run.timer_at or 0, run.name)
 
 
-@dataclass(frozen=True, slots=True)
-class DueTimer:
+class DueTimer(msgspec.Struct, frozen=True):
     """The timer of a run, set for `at`."""
 
     namespace: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -69,8 +68,7 @@ class ScheduleState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """How many slots ended in each way."""
 
 
-@dataclass(frozen=True, slots=True)
-class DueSchedule:
+class DueSchedule(msgspec.Struct, frozen=True):
     """A schedule that must be looked at, since `at`."""
 
     namespace: str

@@ -12,8 +12,9 @@ caller (a queue or a client) tries again. If another writer commits first, the r
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+import msgspec
 
 from chalicelib.engine.announcements import announcements
 from chalicelib.engine.effects import Decision, Effect, OpenTask, Outcome, StoreBlob
@@ -46,8 +47,7 @@ _MAX_PAUSE_MS: Final = 250
 EventFactory: TypeAlias = Callable[[Instant, str], Sequence[Event]]
 
 
-@dataclass(frozen=True, slots=True)
-class Advanced:
+class Advanced(msgspec.Struct, frozen=True):
     """The head after the transition, and the result of each event."""
 
     run: Run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -13,8 +12,7 @@ from chalicelib.model.times import Instant
 from chalicelib.service.runs.references import key_in, offloaded_fields, size_in
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Brief:
+class Brief(msgspec.Struct, frozen=True, kw_only=True):
     """A run in brief. A number is None if an earlier version of Echoer stored the head without it."""
 
     step: str

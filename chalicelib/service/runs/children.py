@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from chalicelib.engine.errors import ExpressionFailed, InputRefused, Refused, TooLarge
@@ -42,8 +42,7 @@ MAX_CALL_DEPTH: Final = 32
 """How deeply calls may be nested."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(msgspec.Struct, frozen=True):
     """A run that an activation waits for, and how it is started."""
 
     child: str

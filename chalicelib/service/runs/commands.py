@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
+import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from chalicelib.engine import lifecycle
 from chalicelib.engine.errors import CommandRefused, DoesNotFit, Fit
@@ -40,8 +41,7 @@ Version: TypeAlias = int | Literal["latest"]
 """The number of a version of a flow, or the newest one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(msgspec.Struct, frozen=True):
     """A run that moved, or would move, to another version of its flow."""
 
     run: Run

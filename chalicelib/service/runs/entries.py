@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
+
+import msgspec
 
 from chalicelib.model.history import Entry
 from chalicelib.model.run import Run
@@ -16,8 +17,7 @@ MAX_READ_ENTRIES: Final = 20_000
 """How many history entries one request reads at most: about 4 MB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """Consecutive history entries of a run, oldest first."""
 
     entries: tuple[Entry, ...]

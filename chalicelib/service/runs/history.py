@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -22,8 +21,7 @@ _WINDOW: Final = 500
 """How many entries are read at once backwards."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryQuery:
+class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which entries to return: those after `after` and before `before`, oldest first or newest first. Empty: any."""
 
     after: int = 0
@@ -34,13 +32,15 @@ class HistoryQuery:
     event: str = ""
     failed: bool = False
     """Only entries with an error."""
+    find: str = ""
+    """Only entries of which the event, steps, state, error, token or author has this text, in any case of letters."""
     limit: int = 50
     most: int = MAX_READ_ENTRIES
     """How many entries to look through."""
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.step or self.token or self.event or self.failed)
+        return bool(self.step or self.token or self.event or self.failed or self.find)
 
     def admits(self, entry: Entry) -> bool:
         """Return whether the entry matches the filters."""
@@ -49,11 +49,11 @@ class HistoryQuery:
             and self.token in ("", entry.token)
             and self.event in ("", entry.event)
             and (not self.failed or bool(entry.error or entry.error_name))
+            and (not self.find or self.find.casefold() in _words_of(entry))
         )
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
+class HistoryPage(msgspec.Struct, frozen=True):
     """Entries, in which large values are references that `large` describes.
 
     `next` is the `after` (newest first: the `before`) of the next page; None if there is none. `read` says how many
@@ -64,6 +64,12 @@ class HistoryPage:
     large: Mapping[str, Large]
     next: int | None
     read: int
+
+
+def _words_of(entry: Entry) -> str:
+    """Return what can be found of an entry. Its values cannot: they may be secret, or stored elsewhere."""
+    words = (entry.event, entry.step, entry.target, entry.state, entry.error_name, entry.error, entry.token, entry.by)
+    return "\n".join(words).casefold()
 
 
 def history_page(runs: OffloadingRunStore, run: Run, query: HistoryQuery) -> HistoryPage:

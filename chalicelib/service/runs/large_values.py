@@ -7,7 +7,6 @@ has a bound, however large the run is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -47,8 +46,7 @@ class Blobs(Protocol):
     def blobs(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(msgspec.Struct, frozen=True):
     """A run and entries of its history with their small values. `large` describes the values that are references."""
 
     run: Run

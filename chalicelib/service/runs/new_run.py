@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from chalicelib.engine.effects import Decision
 from chalicelib.engine.events import RunStarted
@@ -22,8 +23,7 @@ from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.security.secrets import Secrets
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunPlan:
+class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     """A run that is to be started. `input` is complete, and encrypted for no run yet (`RunFactory.input`)."""
 
     namespace: str
@@ -32,7 +32,7 @@ class RunPlan:
     ref: DefinitionRef
     input: Json
     by: str
-    labels: dict[str, Json] = field(default_factory=dict)
+    labels: dict[str, Json] = msgspec.field(default_factory=dict)
     parent: Parent | None = None
     trace: str = ""
     """The `traceparent` under which the run is started; empty: none."""

@@ -8,7 +8,6 @@ which no head refers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace as replace_fields
 from typing import Any
 
 import msgspec
@@ -150,7 +149,7 @@ class OffloadingRunStore:
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
         listing = self._runs.list(namespace, query)
-        return replace_fields(listing, runs=tuple(self._restored(run) for run in listing.runs))
+        return replace(listing, runs=tuple(self._restored(run) for run in listing.runs))
 
     def count(self, namespace: str, query: RunQuery, most: int) -> Counts:
         return self._runs.count(namespace, query, most)

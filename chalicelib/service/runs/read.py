@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from chalicelib.model import definition
 from chalicelib.model.history import Entry
@@ -48,14 +48,13 @@ MAX_WATCH_MS: Final = 25_000
 """How long a request may wait for changes. API Gateway ends a request after 29 s."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunView:
+class RunView(msgspec.Struct, frozen=True):
     """A run with what is needed to show it. `large` describes the values that are references: they are large."""
 
     run: Run
     definition: definition.Definition
     entries: tuple[Entry, ...]
-    large: Mapping[str, Large] = field(default_factory=dict)
+    large: Mapping[str, Large] = msgspec.field(default_factory=dict)
 
 
 class Reader:

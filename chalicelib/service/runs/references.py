@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -52,8 +51,7 @@ _TYPES: Final = {field.encode_name: field.type for field in msgspec.structs.fiel
 Change: TypeAlias = Callable[[Json], Json]
 
 
-@dataclass(frozen=True, slots=True)
-class OffloadedHead:
+class OffloadedHead(msgspec.Struct, frozen=True):
     """A head as it is stored, its JSON, and the blobs to write before it."""
 
     run: Run

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
@@ -26,21 +26,19 @@ MAX_DELAY_MS: Final = 3_660 * 24 * 60 * 60 * 1000
 """How far ahead a delayed start can be."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartOrder:
+class StartOrder(msgspec.Struct, frozen=True, kw_only=True):
     """A request to start a run. Without `name` the run gets a generated one; with `key` the request is idempotent."""
 
     flow: str
-    input: Json = field(default_factory=dict)
+    input: Json = msgspec.field(default_factory=dict)
     name: str | None = None
-    labels: dict[str, Json] = field(default_factory=dict)
+    labels: dict[str, Json] = msgspec.field(default_factory=dict)
     key: str | None = None
     start_at: Instant | None = None
     """When the run begins; None or past: at once. Until then it is pending."""
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(msgspec.Struct, frozen=True):
     """The run, and whether this request created it."""
 
     run: Run

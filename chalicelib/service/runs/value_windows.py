@@ -26,8 +26,7 @@ MAX_CUTS: Final = 1_000
 """How many places where something is left out a window lists."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(msgspec.Struct, frozen=True):
     """A place below the value (a JSON pointer, RFC 6901) where something is left out, and what is there."""
 
     path: str
@@ -35,8 +34,7 @@ class Cut:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """A window: `length` is the number of children or characters, `next` the index of the first child after it."""
 
     type: TypeName

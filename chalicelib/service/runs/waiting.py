@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from chalicelib.model.flow import EventStep, walk
 from chalicelib.model.run import Run

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from dataclasses import replace as dataclass_replace
 from itertools import islice
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from chalicelib.model.recurrence.schedule import Schedule, next_slot, run_name, slot_text, slots
@@ -29,8 +29,7 @@ MAX_ATTEMPTS: Final = 20
 """How often a command is tried again after other writers committed first, before the caller receives Busy."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleView:
+class ScheduleView(msgspec.Struct, frozen=True):
     """A schedule with how far it has come. `state` is None before anything has looked at it."""
 
     definition: Definition
@@ -38,12 +37,11 @@ class ScheduleView:
     state: ScheduleState | None
     next: Instant | None
     """The next slot; None if there is none, or while it is paused."""
-    statuses: dict[str, Status] = field(default_factory=dict)
+    statuses: dict[str, Status] = msgspec.field(default_factory=dict)
     """The statuses of the runs of its last slots, by their names. A list of schedules has none."""
 
 
-@dataclass(frozen=True, slots=True)
-class StartedSlot:
+class StartedSlot(msgspec.Struct, frozen=True):
     """The run of a slot, and whether this call created it."""
 
     slot: str
@@ -78,7 +76,7 @@ class ScheduleOperator:
         found = self._viewed(definition, self._scheduler.load(namespace, definition))
         names = [one.run for one in found.state.recent if one.run] if found.state else []
         runs = [run for name in names if (run := self._runs.load(namespace, name))]
-        return dataclass_replace(found, statuses={run.name: run.status for run in runs})
+        return replace(found, statuses={run.name: run.status for run in runs})
 
     def views(self, namespace: str, definitions: Sequence[Definition]) -> list[ScheduleView]:
         """Return these schedules with their states."""

@@ -11,9 +11,10 @@ answers what the other does.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import ServiceError
@@ -62,8 +63,7 @@ class Forbidden(ServiceError):
     code = "forbidden"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """The caller of a request. `by` is the name that the history records, `id` the id of the token, if there is one.
 
     A caller that is not `bound` may name another namespace than `namespace`. `expires_at` is the end of its token.

@@ -20,8 +20,9 @@ import hmac
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.clock import Clock
@@ -78,8 +79,7 @@ def signed_headers(setting: bytes, namespace: str, message_id: str, at: Instant,
 # ── verifying ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerSignature:
+class AnswerSignature(msgspec.Struct, frozen=True, kw_only=True):
     """The signature of an answer: its body as received, and the three headers of the standard."""
 
     id: str

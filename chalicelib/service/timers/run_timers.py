@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
+
+import msgspec
 
 from chalicelib.engine.errors import CommandRefused
 from chalicelib.engine.events import ActionResumed, Event, TimerFired
@@ -44,8 +45,7 @@ MAX_SWEPT_SCHEDULES: Final = 20_000
 """How many schedules one sweep sends: many have their slots at the same full hour."""
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(msgspec.Struct, frozen=True):
     """How many timers a sweep sent, and how many of them were overdue."""
 
     sent: int

@@ -10,7 +10,7 @@ import { Copy, Dialog, Empty, Problem, Skeleton, Tabs, useTitle, When } from "..
 import { go, usePlace } from "../ui/router";
 import { plain } from "../ui/text";
 import { words } from "../words/en";
-import { Do } from "./run";
+import { Do } from "./do";
 
 type Tab = "events" | "schedules" | "hooks" | "secrets" | "tokens";
 type Row = Record<string, Json> & { metadata?: { name: string }; spec?: Record<string, Json> };

@@ -14,7 +14,7 @@ import { words } from "../words/en";
 import type { EditorHandle, Offer } from "./editor";
 import { EXAMPLES } from "./examples";
 import { PlayPanel } from "./play";
-import { textOf } from "./run";
+import { textOf } from "./run/flow_text";
 
 const Editor = lazy(() => import("./editor"));
 

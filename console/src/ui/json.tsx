@@ -67,7 +67,8 @@ function Member({ name, value, open }: { name: string; value: Json; open: number
   );
 }
 
-function Leaf({ value }: { value: Json }): JSX.Element {
+/** A text, a number, true, false or null. */
+export function Leaf({ value }: { value: Json }): JSX.Element {
   if (value === MASKED)
     return (
       <span class="masked">

@@ -2,6 +2,7 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { settings } from "./settings";
 import { useStore } from "./store";
+import { rest, together } from "./together";
 
 export interface Loaded<T> {
   data: T | null;
@@ -12,9 +13,29 @@ export interface Loaded<T> {
 
 const IDLE_MS = 60_000;
 const ASLEEP_MS = 600_000;
+const USED_MS = 5_000;
 let lastInput = Date.now();
+let lastTold = 0;
+const sleepers = new Set<() => void>();
+const tabs = new BroadcastChannel("echoer used");
+
+function used(): void {
+  lastInput = Date.now();
+  for (const wake of [...sleepers]) wake();
+}
+
+tabs.onmessage = used;
 for (const event of ["pointerdown", "keydown", "wheel", "touchstart"])
-  window.addEventListener(event, () => (lastInput = Date.now()), { passive: true, capture: true });
+  window.addEventListener(
+    event,
+    () => {
+      used();
+      if (lastInput - lastTold < USED_MS) return;
+      lastTold = lastInput;
+      tabs.postMessage(null); // the tab that looks for all of them may be another one
+    },
+    { passive: true, capture: true },
+  );
 
 /** How long to wait before the next look: longer if nobody uses the page; null once it sleeps. */
 export function nextLook(seconds: number, now = Date.now()): number | null {
@@ -25,7 +46,7 @@ export function nextLook(seconds: number, now = Date.now()): number | null {
 
 /**
  * Make a call when `key` changes, and again every `seconds` (0: never). What was loaded stays while it is loaded again
- * for the same key.
+ * for the same key. Of the tabs that show the same `key`, one makes the repeated calls.
  */
 export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T>, seconds?: number): Loaded<T> {
   const { refresh } = useStore(settings);
@@ -41,42 +62,55 @@ export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     const control = new AbortController();
-    let timer = 0;
-    const look = async (): Promise<void> => {
+    const show = (data: T): void => {
+      if (!control.signal.aborted) setState({ key, data, error: null, loading: false });
+    };
+    const look = async (signal: AbortSignal): Promise<T> => {
       setState((old) => (old.key === key ? { ...old, loading: true } : { key, data: null, error: null, loading: true }));
       try {
-        const data = await latest.current(control.signal);
-        if (!control.signal.aborted) setState({ key, data, error: null, loading: false });
+        const data = await latest.current(signal);
+        show(data);
+        return data;
       } catch (error) {
-        if (control.signal.aborted) return;
-        setState((old) => ({ key, data: old.key === key ? old.data : null, error: error as Error, loading: false }));
+        if (!control.signal.aborted) setState((old) => ({ key, data: old.key === key ? old.data : null, error: signal.aborted ? null : (error as Error), loading: false }));
+        throw error;
       }
-      plan();
     };
-    const plan = (): void => {
-      if (every <= 0 || control.signal.aborted) return;
-      const wait = document.hidden ? null : nextLook(every);
-      if (wait === null) wakeUp();
-      else timer = window.setTimeout(() => void look(), wait);
+    const repeat = async (tell: (data: T) => void, signal: AbortSignal): Promise<void> => {
+      for (;;) {
+        await untilNextLook(every, signal);
+        if (signal.aborted) return;
+        tell(await look(signal));
+      }
     };
-    const wakeUp = (): void => {
-      const again = (): void => {
-        if (document.hidden) return;
-        for (const event of ["keydown", "pointerdown"]) window.removeEventListener(event, again);
-        document.removeEventListener("visibilitychange", again);
-        if (!control.signal.aborted) void look();
-      };
-      for (const event of ["keydown", "pointerdown"]) window.addEventListener(event, again);
-      document.addEventListener("visibilitychange", again);
+    let end = (): void => {};
+    const begin = async (): Promise<void> => {
+      await look(control.signal).catch(() => null);
+      if (every > 0 && !control.signal.aborted) end = together<T>(`load ${key}`, show, repeat);
     };
-    void look();
+    void begin();
     return () => {
       control.abort();
-      window.clearTimeout(timer);
+      end();
     };
   }, [key, turn, every]);
   const reload = useCallback(() => setTurn((old) => old + 1), []);
   return state.key === key
     ? { data: state.data, error: state.error, loading: state.loading, reload }
     : { data: null, error: null, loading: true, reload };
+}
+
+/** Wait until it is time to look again; if nobody uses the page, until somebody does. */
+async function untilNextLook(seconds: number, signal: AbortSignal): Promise<void> {
+  const wait = nextLook(seconds);
+  if (wait !== null) return rest(signal, wait);
+  return new Promise((resolve) => {
+    const again = (): void => {
+      sleepers.delete(again);
+      signal.removeEventListener("abort", again);
+      resolve();
+    };
+    sleepers.add(again);
+    signal.addEventListener("abort", again);
+  });
 }

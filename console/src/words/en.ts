@@ -1,9 +1,14 @@
 // Every word of the page. Another language is another file of the same shape.
+import { runWords } from "./runs";
+import { frameWords } from "./frame";
+
 const plural = new Intl.PluralRules("en");
 const n = (count: number, one: string, other: string): string =>
   `${new Intl.NumberFormat("en").format(count)} ${plural.select(count) === "one" ? one : other}`;
 
 export const words = {
+  ...runWords,
+  ...frameWords,
   product: "Echoer",
   now: "Now",
   runs: "Runs",
@@ -170,13 +175,9 @@ export const words = {
   } as Record<string, string>,
   key: "key",
   answerIt: "Answer",
-  newer: "Newer entries",
-  older: (count: number) => `${n(count, "older entry", "older entries")}`,
   by: "by",
   sent: (action: string) => `Sent to ${action || "nobody"}`,
   since_: "Since",
-  itemsOf: (done: string, failed: string, running: string, total: string) =>
-    `${done} done, ${failed} failed, ${running} running, of ${total}`,
   notJson: "This is not JSON.",
   doneNow: (status: string) => (status ? `Done. The run is ${status} now.` : "Done."),
   step: "Step",

@@ -13,7 +13,7 @@ from fsl.client import Client
 
 @click.group(no_args_is_help=True)
 def batch() -> None:
-    """List, follow and stop commands over many runs.
+    """List, follow, stop and continue commands over many runs.
 
     A batch is made by `fsl retry`, `pause`, `continue`, `stop`, `delete` and `migrate` with filters. It goes on in the
     background, also when the command that made it was interrupted, and is kept for 30 days.
@@ -22,6 +22,7 @@ def batch() -> None:
     fsl batch list --json
     fsl batch watch 20270115T080000000-3fa9c1
     fsl batch stop 20270115T080000000-3fa9c1
+    fsl batch continue 20270115T080000000-3fa9c1
     """
 
 
@@ -88,3 +89,15 @@ def stop(*, batch_id: str, client: Client, as_json: bool) -> None:
         put(found)
     else:
         say(f"batch {batch_id} is {found['status']}: {found['left']} of {found['matched']} runs were left as they were")
+
+
+@batch.command(name="continue", no_args_is_help=True)
+@click.argument("batch_id", metavar="BATCH")
+@remote
+def continue_(*, batch_id: str, client: Client, as_json: bool) -> None:
+    """Continue a batch that was stopped, with the runs that are left."""
+    found = client.call(api_calls.POST_BATCH_BATCH_ID_CONTINUE, batch_id, json={}).json()
+    if as_json:
+        put(found)
+    else:
+        say(f"batch {batch_id} is {found['status']}: {found['left']} of {found['matched']} runs are left")

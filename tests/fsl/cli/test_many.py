@@ -84,6 +84,8 @@ def test_batches_are_listed_shown_and_stopped(fsl: Cli, flow: str) -> None:
     assert fsl("batch", "show", made["id"]).exit_code == 0
     assert fsl.json("batch", "watch", made["id"])["done"] == 3
     assert "done" in fsl("batch", "stop", made["id"]).stdout
+    assert "0 of 3 runs are left" in fsl("batch", "continue", made["id"]).stdout
+    assert fsl.json("batch", "continue", made["id"])["status"] == "done"
     assert fsl("batch", "show", "nothing").exit_code == 1
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, Final
+
+import msgspec.structs
 
 from chalicelib.engine import token_moves
 from chalicelib.engine.errors import ExpressionFailed
@@ -16,11 +17,15 @@ from chalicelib.model.run_error import StepError
 
 def _answer_lost(right: Any) -> Any:
     """The entry of the answer is replaced by that of the failure."""
-    return lambda token, returned, failure: dataclasses.replace(right(token, returned, failure), event=returned.event)
+    return lambda token, returned, failure: msgspec.structs.replace(
+        right(token, returned, failure), event=returned.event
+    )
 
 
 def _failure_is_repeated(right: Any) -> Any:
-    return lambda token, returned, failure: dataclasses.replace(right(token, returned, failure), after_failure=False)
+    return lambda token, returned, failure: msgspec.structs.replace(
+        right(token, returned, failure), after_failure=False
+    )
 
 
 def _counts_go_on(right: Any) -> Any:
@@ -47,7 +52,7 @@ def _routed_states_only(_: Any) -> Any:
 
 def _error_forgotten(right: Any) -> Any:
     return lambda transition, event: right(
-        transition, dataclasses.replace(event, error=event.error and StepError("Lost"))
+        transition, msgspec.structs.replace(event, error=event.error and StepError("Lost"))
     )
 
 

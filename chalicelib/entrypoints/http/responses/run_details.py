@@ -1,6 +1,6 @@
 """What a run is shown with beside its state: children, items of eaches, cost."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from chalicelib.entrypoints.http.responses.common import Count, Moment
 from chalicelib.model.json_values import Json
@@ -65,8 +65,18 @@ class Item(TypedDict):
     since: Moment | None
 
 
+class ItemSpan(TypedDict):
+    """`count` items from the index `first` that have the same status."""
+
+    status: ItemStatus
+    first: Count
+    count: Count
+
+
 class Items(Progress):
     """A page of the items of an each. Of an each that has returned, the newest 20,000 entries of the history tell what
-    became of its items; `total` then counts those."""
+    became of its items; `total` then counts those. `spans` has the statuses of all items, if the request asks for
+    them."""
 
     items: list[Item]
+    spans: NotRequired[list[ItemSpan]]

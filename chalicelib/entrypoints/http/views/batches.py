@@ -39,9 +39,7 @@ def create(request: Request) -> Json:
     """
     body = bodies.read(request.body, BatchBody)
     command = BatchCommand(body.command)
-    role, caller = ROLE_OF[command], request.identity
-    if caller is not None and not caller.role.covers(role):
-        raise Forbidden(f"a batch with the command `{command}` requires the role {role}")
+    _permit(request, command)
     bodies.checked(body.args, ARGS[command])
     names, query = selected(body.select)
     order = BatchOrder(
@@ -75,6 +73,21 @@ def stop(request: Request, batch_id: str) -> Json:
     """Stop a batch. The runs that it has commanded stay as they are."""
     bodies.read_optional(request.body, NoBody)
     return _with_results(request, request.services.batches.stop(request.namespace, batch_id))
+
+
+def resume(request: Request, batch_id: str) -> Json:
+    """Continue a batch that was stopped, with the runs that are left. It requires the role of the command."""
+    bodies.read_optional(request.body, NoBody)
+    operator = request.services.batches
+    _permit(request, BatchCommand(operator.get(request.namespace, batch_id).command))
+    return _with_results(request, operator.resume(request.namespace, batch_id))
+
+
+def _permit(request: Request, command: BatchCommand) -> None:
+    """Raise Forbidden if the caller may not give the command."""
+    role, caller = ROLE_OF[command], request.identity
+    if caller is not None and not caller.role.covers(role):
+        raise Forbidden(f"a batch with the command `{command}` requires the role {role}")
 
 
 def selected(select: Mapping[str, Json]) -> tuple[tuple[str, ...], RunQuery | None]:
@@ -185,6 +198,16 @@ ROUTES: Final = (
         method="POST",
         path="/batch/{batch_id}/stop",
         view=stop,
+        group="batches",
+        role=Role.OPERATOR,
+        body=NoBody,
+        answers={200: responses.BatchWithResults},
+        errors=(404,),
+    ),
+    Route(
+        method="POST",
+        path="/batch/{batch_id}/continue",
+        view=resume,
         group="batches",
         role=Role.OPERATOR,
         body=NoBody,

@@ -6,7 +6,6 @@ A source keeps hardly more than the heads of what changed; what a response shows
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -26,8 +25,7 @@ SEARCHED_RESOURCES: Final = 1_000
 """How many of a namespace's definitions, and of its newest events, are searched for changes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """A change: its time, and functions that return the resources as they are after it, whole or in brief."""
 
     at: Instant

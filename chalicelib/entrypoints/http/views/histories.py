@@ -53,6 +53,7 @@ def _history_query(request: Request) -> HistoryQuery:
         token=query.text("token") or "",
         event=query.text("event") or "",
         failed=query.flag("failed"),
+        find=query.text("find") or "",
         limit=query.limit(),
     )
 
@@ -94,6 +95,10 @@ _HISTORY: Final = (
     Parameter("token", "Return entries of the token with this id, for example `0.17` for an item."),
     Parameter("event", "Return entries with this event."),
     Parameter("failed", "Return only entries with an error.", {"type": "boolean", "default": False}),
+    Parameter(
+        "find",
+        "Return entries with this text in their event, steps, state, error, token or author, in any case of letters.",
+    ),
 )
 ROUTES: Final = (
     Route(

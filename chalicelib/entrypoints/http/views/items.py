@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from chalicelib.entrypoints.http import parameters, presenters
 from chalicelib.entrypoints.http.parameters import Parameter, integer
@@ -27,7 +27,7 @@ def items(request: Request, name: str) -> Response:
     newest 20,000 entries of the history show what became of its items.
     """
     query = request.query
-    status = query.choice("status", tuple(ItemStatus))
+    status, has_spans = query.choice("status", tuple(ItemStatus)), query.flag("spans")
     found = request.services.items.page(
         request.namespace,
         name,
@@ -36,11 +36,12 @@ def items(request: Request, name: str) -> Response:
         status=ItemStatus(status) if status else None,
         after=query.number("cursor", -1, 0, MAX_EACH_ITEMS),
         limit=query.limit(),
+        has_spans=has_spans,
     )
-    page: shapes.Items = {
-        **run_details.progress(found.progress),
-        "items": [_item(name, one) for one in found.items],
-    }
+    shown = {**run_details.progress(found.progress), "items": [_item(name, one) for one in found.items]}
+    page = cast("shapes.Items", shown)
+    if has_spans:
+        page["spans"] = [{"status": one.status, "first": one.first, "count": one.count} for one in found.spans]
     return Response(page, headers={} if found.after is None else {"x-next-cursor": str(found.after)})
 
 
@@ -75,6 +76,11 @@ ROUTES: Final = (
             Parameter("token", "The token at the each, if several are: one in another each or in a fork."),
             Parameter(
                 "status", "Return items with this status.", {"type": "string", "enum": [*map(str, ItemStatus), ""]}
+            ),
+            Parameter(
+                "spans",
+                "Return the statuses of all items, too: of those that follow one another and have the same, together.",
+                {"type": "boolean", "default": False},
             ),
             parameters.LIMIT,
             _CURSOR,

@@ -6,12 +6,12 @@ callers who may answer the task. The audit names the run, never the link.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Final, Literal
 from urllib.parse import parse_qs
 
 import msgspec
 from chalice.app import Response as ChaliceResponse
+from msgspec.structs import replace
 
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NotPermitted

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.terminal import tables
 from chalicelib.entrypoints.http.terminal.arguments import ask, pairs_of
@@ -10,7 +12,7 @@ from chalicelib.entrypoints.http.terminal.verbs.reading import MAX_ROWS
 from chalicelib.entrypoints.http.views import batches, definitions
 from chalicelib.model.json_values import Json
 
-_STOP = "stop"
+_CHANGES: Final = {"stop": batches.stop, "continue": batches.resume}
 _COLUMNS = ("id", "do", "status", "matched", "done", "would", "refused", "missing", "busy", "left")
 
 
@@ -34,7 +36,7 @@ def batch(
     rate: str = "",
     dry_run: bool = False,
 ) -> Output:
-    """batch [ID] | stop ID | COMMAND [--flow NAME] [--status STATUS] [--error NAME] [--arg NAME=VALUE] [--dry-run]
+    """batch [ID] | stop ID | continue ID | COMMAND [--flow NAME] [--status STATUS] [--arg NAME=VALUE] [--dry-run]
 
     Give a COMMAND (retry, pause, continue, stop, delete, migrate, signal) to many runs, in the background, and print
     its batch. The filters are those of `list flowrun`; --arg sets a field of the command, --rate how many runs per
@@ -54,10 +56,10 @@ def batch(
         "waiting_for": waiting_for,
     }
     select = {name: value for name, value in select.items() if value}
-    if what == _STOP and batch_id:
-        return _shown(ask(request, batches.stop, batch_id=batch_id, body={}))
+    if what in _CHANGES and batch_id:
+        return _shown(ask(request, _CHANGES[what], batch_id=batch_id, body={}))
     if batch_id:
-        raise Usage("wrong number of arguments; usage: batch [ID] | stop ID | COMMAND [--flow NAME]")
+        raise Usage("wrong number of arguments; usage: batch [ID] | stop ID | continue ID | COMMAND [--flow NAME]")
     if select:
         body: dict[str, Json] = {"do": what, "select": select, "with": pairs_of(arg), "dry_run": dry_run}
         body |= {"rate": _rate(rate)} if rate else {}

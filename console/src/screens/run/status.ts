@@ -1,0 +1,5 @@
+// Which statuses of a run mean what.
+import type { RunStatus } from "../../api/types";
+
+export const LIVE: readonly RunStatus[] = ["pending", "running", "paused", "compensating", "completing", "canceling"];
+export const STOPPED: readonly RunStatus[] = ["failed", "canceled"];

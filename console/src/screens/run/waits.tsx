@@ -1,0 +1,50 @@
+// What each token of a run waits for, and until when.
+import type { JSX } from "preact";
+import type { Json, Run } from "../../api/types";
+import { may } from "../../ui/me";
+import { When } from "../../ui/parts";
+import { href } from "../../ui/router";
+import { plain } from "../../ui/text";
+import { words } from "../../words/en";
+import { LIVE } from "./status";
+
+export function Waits({ run }: { run: Run }): JSX.Element | null {
+  const waiting = run.spec.tokens.filter((one) => one.uuid && one.waits_for);
+  if (!waiting.length || !LIVE.includes(run.spec.status)) return null;
+  return (
+    <section class="waits" aria-label={words.waitsFor}>
+      <ul>
+        {waiting.slice(0, 20).map((token) => {
+          const wait = token.waits_for as Record<string, Json>;
+          const until = (wait["until"] ?? token["deadline"]) as string | null;
+          return (
+            <li key={token.id}>
+              <strong>{plain(token.step)}</strong> {whatFor(wait)}
+              {until ? (
+                <span class="faint">
+                  {" "}
+                  {words.until} <When at={until} />
+                </span>
+              ) : null}
+              {wait["child"] ? <a href={href(["runs", String(wait["child"])])}> {plain(String(wait["child"]))}</a> : null}
+              {wait["person"] && may("POST /step") ? (
+                <a class="button" href={href(["inbox"], { run: run.metadata.name })}>
+                  {words.answerIt}
+                </a>
+              ) : null}
+            </li>
+          );
+        })}
+        {waiting.length > 20 ? <li class="faint">{words.more(waiting.length - 20)}</li> : null}
+      </ul>
+    </section>
+  );
+}
+
+function whatFor(wait: Record<string, Json>): string {
+  const states = (wait["states"] as string[] | undefined) ?? [];
+  const answers = states.length ? ` (${states.join(", ")})` : "";
+  const name = String(wait["action"] || wait["event"] || "");
+  if (wait["person"]) return `${words.waitsPerson}${answers}`;
+  return `${words.waits[String(wait["kind"])] ?? String(wait["kind"])} ${plain(name)}${answers}${wait["key"] ? ` ${words.key} ${plain(String(wait["key"]))}` : ""}`;
+}
