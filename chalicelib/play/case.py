@@ -14,7 +14,7 @@ from chalicelib.hosting.responder import Kind
 from chalicelib.model.flow import ERROR
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import Instant, format_elapsed
-from chalicelib.play.moving import Answered, Commanded, Failed, Log, Published
+from chalicelib.play.outside import Answered, Commanded, Failed, Log, Published
 from chalicelib.play.play_host import Delivery
 from chalicelib.service.errors import ServiceError
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chalicelib.engine.steps.call import child_name
 from chalicelib.engine.values.secret_values import MASK, holds_secret, is_encrypted
 from chalicelib.hosting.scripted import ScriptedHost
 from chalicelib.hosting.wiring import Services
@@ -23,13 +24,16 @@ from chalicelib.play.case_run import CaseScript, run_case
 from chalicelib.play.play_host import borrow, secrets_of
 from chalicelib.play.session import Play, Played, play
 from chalicelib.play.yaml_text import yaml_text
-from chalicelib.service.ports.definitions import Kind
+from chalicelib.service.errors import NotFound
 
 MAX_CASE_CHARACTERS: Final = 1_000_000
 """`fsl test` reads no larger file."""
 
 LIMIT_MS: Final = 400 * 86_400_000
 """A test whose run has not ended by then fails, unless it says otherwise."""
+
+MAX_CALLED: Final = 20
+"""How many runs a recorded run may have called, each of which is replayed for its test."""
 
 _NAME: Final = "test"
 _OTHER_DRAWS: Final = 1_000
@@ -60,22 +64,42 @@ def _text_of(lender: Services, namespace: str, wanted: Play, played: Played, nam
     flow = played.run.definition.flow
     if not flow:
         raise NoTest("the run has steps of its own, and a test starts a run of a flow")
-    case = case_of(played.started_at, played.deliveries, played.log, played.run.name)
+    called = _called(lender, namespace, played) if wanted.run else ()
+    deliveries = sorted((one for each in (played, *called) for one in each.deliveries), key=lambda one: one.at)
+    log = sorted((one for each in (played, *called) for one in each.log), key=lambda one: one.at)
+    case = case_of(played.started_at, deliveries, log, played.run.name)
     given = _plain(played.run.input) if wanted.run else wanted.input
     results = [_run(lender, namespace, wanted, played, case, given, skip) for skip in (0, _OTHER_DRAWS)]
-    for result in results:
-        _check(played, result)
     text = yaml_text(_file(wanted, played, case, given, results, name, programs))
     if len(text) > MAX_CASE_CHARACTERS:
         raise NoTest(f"the test would have {len(text)} characters; {MAX_CASE_CHARACTERS} are the limit")
     return text
 
 
+def _called(lender: Services, namespace: str, played: Played) -> list[Played]:
+    """Replay the runs that a recorded run called and started, and that have ended: a test runs them, too."""
+    names = [
+        child_name(played.run, entry.step, entry.uuid) if entry.event == "ChildEnded" else entry.data["name"]
+        for entry in played.history
+        if entry.event in ("ChildEnded", "FlowStarted")
+    ]
+    if len(names) > MAX_CALLED:
+        raise NoTest(f"run {played.run.name!r} called {len(names)} runs; {MAX_CALLED} are the limit of a test")
+    found: list[Played] = []
+    for name in names:
+        try:
+            child = play(lender, namespace, Play(run=name))
+        except NotFound as missing:
+            raise NoTest(f"the run {name!r}, which was called or started, is not stored") from missing
+        found += (child, *_called(lender, namespace, child))
+    return found
+
+
 def _run(lender: Services, namespace: str, wanted: Play, played: Played, case: Case, given: Json, skip: int) -> _Result:
     """Run the case. `skip`: how many random values are left out first. Raises NoTest."""
     script = CaseScript(case)
     host = ScriptedHost(script, start=played.started_at)
-    borrow(host, lender, namespace, {(Kind.FLOW, wanted.flow): wanted.version})
+    borrow(host, lender, namespace, played.pinned)
     for _ in range(skip):
         host.services.adapters.ids.nonce()
     if wanted.text.strip():
@@ -83,17 +107,25 @@ def _run(lender: Services, namespace: str, wanted: Play, played: Played, case: C
     names = secrets_of(played.definition) | wanted.secrets.keys()
     host.set_secrets({name: wanted.secrets.get(name, f"secret {name}") for name in sorted(names)})
     flow = played.run.definition.flow
-    is_in_time = run_case(host, case, flow, given, wanted.labels, _NAME, _until(played))
+    is_in_time = run_case(host, case, flow, given, _labels(wanted, played), _NAME, _until(played))
+    result = _Result(host.head(_NAME), host.history(_NAME))
+    _check(played, result)
     if script.unanswered:
         request = script.unanswered[0]
         raise NoTest(f"step {request.step!r} asks {request.name!r} in a test, and did not in the play")
     if host.refusals:
         after = format_elapsed(host.refusals[0].at - played.started_at)
         raise NoTest(f"after {after} a test would be refused: {host.refusals[0].reason}")
-    run = host.head(_NAME)
-    if not is_in_time or (played.run.status in status.ENDED and run.status not in status.ENDED):
+    if not is_in_time or (played.run.status in status.ENDED and result.run.status not in status.ENDED):
         raise NoTest("the run of a test would not come to its end")
-    return _Result(run, host.history(_NAME))
+    return result
+
+
+def _labels(wanted: Play, played: Played) -> Mapping[str, Json]:
+    """Return the labels with which the run is started; those of a recorded run that its flow does not give itself."""
+    if not wanted.run:
+        return wanted.labels
+    return {name: value for name, value in played.run.labels.items() if name not in played.definition.flow.labels}
 
 
 def _until(played: Played) -> int:
@@ -114,7 +146,8 @@ def _check(played: Played, result: _Result) -> None:
 
 
 def _decision(entry: Entry) -> tuple[str, ...]:
-    return entry.event, entry.step, entry.target, entry.state, entry.token
+    state = entry.state if entry.target else ""  # that of a report means nothing
+    return entry.event, entry.step, entry.target, state, entry.token
 
 
 def _file(
@@ -130,8 +163,9 @@ def _file(
     found: dict[str, Any] = {"name": name or f"{flow} {played.run.status}", "flow": flow}
     found["start"] = times.rfc3339(played.started_at)
     found["input"] = given
-    if wanted.labels:
-        found["labels"] = wanted.labels
+    labels = _labels(wanted, played)
+    if labels:
+        found["labels"] = labels
     if wanted.secrets:
         found["secrets"] = wanted.secrets
     found |= {where: _short(replies) for where, replies in case.replies.items() if replies}

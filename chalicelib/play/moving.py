@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias, assert_never
+from typing import Final, assert_never
 
 from chalicelib.engine.errors import Refused
-from chalicelib.engine.invocation import invocation_of
 from chalicelib.engine.values.texts import key_text
 from chalicelib.hosting.responder import Answer, Failure
 from chalicelib.model import status, times
-from chalicelib.model.actions import Retry
 from chalicelib.model.flow import ERROR
-from chalicelib.model.json_values import Json
 from chalicelib.model.run_error import ErrorName, StepError
-from chalicelib.model.times import Instant, Milliseconds
+from chalicelib.model.times import Instant
 from chalicelib.play.moves import (
     MAX_MOVES,
     AnswerMove,
@@ -31,8 +27,9 @@ from chalicelib.play.moves import (
     Move,
     made,
 )
+from chalicelib.play.outside import Answered, Commanded, Failed, Published, whole_delay
 from chalicelib.play.play_host import PlayHost
-from chalicelib.play.recorded import PlayTooLong
+from chalicelib.play.recorded import MAX_SECONDS, PlayTooLong
 from chalicelib.play.waiting import PEOPLE, Waiting, waiting
 from chalicelib.service.deliveries.direct_answers import RETRIED_STATUSES
 from chalicelib.service.errors import Invalid, ServiceError
@@ -40,9 +37,6 @@ from chalicelib.service.runs import answer as service
 
 MAX_EVENTS: Final = 100_000
 """How many messages and timers one play may handle."""
-
-MAX_SECONDS: Final = 5.0
-"""How long one play may take."""
 
 MAX_IDLE_WAKES: Final = 100
 """How many timers that change nothing `clock.next` passes."""
@@ -62,53 +56,6 @@ class Asked:
 
     at: Instant
     what: Waiting
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """An action or a person answered, or reported progress."""
-
-    at: Instant
-    uuid: str
-    state: str
-    data: Json
-    vars: dict[str, Json]
-    error: StepError | None
-    is_done: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A delivery failed."""
-
-    at: Instant
-    uuid: str
-    error: str
-    status: int | None
-    is_final: bool
-    retry_after: Milliseconds
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """An event was published; with `run`, it was sent to that run."""
-
-    at: Instant
-    name: str
-    key: str
-    data: Json
-    run: str
-
-
-@dataclass(frozen=True, slots=True)
-class Commanded:
-    """A user commanded the run."""
-
-    at: Instant
-    move: CommandMove
-
-
-Log: TypeAlias = Sequence[Answered | Failed | Published | Commanded]
 
 
 class Player:
@@ -207,23 +154,12 @@ class Player:
         final = move.final if move.final is not None else not retried
         name = ErrorName.REFUSED if final and move.status else ErrorName.UNDELIVERABLE
         text = f"{at.name}: HTTP {move.status}" if move.status and move.error == FailMove(step="").error else move.error
-        delay = self._whole_delay(at)
+        head = self.host.head(at.run)
+        delay = whole_delay(self.host.services.definition_cache.of(head), head, at.uuid)
         self.log.append(Failed(self.host.clock.now(), at.uuid, text, move.status, is_final=final, retry_after=delay))
         self.host.deliver_held(
             at.uuid, Failure(error=text, final=final, status=move.status, name=name, retry_after=delay)
         )
-
-    def _whole_delay(self, at: Waiting) -> Milliseconds:
-        """Return the longest delay before the next attempt. Elsewhere a part of it is drawn, so that deliveries that
-        failed together do not come back together; a play waits for the whole, which is the same each time."""
-        head = self.host.head(at.run)
-        definition, token = self.host.services.definition_cache.of(head), head.sent_of(at.uuid)
-        invocation = invocation_of(definition, head, token) if token is not None else None
-        activation = token.activation if token is not None else None
-        if invocation is None or activation is None:
-            return 0
-        retry = invocation.options.retry or Retry()
-        return int(min(retry.delay * retry.rate ** (activation.attempt - activation.settled), retry.cap))
 
     def _publish(self, move: EventMove) -> None:
         services, namespace = self.host.services, self.host.namespace

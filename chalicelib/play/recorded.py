@@ -21,6 +21,9 @@ from chalicelib.service.errors import NotFound, ServiceError
 MASKED: Final = {ENCRYPTED_KEY: MASK}
 """What a replay has instead of each encrypted value."""
 
+MAX_SECONDS: Final = 5.0
+"""How long one play may take, replays included."""
+
 MAX_REPLAYED: Final = 100_000
 """How many entries of a history are replayed at most."""
 

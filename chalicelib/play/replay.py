@@ -32,11 +32,11 @@ from chalicelib.model.status import ENDED, MOVING
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait, EachWait, NoticeWait, StartWait
 from chalicelib.play.facts import TIMED, Setting, due_by, fact_of, nonce_of
-from chalicelib.play.recorded import CannotReplay, MaskCipher, PlayTooLong, Recorded
+from chalicelib.play.outside import Answered, Commanded, Failed, Log, Published
+from chalicelib.play.play_host import Delivery
+from chalicelib.play.recorded import MAX_SECONDS, CannotReplay, MaskCipher, PlayTooLong, Recorded
+from chalicelib.play.recorded_log import deliveries_of, reactions_of
 from chalicelib.play.secret_reads import secret_read
-
-MAX_SECONDS: Final = 5.0
-"""How long one play, or one replay, may take."""
 
 _EVERY: Final = 64
 """After how many facts the clock is looked at."""
@@ -62,6 +62,10 @@ class Replayed:
     blobs: dict[str, Json] = field(default_factory=dict)
     effects: tuple[Effect, ...] = ()
     """The effects that the last head still needs."""
+    log: Log = ()
+    """What the facts were outside."""
+    deliveries: tuple[Delivery, ...] = ()
+    """What arrived outside."""
 
 
 ChildOf = Callable[[str], Run | None]
@@ -84,6 +88,8 @@ class Replay:
         """The recorded uuids that activations have."""
         self._effects: list[Effect] = []
         self._blobs: dict[str, Json] = {}
+        self._log: list[Answered | Failed | Published | Commanded] = []
+        self._deliveries: list[Delivery] = []
         self.entries: list[Entry] = []
         """The entries that were made so far. Of them, the head keeps only the last one."""
         self.run: Run | None = None
@@ -136,7 +142,15 @@ class Replay:
     def result(self) -> Replayed:
         run = self.head
         whole = replace(run, tail=tuple(self.entries))
-        return Replayed(whole, self.before, self.differs, self._blobs, tuple(_needed(run, self._effects)))
+        return Replayed(
+            run=whole,
+            before=self.before,
+            differs=self.differs,
+            blobs=self._blobs,
+            effects=tuple(_needed(run, self._effects)),
+            log=tuple(self._log),
+            deliveries=tuple(self._deliveries),
+        )
 
     # ── facts ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -232,6 +246,7 @@ class Replay:
         difference = self._difference(fresh, entries)
         self._refuse_secrets(before, decision.run, fresh, difference)
         self.differs = difference
+        self._log += reactions_of(self._definition, before, fact)
         self._take(before, decision)
         return difference is None
 
@@ -277,6 +292,7 @@ class Replay:
         run = replace(run, tail=run.tail[-1:])
         self._effects += (_of_renamed(one, renamed) for one in decision.effects if not isinstance(one, StoreBlob))
         self._blobs |= {one.key: one.value for one in decision.effects if isinstance(one, StoreBlob)}
+        self._deliveries += deliveries_of(self._definition, before, run)
         self.before, self.run = before, run
 
     def _named(self, token: Token, known: set[str], entries: Sequence[Entry], renamed: dict[str, str]) -> Token:

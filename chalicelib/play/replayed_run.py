@@ -21,7 +21,8 @@ from chalicelib.model.run import DefinitionRef, Run, Token, decode_run, encode
 from chalicelib.model.templates import ENCRYPTED_KEY
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait
-from chalicelib.play.play_host import PlayHost
+from chalicelib.play.outside import Log
+from chalicelib.play.play_host import Delivery, PlayHost
 from chalicelib.play.recorded import MASKED, CannotReplay, MaskCipher, PlayTooLong, Recorded, recorded
 from chalicelib.play.replay import Difference, Replayed, replay
 from chalicelib.service.errors import NotFound
@@ -41,6 +42,10 @@ class Cut:
     """The variables of the run after that entry."""
     is_amid: bool
     differs: Difference | None
+    log: Log
+    """What was answered, published and commanded."""
+    deliveries: tuple[Delivery, ...]
+    """What arrived outside."""
 
 
 def put_replayed(lender: Services, host: PlayHost, found: Recorded, upto: int, flow: str | None, ends_at: float) -> Cut:
@@ -57,10 +62,18 @@ def put_replayed(lender: Services, host: PlayHost, found: Recorded, upto: int, f
     )
     if is_own and made.differs is None and made.run.seq == found.run.seq:
         made = _as_recorded(made, found.run)
-    _put_children(lender, host, made.run, found.entries[min(made.run.seq, len(found.entries)) - 1].at, ends_at)
+    at = found.entries[min(made.run.seq, len(found.entries)) - 1].at
+    children = _put_children(lender, host, made.run, at, ends_at)
     _put(host, made, found)
     seq = min(upto, made.run.seq)
-    return Cut(seq, _vars_at(made, seq), seq < made.run.seq and made.differs is None, made.differs)
+    return Cut(
+        seq,
+        _vars_at(made, seq),
+        is_amid=seq < made.run.seq and made.differs is None,
+        differs=made.differs,
+        log=tuple(one for each in (made, *children) for one in each.log),
+        deliveries=tuple(one for each in (made, *children) for one in each.deliveries),
+    )
 
 
 def _definition(host: PlayHost, found: Recorded, flow: str | None) -> tuple[Definition, DefinitionRef, Json]:
@@ -152,8 +165,9 @@ def _timed(token: Token, known: Token | None) -> Token:
     )
 
 
-def _put_children(lender: Services, host: PlayHost, run: Run, at: Instant, ends_at: float) -> None:
-    """Replay the runs that the run waits for, as they were at that moment. Raises CannotReplay."""
+def _put_children(lender: Services, host: PlayHost, run: Run, at: Instant, ends_at: float) -> list[Replayed]:
+    """Replay the runs that the run waits for, as they were at that moment, and return them. Raises CannotReplay."""
+    replayed: list[Replayed] = []
     waits = [token.activation.wait for token in run.tokens if token.activation]
     names = [wait.child for wait in waits if isinstance(wait, ChildWait)] if run.status in status.LIVE else []
     if len(names) > MAX_CHILDREN:
@@ -173,8 +187,9 @@ def _put_children(lender: Services, host: PlayHost, run: Run, at: Instant, ends_
         made = replay(found, definition, ref, given, child, upto=upto, is_own=True, ends_at=ends_at)
         if made.differs is not None:
             raise CannotReplay(f"the called run {name!r} cannot be replayed: it differs at entry {made.differs.seq}")
-        _put_children(lender, host, made.run, at, ends_at)
+        replayed += (made, *_put_children(lender, host, made.run, at, ends_at))
         _put(host, made, found)
+    return replayed
 
 
 def _put(host: PlayHost, made: Replayed, found: Recorded) -> None:

@@ -15,9 +15,10 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.play.moves import MAX_MOVES, Move
-from chalicelib.play.moving import MAX_SECONDS, Asked, Log, Player, RefusedMove
-from chalicelib.play.play_host import Delivery, PlayHost
-from chalicelib.play.recorded import MAX_REPLAYED, PlayTooLong, recorded
+from chalicelib.play.moving import Asked, Player, RefusedMove
+from chalicelib.play.outside import Log
+from chalicelib.play.play_host import Delivery, Pinned, PlayHost
+from chalicelib.play.recorded import MAX_REPLAYED, MAX_SECONDS, PlayTooLong, recorded
 from chalicelib.play.replay import Difference
 from chalicelib.play.replayed_run import Cut, put_replayed
 from chalicelib.play.waiting import Waiting
@@ -85,6 +86,8 @@ class Played:
     """What was answered, failed, published and commanded, in order."""
     deliveries: tuple[Delivery, ...] = ()
     """What arrived outside, in order."""
+    pinned: Pinned = field(default_factory=dict)
+    """Which versions of definitions of the namespace were played."""
 
 
 def play(lender: Services, namespace: str, wanted: Play, *, is_spread: bool = False) -> Played:
@@ -103,6 +106,7 @@ class _Session:
         ends_at = time.monotonic() + MAX_SECONDS
         self._wanted = wanted
         self._cut: Cut | None = None
+        self._pinned: dict[tuple[Kind, str], int | None] = {}
         self._submission: Submission | None = None
         if wanted.run:
             self._host = self._replayed(lender, namespace, ends_at)
@@ -118,8 +122,8 @@ class _Session:
         wanted = self._wanted
         if wanted.upto is not None:
             raise Invalid("`upto` is an entry of the history of `run`, and no run is given")
-        pinned = {(Kind.FLOW, wanted.flow): wanted.version}
-        host = PlayHost(lender, namespace, START if wanted.at is None else wanted.at, pinned)
+        self._pinned = {(Kind.FLOW, wanted.flow): wanted.version}
+        host = PlayHost(lender, namespace, START if wanted.at is None else wanted.at, self._pinned)
         self._submit(host)
         host.start(wanted.flow or self._only_flow(), wanted.input, name=RUN, labels=wanted.labels)
         return host
@@ -134,10 +138,10 @@ class _Session:
             raise Invalid(f"`upto` is {upto}, and run {wanted.run!r} has the entries 1 to {found.run.seq}")
         is_own = not (wanted.text.strip() or wanted.flow or wanted.version is not None)
         flow, ref = wanted.flow or found.ref.flow, found.ref
-        pinned: dict[tuple[Kind, str], int | None] = {(Kind.FLOW, flow): ref.version if is_own else wanted.version}
+        pinned = self._pinned = {(Kind.FLOW, flow): ref.version if is_own else wanted.version}
         if is_own:
-            pinned |= {(Kind.ACTION, name): version for name, version in ref.actions.items()}
-            pinned |= {(Kind.CONFIG, name): version for name, version in ref.configs.items()}
+            pinned.update({(Kind.ACTION, name): version for name, version in ref.actions.items()})
+            pinned.update({(Kind.CONFIG, name): version for name, version in ref.configs.items()})
         host = PlayHost(lender, namespace, found.run.created_at, pinned)
         self._submit(host)
         if not is_own and not wanted.flow and self._submission is not None:
@@ -157,6 +161,13 @@ class _Session:
         if not flows:
             raise UnknownFlow("`flow` must name the flow to play, because the text defines none")
         return flows[-1]
+
+    def _deliveries(self) -> tuple[Delivery, ...]:
+        """Return what arrived, in the recorded run and in the play. What the run waits for arrives in both."""
+        recorded_ones = self._cut.deliveries if self._cut is not None else ()
+        known = {(one.uuid, one.attempt, one.kind) for one in recorded_ones}
+        fresh = (one for one in self._host.deliveries if (one.uuid, one.attempt, one.kind) not in known)
+        return (*recorded_ones, *fresh)
 
     def played(self) -> Played:
         host, name, wanted = self._host, self._player.name, self._wanted
@@ -181,8 +192,9 @@ class _Session:
             script=wanted.script,
             started_at=head.created_at,
             differs=self._cut.differs if self._cut is not None else None,
-            log=tuple(self._player.log),
-            deliveries=tuple(host.deliveries),
+            log=(*self._cut.log, *self._player.log) if self._cut is not None else tuple(self._player.log),
+            deliveries=self._deliveries(),
+            pinned=self._pinned,
         )
 
 

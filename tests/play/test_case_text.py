@@ -117,7 +117,7 @@ MOVES = st.one_of(
 )
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(MOVES, max_size=9))
 def test_a_drawn_session_passes_as_a_test(tmp_path: Path, moves: list[Any]) -> None:
     wanted = Play(text=TEXT, input={"n": 7}, script=moves_of(*moves))

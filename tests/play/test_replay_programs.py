@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 import fsl
+from chalicelib.play.case_text import case_text
 from chalicelib.play.recorded import CannotReplay
 from chalicelib.play.session import Play, play
 from fsl.testing.execute import run_case
 from fsl.testing.suite import Suite
+from tests.play.test_case_text import outcome
 
 PROGRAMS = sorted((Path(fsl.__file__).parent / "programs").glob("*.test.yaml"))
 
@@ -35,3 +37,14 @@ def test_a_replay_gives_the_recorded_run(path: Path) -> None:
                 found = play(done.host.services, done.host.namespace, Play(run=run.name))
                 assert found.differs is None, f"{case.name}: {run.name}: {found.differs}"
                 assert (found.run.status, found.run.vars.keys()) == (run.status, run.vars.keys())
+
+
+@pytest.mark.parametrize(
+    "name", ["approval", "call", "each", "emit", "event", "fork_any", "human", "operating", "retry", "repeats", "turns"]
+)
+def test_a_recorded_run_becomes_a_test_that_passes(name: str, tmp_path: Path) -> None:
+    suite = Suite(next(path for path in PROGRAMS if path.name == f"{name}.test.yaml"))
+    program = "\n/\n".join(path.read_text() for path in suite.program_files)
+    done = run_case(suite.program, suite.tests, suite.tests.tests[0])
+    case = case_text(done.host.services, done.host.namespace, Play(run=done.name))
+    assert not outcome(tmp_path, program, case)
