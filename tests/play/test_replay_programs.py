@@ -40,7 +40,7 @@ def test_a_replay_gives_the_recorded_run(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["approval", "call", "each", "emit", "event", "fork_any", "human", "operating", "retry", "repeats", "turns"]
+    "name", ["approval", "call", "each", "event", "fork_any", "human", "operating", "retry", "repeats", "turns"]
 )
 def test_a_recorded_run_becomes_a_test_that_passes(name: str, tmp_path: Path) -> None:
     suite = Suite(next(path for path in PROGRAMS if path.name == f"{name}.test.yaml"))
