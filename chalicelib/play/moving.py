@@ -217,17 +217,26 @@ class Player:
         return [run.tail[-1].seq for run in self.host.runs()]
 
     def _answer_all(self, move: AutoMove) -> None:
-        """Answer everything that is asked with its first state."""
+        """Answer everything that is asked with its first state; with `time`, let time pass where nothing is asked."""
         for _ in range(MAX_MOVES):
-            asked = [one for one in self.waits() if one.states and (one.is_held or one.kind in PEOPLE)]
-            if not asked or any(one.step == move.until for one in self.waits()):
+            waits = self.waits()
+            asked = [one for one in waits if one.states and (one.is_held or one.kind in PEOPLE)]
+            if any(one.step == move.until for one in waits) or (not asked and not self._may_wait(move)):
                 return
+            if not asked:
+                self._pass_to_next()
+                self.settle()
+                continue
             at = asked[0]
             if self._is_spread:
                 self._run_until(self.host.clock.now() + 1)
             self._answer(AnswerMove(step=at.step, token=at.token, run=at.run, state=at.states[0]))
             self.settle()
         raise PlayTooLong(f"{MAX_MOVES} answers lead to no end: the runs are at {', '.join(self._places())}")
+
+    def _may_wait(self, move: AutoMove) -> bool:
+        """Return whether time may pass: something happens by itself, and the run has not ended."""
+        return move.time and self.host.head(self.name).status in status.LIVE and self.host.next_at() is not None
 
     def _find(self, at: At) -> Waiting:
         """Return the token that waits there. Raises Invalid if none does, or several do."""

@@ -152,6 +152,12 @@ def test_auto_answers_everything_that_is_asked(lender: Host) -> None:
     assert played(lender, {"auto": {"until": "Review"}}).waits[0].step == "Review"
 
 
+def test_auto_lets_time_pass_where_it_may(lender: Host) -> None:
+    found = played(lender, {"auto": {"until": "Paid", "time": True}})
+    assert (found.waits[0].step, found.now - found.run.created_at) == ("Paid", 30 * 86_400_000)
+    assert played(lender, {"auto": {"time": True}}).run.status is Status.FAILED
+
+
 def test_names_that_the_text_does_not_define_come_from_the_namespace(lender: Host) -> None:
     lender.submit(TEXT)
     text = """
