@@ -248,8 +248,18 @@ class ImportedMachine(TypedDict):
     problems: list[MachineProblem]
 
 
+class PlayDifference(TypedDict):
+    """The first entry of a recorded history that is decided otherwise when it is replayed, as it was `recorded` and as
+    it is `now`. Null: there is no such entry."""
+
+    seq: Number
+    recorded: Entry | None
+    now: Entry | None
+
+
 class Played(TypedDict):
-    """A play after its last move. `state` is what `continue` takes."""
+    """A play after its last move. `state` is what `continue` takes. `differs` is null if nothing was replayed, or every
+    decision is the recorded one."""
 
     now: Moment
     status: str
@@ -267,4 +277,5 @@ class Played(TypedDict):
     refused: list[PlayRefused]
     runs: list[PlayRun]
     diagnostics: list[Diagnostic]
+    differs: PlayDifference | None
     state: Json
