@@ -5,7 +5,7 @@ import { lazy, Suspense } from "preact/compat";
 import { Frame } from "./screens/frame";
 import { Now } from "./screens/now";
 import { RunScreen } from "./screens/run/screen";
-import { Runs } from "./screens/runs";
+import { Runs } from "./screens/runs/screen";
 import "./style.css";
 import "./runs.css";
 import { Empty, Skeleton } from "./ui/parts";
@@ -22,6 +22,8 @@ const PlayScreen = lazy(async () => ({ default: (await import("./screens/play"))
 const Health = lazy(async () => ({ default: (await import("./screens/health")).Health }));
 const Admin = lazy(async () => ({ default: (await import("./screens/admin")).Admin }));
 const Settings = lazy(async () => ({ default: (await import("./screens/settings")).Settings }));
+const Batches = lazy(async () => ({ default: (await import("./screens/batch/screen")).Batches }));
+const BatchScreen = lazy(async () => ({ default: (await import("./screens/batch/screen")).BatchScreen }));
 
 function Screen(): JSX.Element {
   const [first = "", name] = usePlace().path;
@@ -30,6 +32,8 @@ function Screen(): JSX.Element {
       return <Now />;
     case "runs":
       return name ? <RunScreen key={name} name={name} /> : <Runs />;
+    case "batch":
+      return name ? <BatchScreen key={name} id={name} /> : <Batches />;
     case "inbox":
       return <Inbox />;
     case "flows":

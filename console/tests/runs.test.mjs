@@ -148,6 +148,7 @@ test("values of 1.8 and 5 MB: a first look at once, deeper on demand, saved byte
   await rows.locator("li", { hasText: "a/b" }).first().waitFor();
   await variables.getByRole("button", { name: "Open /large", exact: true }).click();
   const whole = page.getByRole("group", { name: "/large", exact: true });
+  await whole.locator(".fold").first().click();
   await whole.getByRole("button", { name: "Open /large/0/text" }).waitFor();
   for (const [group, label, of, path] of [
     [input, "Input", "input", ""],
@@ -160,5 +161,193 @@ test("values of 1.8 and 5 MB: a first look at once, deeper on demand, saved byte
     assert.ok(Buffer.from(await response.arrayBuffer()).equals(bytes), `${label}: the bytes differ`);
     assert.deepEqual(JSON.parse(bytes.toString()), { "": path ? null : { [of === "input" ? "blob" : "large"]: of === "input" ? blob : large }, "/blob": blob, "/large": large }[path]);
   }
+  await close(page);
+});
+
+test("each of 10,000: a grid of cells, the failed ones, one item and its history", async () => {
+  const page = await open("#/runs/many-1?tab=items");
+  await page.getByRole("button", { name: "10 failed" }).waitFor();
+  await page.getByRole("button", { name: "9,989 done" }).waitFor();
+  assert.equal(await page.locator("canvas").count(), 1);
+  assert.ok((await elements(page)) <= 450, `${await elements(page)} elements`);
+  const box = await page.locator(".item-grid canvas").boundingBox();
+  await page.mouse.click(box.x + 5 * 9 + 4, box.y + 4);
+  await page.getByRole("heading", { name: "Item 5 · running" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "10 failed" }).click();
+  const rows = page.getByRole("grid", { name: "Items" });
+  assert.equal(await rows.getAttribute("aria-rowcount"), "10");
+  await rows.getByText("item 3017 is bad").click();
+  const item = page.getByRole("region", { name: "Item 3,017" });
+  await item.getByText("BadItem").waitFor();
+  await shot(page, "items");
+  await item.getByRole("button", { name: "Its history" }).click();
+  await page.getByText("1 found in 10,001").waitFor();
+  await page.locator(".row.entry", { hasText: "0.3017" }).click();
+  await page.getByRole("region", { name: /^Entry/ }).getByText("item 3017 is bad").waitFor();
+  await page.getByRole("application", { name: /^10,000 items/ }).focus();
+  await page.keyboard.press("ArrowRight");
+  await page.getByRole("heading", { name: "Item 3,018 · done" }).waitFor();
+  await close(page);
+});
+
+/** Answer the calls of a page for lists of runs as a server with `total` runs would. */
+async function manyRuns(page, total) {
+  const at = (n) => new Date(Date.UTC(2026, 10, 20) - n * 1000).toISOString();
+  const run = (n) => ({
+    metadata: { name: `run-${n}`, kind: "flowrun", namespace: "default", version: 3, uuid: `uuid-${n}`, labels: {} },
+    spec: { flow: "pay", flow_version: 1, status: "succeeded", current_state: "done", last_state: "Charge", last_event: "", last_err: "", error: null, seq: 4, writes: 3, tokens: 0, next_deadline: null, created_at: at(n), updated_at: at(n), ended_at: at(n), parent: null, sizes: { input: 2, global_variable: 2, output: 4 } },
+  });
+  const state = { first: 0, calls: 0 };
+  await page.route("**/flowrun?*", (route) => {
+    const query = new URL(route.request().url()).searchParams;
+    const from = Number(query.get("cursor") ?? state.first);
+    const end = Math.min(total, from + Number(query.get("limit")));
+    state.calls++;
+    const json = Array.from({ length: end - from }, (_, n) => run(from + n));
+    return route.fulfill({ json, headers: end < total ? { "x-next-cursor": String(end), "x-total-approx": String(total) } : {} });
+  });
+  return state;
+}
+
+test("20,000 rows by keyboard: the page stays small, and what was dropped is read again", async () => {
+  const page = await open("#/settings");
+  const server = await manyRuns(page, 20_000);
+  await page.goto(`${url}/#/runs`);
+  await page.getByText("of 20,000 runs").waitFor();
+  const grid = page.getByRole("grid", { name: "Runs" });
+  await grid.focus();
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  await grid.locator(".row.at", { hasText: "run-2" }).waitFor();
+  for (let known = 0; known < 20_000; ) {
+    await page.keyboard.press("End");
+    const now = Number((await page.locator(".title .faint").first().textContent()).replace(/[^0-9].*$/, "").replaceAll(",", "")) || known;
+    if (now === known) await page.waitForTimeout(10);
+    known = Number((await page.locator(".title .faint").first().textContent()).split(" ")[0].replaceAll(",", ""));
+  }
+  await page.keyboard.press("End");
+  await grid.locator(".row.at", { hasText: "run-19999" }).waitFor();
+  assert.ok((await elements(page)) <= 900, `${await elements(page)} elements`);
+  const before = server.calls;
+  await page.keyboard.press("Home");
+  await grid.locator(".row.at", { hasText: "run-0" }).waitFor();
+  assert.ok(server.calls > before, "a page that was dropped is read again");
+  assert.ok((await elements(page)) <= 900, `${await elements(page)} elements`);
+  await close(page);
+});
+
+test("lists: new runs come as a bar and move no row; keys select, and go to the commands", async () => {
+  await api("POST", "/flow/slow/runs", { name: "new-0" });
+  const page = await open("#/settings");
+  await page.evaluate(() => localStorage.setItem("echoer.settings", JSON.stringify({ refresh: 1 })));
+  await page.goto(`${url}/?again#/runs?flow=slow`);
+  await page.getByRole("link", { name: "new-0", exact: true }).waitFor();
+  const place = (await page.getByRole("link", { name: "new-0", exact: true }).boundingBox()).y;
+  for (const name of ["new-1", "new-2", "new-3"]) await api("POST", "/flow/slow/runs", { name });
+  const bar = page.getByRole("button", { name: "3 new runs · show" });
+  await bar.waitFor({ timeout: 12_000 });
+  assert.equal(await page.getByRole("link", { name: "new-3", exact: true }).count(), 0);
+  const moved = (await page.getByRole("link", { name: "new-0", exact: true }).boundingBox()).y - place;
+  assert.ok(moved < 60, "only the bar is above the rows");
+  await bar.click();
+  await page.getByRole("link", { name: "new-3", exact: true }).waitFor();
+  await page.getByRole("grid").focus();
+  await page.keyboard.press("x");
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  await page.keyboard.press("X");
+  await page.getByText("3 selected").waitFor();
+  await page.keyboard.press(".");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Retry");
+  await page.getByRole("grid").focus();
+  await page.keyboard.press("*");
+  await page.getByText("3 selected").waitFor({ state: "detached" });
+  await page.keyboard.press("*");
+  await page.getByText("4 selected").waitFor();
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "new-1", exact: true }).waitFor();
+  await close(page);
+});
+
+test("search: a name, the uuid of a step, a filter, and nonsense", async () => {
+  await api("POST", "/flow/slow/runs", { name: "sought" });
+  const page = await open("#/runs");
+  const find = page.locator("[data-find]");
+  const enter = async (text) => {
+    await find.fill(text);
+    await find.press("Enter");
+  };
+  await enter("  sought ");
+  await page.getByRole("heading", { name: "sought", exact: true }).waitFor();
+  const uuid = (await api("GET", "/flowrun/sought")).spec.tokens[0].uuid;
+  await page.goBack();
+  await enter(uuid.toUpperCase());
+  await page.getByRole("heading", { name: "sought", exact: true }).waitFor();
+  assert.match(page.url(), /step=Rest/);
+  await page.goto(`${url}/#/runs`);
+  await enter("flow:slow");
+  await page.getByText("flow: slow").waitFor();
+  await page.goto(`${url}/#/runs`);
+  await enter("neither %name nor ' OR 1=1");
+  await page.getByText("No run matches").waitFor();
+  await page.goto(`${url}/#/runs`);
+  await enter("status:dead");
+  await page.getByRole("alert").getByText(/status/).first().waitFor();
+  await close(page);
+});
+
+test("views, columns and a link: kept here, shared by an address", async () => {
+  const page = await open("#/runs?flow=slow");
+  await page.getByRole("link", { name: "sought", exact: true }).waitFor();
+  await page.getByText("Columns", { exact: true }).click();
+  await page.getByLabel("Writes", { exact: true }).check();
+  await page.getByLabel("Took", { exact: true }).uncheck();
+  await page.getByRole("columnheader", { name: "Writes" }).waitFor();
+  assert.equal(await page.getByRole("columnheader", { name: "Took" }).count(), 0);
+  await page.keyboard.press("Escape");
+  await page.getByText("Views", { exact: true }).click();
+  await page.getByLabel("Name of a view").fill("slow ones");
+  await page.getByLabel("Name of a view").press("Enter");
+  await page.getByRole("link", { name: "slow ones" }).waitFor();
+  await page.getByRole("button", { name: "Copy link" }).click();
+  const link = await page.evaluate(() => navigator.clipboard.readText());
+  await page.goto(`${url}/#/runs`);
+  await page.reload();
+  await page.getByText("Views", { exact: true }).click();
+  await page.getByRole("link", { name: "slow ones" }).click();
+  await page.getByText("flow: slow").waitFor();
+  await close(page);
+  const other = await open("#/settings");
+  await other.goto(link);
+  await other.getByText("flow: slow").waitFor();
+  await other.getByRole("columnheader", { name: "Writes" }).waitFor();
+  assert.equal(await other.getByRole("columnheader", { name: "Took" }).count(), 0);
+  await close(other);
+});
+
+test("export: CSV and JSONL of all that match, cells that compute are text, and it can be stopped", async () => {
+  for (const name of ["=1+1", "+2", "-3", "@4", 'a "quoted", one']) await api("POST", "/flow/slow/runs", { name, labels: { export: "yes" } });
+  const page = await open("#/runs?label=export:yes&cols=name,flow,status,labels");
+  await page.getByRole("link", { name: "=1+1", exact: true }).waitFor();
+  const as = (format) => async () => {
+    await page.getByText("Export", { exact: true }).click();
+    await page.getByRole("button", { name: format, exact: true }).click();
+  };
+  const csv = (await saved(page, as("CSV"))).toString();
+  await page.getByText("5 runs saved.").waitFor();
+  assert.equal(csv.split("\r\n")[0], "name,flow,status,labels");
+  for (const cell of ["'=1+1", "'+2", "'-3", "'@4", '"a ""quoted"", one"']) assert.ok(csv.includes(`\r\n${cell},slow,running,export:yes`), cell);
+  await page.getByRole("button", { name: "Close" }).last().click();
+  const lines = (await saved(page, as("JSONL"))).toString().trim().split("\n");
+  assert.deepEqual(new Set(lines.map((one) => JSON.parse(one).metadata.name)), new Set(["=1+1", "+2", "-3", "@4", 'a "quoted", one']));
+  await page.getByRole("button", { name: "Close" }).last().click();
+  await page.route("**/flowrun?*limit=1000*", async (route) => {
+    await new Promise((next) => setTimeout(next, 300));
+    await route.fulfill({ json: [], headers: { "x-next-cursor": "1" } }).catch(() => null);
+  });
+  await as("CSV")();
+  await page.getByRole("dialog").getByRole("button", { name: "Stop" }).click();
+  await page.getByText(/^Stopped after 0 runs/).waitFor();
   await close(page);
 });

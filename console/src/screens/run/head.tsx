@@ -1,6 +1,7 @@
 // The head of a run: its name, status and figures, and the commands that fit its status.
 import type { JSX } from "preact";
 import type { Run } from "../../api/types";
+import { Menu } from "../../ui/menu";
 import { Status } from "../../ui/parts";
 import { href } from "../../ui/router";
 import { plain, span } from "../../ui/text";
@@ -64,13 +65,13 @@ export function Head({ run, moves, command }: { run: Run; moves: number; command
             </Do>
           )
         ) : null}
-        <Menu run={run} command={command} />
+        <Others run={run} command={command} />
       </span>
     </div>
   );
 }
 
-function Menu({ run, command }: { run: Run; command: (command: Command) => void }): JSX.Element {
+function Others({ run, command }: { run: Run; command: (command: Command) => void }): JSX.Element {
   const live = LIVE.includes(run.spec.status);
   const entries: readonly (readonly [Command, string, boolean])[] = [
     ["signal", words.signal, live],
@@ -81,9 +82,7 @@ function Menu({ run, command }: { run: Run; command: (command: Command) => void 
     ["delete", words.delete_, !live],
   ];
   return (
-    <details class="menu">
-      <summary>{words.more_}</summary>
-      <div>
+    <Menu label={words.more_}>
         {entries
           .filter(([, , shown]) => shown)
           .map(([name, label]) => (
@@ -92,7 +91,6 @@ function Menu({ run, command }: { run: Run; command: (command: Command) => void 
             </button>
           ))}
         {run.spec.flow ? <a href={href(["start", run.spec.flow], { like: run.metadata.name })}>{words.again}</a> : null}
-      </div>
-    </details>
+    </Menu>
   );
 }

@@ -7,7 +7,7 @@ import type { Graph, Run } from "../../api/types";
 import { Diagram, List, stepOf } from "../../ui/diagram";
 import { useLoad } from "../../ui/load";
 import { Empty, Problem, Skeleton, Tabs, useTitle } from "../../ui/parts";
-import { go, href, usePlace } from "../../ui/router";
+import { go, here, href, usePlace } from "../../ui/router";
 import { plain } from "../../ui/text";
 import { words } from "../../words/en";
 import { Commands, type Command } from "../commands";
@@ -41,7 +41,7 @@ export function RunScreen({ name }: { name: string }): JSX.Element {
   const [command, setCommand] = useState<Command | null>(null);
   const step = query.get("step");
   const set = (changed: Record<string, string | null>): void => {
-    const next = new URLSearchParams(query);
+    const next = new URLSearchParams(here().query);
     for (const [key, value] of Object.entries(changed)) value ? next.set(key, value) : next.delete(key);
     go(["runs", name], next, true);
   };
