@@ -24,9 +24,11 @@ const Admin = lazy(async () => ({ default: (await import("./screens/admin")).Adm
 const Settings = lazy(async () => ({ default: (await import("./screens/settings")).Settings }));
 const Batches = lazy(async () => ({ default: (await import("./screens/batch/screen")).Batches }));
 const BatchScreen = lazy(async () => ({ default: (await import("./screens/batch/screen")).BatchScreen }));
+const Compare = lazy(async () => ({ default: (await import("./screens/compare/screen")).Compare }));
 
 function Screen(): JSX.Element {
-  const [first = "", name] = usePlace().path;
+  const { path } = usePlace();
+  const [first = "", name] = path;
   switch (first) {
     case "":
       return <Now />;
@@ -34,6 +36,8 @@ function Screen(): JSX.Element {
       return name ? <RunScreen key={name} name={name} /> : <Runs />;
     case "batch":
       return name ? <BatchScreen key={name} id={name} /> : <Batches />;
+    case "compare":
+      return <Compare key={path.join("/")} names={path.slice(1)} />;
     case "inbox":
       return <Inbox />;
     case "flows":

@@ -90,6 +90,7 @@ function Others({ run, command }: { run: Run; command: (command: Command) => voi
               {label}
             </button>
           ))}
+        <a href={href(["compare", run.metadata.name])}>{words.compareRuns}</a>
         {run.spec.flow ? <a href={href(["start", run.spec.flow], { like: run.metadata.name })}>{words.again}</a> : null}
     </Menu>
   );
