@@ -16,8 +16,8 @@ from chalice.app import AuthRequest, BaseLambdaEvent, Chalice, CloudWatchEvent, 
 from chalicelib import config
 from chalicelib.adapters.telemetry import logs
 from chalicelib.config import Access, LogFormat
-from chalicelib.entrypoints import authorizer, workers
-from chalicelib.entrypoints.http import routes
+from chalicelib.entrypoints import authorizer, preload, workers
+from chalicelib.entrypoints.http import register
 
 SETTINGS = config.from_environment(os.environ)
 QUEUES = SETTINGS.queue_prefix
@@ -36,7 +36,7 @@ if SETTINGS.gate is Access.TOKEN:
 
     gatekeeper = authorize
 
-app.register_blueprint(routes.blueprint(gatekeeper, SETTINGS.callbacks))
+app.register_blueprint(register.blueprint(gatekeeper, SETTINGS.callbacks, has_preflights=bool(SETTINGS.origins)))
 
 
 @app.on_sqs_message(queue=f"{QUEUES}-deliveries", batch_size=10)
@@ -62,3 +62,7 @@ def sweep(event: CloudWatchEvent) -> None:
 def _request(event: BaseLambdaEvent) -> str:
     """Return Lambda's id of the invocation."""
     return str(getattr(event.context, "aws_request_id", ""))
+
+
+if SETTINGS.on_lambda:
+    preload.preload(os.environ.get("_HANDLER", ""))

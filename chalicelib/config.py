@@ -27,6 +27,8 @@
 | ECHOER_AUTH | open; on Lambda token | `open`: every caller is admin; `token`: `Authorization: Bearer`; |
 | | | `iam`: requests with AWS signatures (SigV4) that IAM policies permit |
 | ECHOER_AUTHORIZER | on | whether API Gateway checks tokens before it calls the API, which always checks them |
+| ECHOER_ORIGINS | | the origins whose pages may call this server, comma-separated: `https://console.example` |
+| ECHOER_SERVERS | | the origins of other servers that the console of this one may call, comma-separated |
 | ECHOER_CALLBACKS | open | `token`: answers to steps (`POST /step`) require a token of the role `action`, too |
 | ECHOER_ADMIN_TOKEN_SHA256 | | the SHA-256 (hex) of the first admin's token, which has at least 32 characters |
 | ECHOER_RATE | 0 | the most requests per second of one token, in each container; 0: no limit |
@@ -75,6 +77,10 @@ NO_ADMIN: Final = (
 
 DEVELOPMENT_KEY: Final = "whsec-for-development-only"
 
+_ORIGIN: Final = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?", re.ASCII
+)
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 _AWS_CALL: Final = re.compile(r"[a-z0-9*-]+:[A-Za-z0-9*]+|\*")
 
 MAX_RATE_PER_S: Final = 100_000
@@ -150,6 +156,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str = "default"
     auth: Access = Access.OPEN
     authorizer: bool = True
+    origins: tuple[str, ...] = ()
+    """The origins whose pages may call this server, as browsers write them."""
+    servers: tuple[str, ...] = ()
+    """The origins of other servers that the console of this one may call."""
     callbacks: Access = Access.OPEN
     admin_token_sha256: str | None = None
     rate: int = 0
@@ -242,6 +252,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         namespace=read.namespace("ECHOER_NAMESPACE", "default"),
         auth=Access(read.one_of("ECHOER_AUTH", list(Access), _default_access(environment))),
         authorizer=read.one_of("ECHOER_AUTHORIZER", ["on", "off"], "on") == "on",
+        origins=read.origins("ECHOER_ORIGINS"),
+        servers=read.origins("ECHOER_SERVERS"),
         callbacks=Access(read.one_of("ECHOER_CALLBACKS", [Access.OPEN, Access.TOKEN], Access.OPEN)),
         admin_token_sha256=read.sha256("ECHOER_ADMIN_TOKEN_SHA256"),
         rate=read.integer("ECHOER_RATE", 0, 0, MAX_RATE_PER_S),
@@ -314,6 +326,14 @@ class _Reader:
                 advice = "must be hosts, addresses or ranges such as 10.1.0.0/16, separated by commas"
                 raise BadSetting(f"{name}={place}: {advice}")
         return found
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        found = tuple(filter(None, map(str.strip, self.text(name, "").split(","))))
+        for given in found:
+            if _origin_of(given) is None:
+                advice = "must be origins like https://console.example or http://localhost:8081, separated by commas"
+                raise BadSetting(f"{name}={given:.200}: {advice}, without a path, a user or `*`")
+        return tuple(dict.fromkeys(filter(None, map(_origin_of, found))))
 
     def aws_calls(self, name: str) -> tuple[str, ...]:
         found = tuple(filter(None, map(str.strip, self.text(name, "").split(","))))
@@ -390,6 +410,15 @@ class _Reader:
         if found is None:
             raise BadSetting(f"{name}={value}: must be a duration such as 500ms, 30s, 15m, 1h30m or 7d")
         return found
+
+
+def _origin_of(text: str) -> str | None:
+    """Return the origin as browsers write it (RFC 6454, 6.2): lower case, no default port; None if it is none."""
+    found = _ORIGIN.fullmatch(text.lower())
+    if found is None or int(found["port"] or 1) not in range(1, 65_536):
+        return None
+    port = "" if found["port"] in (None, _DEFAULT_PORTS[found["scheme"]]) else f":{int(found['port'])}"
+    return f"{found['scheme']}://{found['host']}{port}"
 
 
 def _is_place(text: str) -> bool:

@@ -4,14 +4,20 @@ accepts before it calls the authorizer.
 Source: API Gateway Developer Guide, "Gateway response types for API Gateway". A REST API answers 403 if no route
 matches, and also, where requests are signed, to a request that is not. A policy that denies is a 403, too; where tokens
 are required it means that the token is unknown, which the API answers with 401.
+
+A page of another origin can read these responses if exactly one origin is configured (ECHOER_ORIGINS), because their
+headers are fixed texts. With several origins it can read those of the API only; ECHOER_AUTHORIZER=off leaves all
+refusals of tokens to the API.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from chalicelib.config import Access
 from chalicelib.entrypoints import authorizer
+from chalicelib.entrypoints.http import cors
 from deploy.stages import AUTHORIZE, Document, Stage
 
 KEY: Final = "x-amazon-apigateway-gateway-responses"
@@ -64,7 +70,7 @@ _RETRY: Final = frozenset(
 
 def extensions(stage: Stage) -> Document:
     """Return additions to Chalice's OpenAPI document."""
-    made: Document = {KEY: responses(stage.gate)}
+    made: Document = {KEY: responses(stage.gate, stage.origins)}
     if stage.gate is Access.TOKEN:
         made["securityDefinitions"] = {
             AUTHORIZE: {_AUTHORIZER: {"identityValidationExpression": authorizer.TOKEN_PATTERN}}
@@ -81,7 +87,7 @@ def merged(document: Document, more: Document) -> Document:
     return made
 
 
-def responses(access: Access) -> Document:
+def responses(access: Access, origins: Sequence[str] = ()) -> Document:
     """Return the OpenAPI extension with the gateway responses."""
     responses_ = {**_RESPONSES, **_BY_ACCESS[access]}
     made = {kind: _response(kind, *one) for kind, one in responses_.items()}
@@ -89,6 +95,10 @@ def responses(access: Access) -> Document:
         if response.get("statusCode") == "401":
             challenge = "AWS4-HMAC-SHA256" if access is Access.IAM else "Bearer"
             response["responseParameters"] = {"gatewayresponse.header.WWW-Authenticate": f"'{challenge}'"}
+        if len(origins) == 1:
+            readable = cors.headers(origins, origins[0])
+            named = {f"gatewayresponse.header.{name}": f"'{value}'" for name, value in readable.items()}
+            response["responseParameters"] = {**response.get("responseParameters", {}), **named}
     return made
 
 

@@ -32,9 +32,15 @@ AUTHORIZE: Final = "authorize"
 DERIVED: Final = frozenset({"ECHOER_BACKEND", "ECHOER_TABLE", "ECHOER_QUEUE_PREFIX", "ECHOER_METRICS_NAMESPACE"})
 """Settings that follow from the stage's name."""
 
-_GATES: Final = {"ECHOER_AUTH": "token", "ECHOER_AUTHORIZER": "on", "ECHOER_CALLBACKS": "open"}
-"""The settings from which `app.py` derives the authentication of API Gateway. A stage sets all of them: Chalice imports
-the app on this machine, where the defaults differ from Lambda's, and this shell's variables must not have an effect."""
+_GATES: Final = {
+    "ECHOER_AUTH": "token",
+    "ECHOER_AUTHORIZER": "on",
+    "ECHOER_CALLBACKS": "open",
+    "ECHOER_ORIGINS": "",
+}
+"""The settings from which `app.py` derives the routes of API Gateway and their authentication. A stage sets all of
+them: Chalice imports the app on this machine, where the defaults differ from Lambda's, and this shell's variables must
+not have an effect."""
 
 _OWN_KEYS: Final = frozenset({"log_retention_in_days", "action_arns", "action_statements"})
 """Keys of a stage's configuration that Chalice does not know."""
@@ -76,6 +82,8 @@ class Stage:
     """What API Gateway requires before it calls the API."""
     actions: tuple[str, ...]
     """ARNs of the queues and functions that actions may be (`method = queue`, `method = lambda`)."""
+    origins: tuple[str, ...] = ()
+    """The origins whose pages may call the API."""
     statements: tuple[Document, ...] = ()
     """IAM statements that permit the operations of AWS that actions call (`method = aws`)."""
 
@@ -168,6 +176,7 @@ def stage(name: str, configured: Document) -> Stage:
             "secrets-key": settings["ECHOER_SECRETS_KEY_REF"],
         },
         gate=checked.gate,
+        origins=checked.origins,
         actions=tuple(configured["stages"][name].get("action_arns", ())),
         statements=tuple(configured["stages"][name].get("action_statements", ())),
     )

@@ -1,19 +1,24 @@
 #!/usr/bin/env python3
-"""Write `fsl/api_calls.py`, the HTTP calls for the client, from the routes: `python -m scripts.api_calls`.
+"""Write the short forms of the table of HTTP calls: `python -m scripts.api_calls`.
 
-The client cannot import the routes, because they load the whole service and would slow down every start of `fsl`. A
-test checks that the file is up to date.
+The table loads every view. `fsl/api_calls.py` is for the client, `chalicelib/entrypoints/http/calls.py` for the
+registration of the calls with Chalice: both start fast because they do not import the table. A test checks that the
+files are up to date.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from chalicelib.entrypoints.http import routes
 from chalicelib.entrypoints.http.route import Route
-from chalicelib.entrypoints.http.routes import ROUTES
+from chalicelib.entrypoints.http.routes import ROUTES, UNDOCUMENTED
 
-FILE: Final = Path(__file__).parents[1] / "fsl" / "api_calls.py"
+ROOT: Final = Path(__file__).parents[1]
+FILE: Final = ROOT / "fsl" / "api_calls.py"
+REGISTERED: Final = ROOT / "chalicelib" / "entrypoints" / "http" / "calls.py"
 MAX_LINE_CHARACTERS: Final = 120
 
 _HEADER: Final = '''"""The HTTP calls of the API, for the client. Generated from the routes; do not edit.
@@ -48,8 +53,57 @@ class Call(NamedTuple):
 '''
 
 
+_REGISTERED_HEADER: Final = '''"""The HTTP calls and the modules of their views. Generated from the routes; do not edit.
+
+After a change of a route, run `python -m scripts.api_calls`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Call(NamedTuple):
+    """One HTTP call: its method, its path, and the module that has its `Route`.
+
+    A public call needs no caller; action services make callbacks to answer steps.
+    """
+
+    method: str
+    path: str
+    module: str
+    is_public: bool = False
+    is_callback: bool = False
+
+
+CALLS: Final = (
+'''
+
+
+def registered() -> str:
+    """Return the content of the file for the registration."""
+    modules = {id(route): module.__name__ for module in (routes, *_modules()) for route in module.ROUTES}
+    lines = [_registered(route, modules[id(route)]) for route in (*ROUTES, *UNDOCUMENTED)]
+    return f"{_REGISTERED_HEADER}{''.join(lines)})\n"
+
+
+def _modules() -> list[Any]:
+    """Return the modules that define routes."""
+    found = [module for name, module in sys.modules.items() if name.startswith("chalicelib.entrypoints.http.")]
+    return [module for module in found if hasattr(module, "ROUTES") and module is not routes]
+
+
+def _registered(route: Route, module: str) -> str:
+    more = ", is_public=True" if route.is_public else ", is_callback=True" if route.is_callback else ""
+    line = f'    Call("{route.method}", "{route.path}", "{module}"{more}),\n'
+    if len(line) <= MAX_LINE_CHARACTERS + 1:
+        return line
+    parts = [f'"{route.method}"', f'"{route.path}"', f'"{module}"', *([more[2:]] if more else [])]
+    return "    Call(\n" + "".join(f"        {part},\n" for part in parts) + "    ),\n"
+
+
 def content() -> str:
-    """Return the content of the file."""
+    """Return the content of the file for the client."""
     return _HEADER + "\n".join(_constant(route) for route in ROUTES) + "\n"
 
 
@@ -71,3 +125,4 @@ def _constant(route: Route) -> str:
 
 if __name__ == "__main__":
     FILE.write_text(content(), encoding="utf-8")
+    REGISTERED.write_text(registered(), encoding="utf-8")

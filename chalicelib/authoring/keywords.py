@@ -97,6 +97,7 @@ PROPERTIES: Final = {
         "action": "the action that the step sends",
         "args": "args of the action: (name = value, ...), or one value",
         **_OPTIONS,
+        "role": "the ARN of the IAM role under which an operation of AWS is called, or an expression that yields it",
         **_SAVE,
         **_REPEAT,
         "undo": "the action or flow that compensates the step: refund (name = value) on STATE | STATE",

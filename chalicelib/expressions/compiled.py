@@ -42,7 +42,7 @@ class Compiled:
         self.source = source
         self._failure: Failure | None = None
         self._tree: Node | None = None
-        _allow_frames()
+        allow_frames()
         parser = Parser(source)
         try:
             self._tree = parser.parsed()
@@ -112,7 +112,8 @@ class Compiled:
         return Usage("", *meter.usage)
 
 
-def _allow_frames() -> None:
+def allow_frames() -> None:
+    """Let Python recurse as deep as parsing and evaluating need."""
     if sys.getrecursionlimit() < _PYTHON_FRAMES:
         sys.setrecursionlimit(_PYTHON_FRAMES)
 
@@ -128,7 +129,7 @@ def _pattern(node: Node) -> Any:
 
 def _evaluated(tree: Node, names: Mapping[str, Any], bound: frozenset[str], draw: Draw, data: Any, meter: Meter) -> Any:
     functions = builtins()
-    _allow_frames()
+    allow_frames()
     try:
         machine = Machine(meter, functions, bound, draw)
         given = {name: _taken_in(value) for name, value in names.items()}

@@ -13,9 +13,11 @@ scripted   a virtual host with scripted surroundings; responder: what it asks, a
 `virtual` and `scripted` are imported where they are used: a cold start pays for every module.
 """
 
+from chalicelib.hosting.adapters import Adapters, QueueAndSource
 from chalicelib.hosting.backends import adapters_for, observer
+from chalicelib.hosting.core import webhook_key_of
 from chalicelib.hosting.process import flush, forget, services, tokens, use
-from chalicelib.hosting.wiring import Adapters, QueueAndSource, Services, assemble, webhook_key_of
+from chalicelib.hosting.wiring import Services, assemble
 
 __all__ = [
     "Adapters",

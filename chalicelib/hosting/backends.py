@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.adapters.operations import models, operations_of
 from chalicelib.config import Backend, EgressScope, Metrics, Settings
-from chalicelib.hosting.wiring import Adapters
+from chalicelib.hosting.adapters import Adapters
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer, Several
 from chalicelib.service.ports.actions import Caller
 from chalicelib.service.ports.clock import Clock

@@ -9,10 +9,10 @@ import msgspec
 
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import Refused, RunIsStopped
+from chalicelib.hosting.core import webhook_key_of
 from chalicelib.hosting.responder import Answer
 from chalicelib.hosting.seen import Refusal, Seen
 from chalicelib.hosting.virtual import VirtualHost
-from chalicelib.hosting.wiring import webhook_key_of
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
 from chalicelib.model.step_token import StepToken

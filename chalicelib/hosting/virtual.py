@@ -24,8 +24,9 @@ from chalicelib.adapters.memory import MemoryQueue, MemoryStore
 from chalicelib.adapters.virtual import SequentialIds, VirtualClock
 from chalicelib.config import Backend, Settings
 from chalicelib.hosting import consumers
+from chalicelib.hosting.adapters import Adapters
 from chalicelib.hosting.backends import encryption_for
-from chalicelib.hosting.wiring import Adapters, Services, assemble
+from chalicelib.hosting.wiring import Services, assemble
 from chalicelib.model.json_values import encode
 from chalicelib.model.statements import KIND_OF, DefinitionValue
 from chalicelib.model.times import Instant

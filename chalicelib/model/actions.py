@@ -177,6 +177,8 @@ class Options(FrozenValue, frozen=True, kw_only=True):
     approval: bool = False
     signed: bool = False
     """Answers must be signed with the namespace's key."""
+    role: str | Expression | None = None
+    """The role under which a step calls an operation of AWS, instead of that of its action. Only steps have it."""
 
     def over(self, base: Options) -> Options:
         """Return these options, completed with those of `base`."""
@@ -189,6 +191,7 @@ class Options(FrozenValue, frozen=True, kw_only=True):
             secret_headers={**_without(base.secret_headers, self.headers), **self.secret_headers},
             approval=self.approval or base.approval,
             signed=self.signed or base.signed,
+            role=self.role if self.role is not None else base.role,
         )
 
 

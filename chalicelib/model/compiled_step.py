@@ -365,7 +365,7 @@ def _limit_keys(
 
 def _names(step: Step, undo: CompiledUndo | None, limit_keys: list[Template]) -> frozenset[str]:
     """The names that the step's expressions read."""
-    found = set(names_in([*_templates(step), *limit_keys]))
+    found = set(names_in([*step_templates(step), *limit_keys]))
     if undo is not None:
         found |= names_in([*undo.args.values(), *undo.secret_args.values()])
     conditions = [route.when for route in step.routes if route.when is not None]
@@ -378,7 +378,8 @@ def _names(step: Step, undo: CompiledUndo | None, limit_keys: list[Template]) ->
     return frozenset(found)
 
 
-def _templates(step: Step) -> Iterator[Template]:
+def step_templates(step: Step) -> Iterator[Template]:
+    """Yield the templates of a step; not those of its conditions, of its undo, and of the steps within it."""
     for route in step.routes:
         yield from route.entries.values()
     if not isinstance(step, ChoiceStep):
@@ -415,7 +416,7 @@ def _options(step: Step) -> Iterator[Template]:
             yield from (rule.max, rule.delay, rule.rate, rule.cap)
     match step:
         case ActionStep():
-            yield from (step.options.timeout, step.options.heartbeat)
+            yield from (step.options.timeout, step.options.heartbeat, step.options.role)
         case EventStep() | ConditionStep() | CallStep() | ForkStep():
             yield step.timeout
         case EachStep():

@@ -186,8 +186,8 @@ class EachStep(_Step, frozen=True, kw_only=True, tag="each"):
     steps: tuple[Step, ...]
     max: int | Expression = 0
     """0: the engine's maximum."""
-    tolerate: int | Expression = 0
-    """How many items may fail; an expression may yield a percentage, too."""
+    tolerate: int | Expression | None = None
+    """How many items may fail; an expression may yield a percentage, too. None: it does not say."""
     batch: int | Expression | None = None
     """How many items are worked on together, as one list. None: each by itself."""
     timeout: Milliseconds | Expression | None = None

@@ -72,6 +72,8 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     """Whether nothing was sent because its action is paused: its continuation sends it."""
     pinned: Pinned | None = msgspec.field(name="pd", default=None)
     """What it was sent, if the run has moved to another version of its flow since then."""
+    role: str = msgspec.field(name="ro", default="")
+    """The role that its step has computed; empty: it computes none."""
     wait: Wait | None = msgspec.field(name="m", default=None)
     """What the token waits for, if the kind of its step must remember anything."""
 

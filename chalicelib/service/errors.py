@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.times import Instant
+
+if TYPE_CHECKING:
+    from chalicelib.asl.export import Placed
 
 
 class ServiceError(EchoerError):
@@ -103,6 +107,20 @@ class Invalid(ServiceError):
     """The request is well formed, but its content is not valid."""
 
     code = "invalid"
+
+
+class NotInAsl(Invalid):
+    """The flow uses what AWS Step Functions has not; `problems` says what, and where."""
+
+    code = "not-in-asl"
+
+    def __init__(self, flow: str, problems: Sequence[Placed]) -> None:
+        errors = [one for one in problems if one.problem.level == "error"]
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        first = errors[0]
+        where = f"line {first.line}: {first.problem.message}{more}"
+        super().__init__(f"flow {flow!r} cannot be expressed in Amazon States Language: {where}")
+        self.problems = tuple(problems)
 
 
 class TooLarge(ServiceError):

@@ -8,18 +8,21 @@ import { RunScreen } from "./screens/run/screen";
 import { Runs } from "./screens/runs/screen";
 import "./style.css";
 import "./runs.css";
+import "./frame.css";
+import { Boundary } from "./ui/boundary";
 import { Empty, Skeleton } from "./ui/parts";
 import { href, usePlace } from "./ui/router";
 import { words } from "./words/en";
 
 const Inbox = lazy(async () => ({ default: (await import("./screens/inbox")).Inbox }));
 const Flows = lazy(async () => ({ default: (await import("./screens/flows")).Flows }));
-const FlowScreen = lazy(async () => ({ default: (await import("./screens/flows")).FlowScreen }));
+const FlowScreen = lazy(async () => ({ default: (await import("./screens/flow")).FlowScreen }));
 const ActionScreen = lazy(async () => ({ default: (await import("./screens/flows")).ActionScreen }));
 const Start = lazy(async () => ({ default: (await import("./screens/start")).Start }));
 const Edit = lazy(async () => ({ default: (await import("./screens/edit")).Edit }));
 const PlayScreen = lazy(async () => ({ default: (await import("./screens/play")).PlayScreen }));
 const Health = lazy(async () => ({ default: (await import("./screens/health")).Health }));
+const Terminal = lazy(async () => ({ default: (await import("./screens/terminal")).Terminal }));
 const Admin = lazy(async () => ({ default: (await import("./screens/admin")).Admin }));
 const Settings = lazy(async () => ({ default: (await import("./screens/settings")).Settings }));
 const Batches = lazy(async () => ({ default: (await import("./screens/batch/screen")).Batches }));
@@ -54,6 +57,8 @@ function Screen(): JSX.Element {
       return <Health />;
     case "admin":
       return <Admin />;
+    case "terminal":
+      return <Terminal />;
     case "settings":
       return <Settings />;
     default:
@@ -70,9 +75,11 @@ function Screen(): JSX.Element {
 function App(): JSX.Element {
   return (
     <Frame>
-      <Suspense fallback={<Skeleton />}>
-        <Screen />
-      </Suspense>
+      <Boundary key={usePlace().path.join("/")}>
+        <Suspense fallback={<Skeleton />}>
+          <Screen />
+        </Suspense>
+      </Boundary>
     </Frame>
   );
 }

@@ -33,7 +33,9 @@ SECTIONS: Final = {
         LazyCommand("upgrade", f"{_DOCUMENTS}.upgrade:upgrade", "Rewrite FSL files of an earlier version."),
         LazyCommand("explain", f"{_DOCUMENTS}.explain:explain_", "Show the timeout, heartbeat and retry of each step."),
         LazyCommand("graph", f"{_DOCUMENTS}.graph:graph", "Draw the state diagram of a flow or run."),
-        LazyCommand("export", f"{_DOCUMENTS}.exchange:export", "Print the definitions of FSL files as JSON."),
+        LazyCommand(
+            "export", f"{_DOCUMENTS}.exchange:export", "Print definitions as JSON, or a flow for AWS Step Functions."
+        ),
         LazyCommand("import", f"{_DOCUMENTS}.exchange:import_", "Print definitions in JSON as FSL."),
         LazyCommand("schema", f"{_DOCUMENTS}.exchange:schema", "Print the JSON Schema of exported definitions."),
         LazyCommand("lsp", f"{_DOCUMENTS}.lsp:lsp", "Run the language server for editors."),

@@ -24,6 +24,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from chalice.app import Chalice
 
+from chalicelib.entrypoints.http import cors
 from chalicelib.entrypoints.http.own_site import OwnSite, authority
 from fsl.local.shapes import HttpRequest, LambdaContext, api_event
 from fsl.local.time_limit import TimeLimit
@@ -114,6 +115,7 @@ class Gateway:
     """The WSGI application. Requests are refused once `stopping` is set.
 
     `own_site`: the addresses to which requests are accepted, and whose pages may send them; None: all.
+    `origins`: the other origins whose pages may read the responses.
     """
 
     def __init__(
@@ -122,6 +124,7 @@ class Gateway:
         stopping: threading.Event,
         *,
         own_site: OwnSite | None = None,
+        origins: tuple[str, ...] = (),
         waits: Waits | None = None,
         time_limit: TimeLimit | None = None,
     ) -> None:
@@ -129,6 +132,7 @@ class Gateway:
         self._routes = Routes(app.routes)
         self._stopping = stopping
         self._own_site = own_site
+        self._origins = origins
         self._waits = waits or Waits(stopping)
         self._time_limit = time_limit or TimeLimit(stopping, REQUEST_TIMEOUT_S)
 
@@ -138,9 +142,11 @@ class Gateway:
         arrived_at = environ.get(ARRIVED_AT, time.monotonic())
         with self._waits.request(environ.get(CLIENT_LEFT, _is_there)) as waiting:
             answer = self._too_late(arrived_at)
-            if answer is None:
+            if answer is not None:
+                answer = self._readable(answer, request)
+            else:
                 key = self._time_limit.begin(arrived_at, lambda: self._give_up(request, environ.get(GIVE_UP)))
-                answer = self.answer(request)
+                answer = self._readable(self.answer(request), request)
                 self._time_limit.end(key)  # if it was late, the socket layer drops what is returned here
         if LOG.isEnabledFor(logging.DEBUG):
             took = (time.perf_counter() - begun) * 1000
@@ -166,7 +172,7 @@ class Gateway:
         if found is None:
             return problem(404, "not-found", f"{request.path:.200} does not exist; GET /docs lists all paths")
         resource, captured = found
-        methods = self._app.routes[resource]
+        methods = {name for name in self._app.routes[resource] if name != "OPTIONS"}
         method = "GET" if request.method == "HEAD" and "HEAD" not in methods else request.method
         if method not in methods:
             return self._without_view(request, sorted(methods))
@@ -191,7 +197,7 @@ class Gateway:
         message = f"the request takes longer than {self._time_limit.seconds:g} s; it may still take effect"
         LOG.warning("%s %s: %s", request.method, request.path, message)
         if answer:
-            answer(problem(504, "timeout", message))
+            answer(self._readable(problem(504, "timeout", message), request))
 
     def _refused(self, request: HttpRequest) -> GatewayResponse | None:
         """Return the refusal of a request to a `Host` that is none, or to or from a place that is not the server's."""
@@ -212,20 +218,25 @@ class Gateway:
         return problem(403, "forbidden", found) if found else None
 
     def _without_view(self, request: HttpRequest, methods: list[str]) -> GatewayResponse:
-        allow = ", ".join(sorted({*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}))
+        allow = cors.allow(methods)
         if request.method != "OPTIONS":
             found = self._routes.find(request.path)
             if found and found[0].endswith("/{uuid}"):  # /flowrun/NAME/UUID: what is no uuid there is no such call
                 message = f"there is no call {request.method:.20} {request.path:.200}; GET /docs lists all calls"
                 return problem(404, "not-found", message)
-            message = f"{request.path:.200} does not support {request.method:.20}; it supports {allow}"
-            return problem(405, "method-not-allowed", message, Allow=allow)
-        found = self._routes.find(request.path)
-        cors = (
-            next((entry.cors for entry in self._app.routes[found[0]].values() if entry.cors), None) if found else None
-        )
-        headers = {**cors.get_access_control_headers(), "Access-Control-Allow-Methods": allow} if cors else {}
-        return GatewayResponse(200, [("Allow", allow), *headers.items()], b"")
+            message = f"{request.path:.200} does not support {request.method:.20}; it supports {', '.join(allow)}"
+            return problem(405, "method-not-allowed", message, Allow=", ".join(allow))
+        more = cors.preflight(self._origins, request.headers.get("Origin"), allow)
+        return GatewayResponse(204 if more else 200, [("Allow", ", ".join(allow)), *more.items()], b"")
+
+    def _readable(self, answer: GatewayResponse, request: HttpRequest) -> GatewayResponse:
+        """Return the response with headers that let a page of a configured origin read it, errors included."""
+        known = {name.lower(): value for name, value in answer.headers}
+        if "access-control-allow-origin" in known:
+            return answer
+        more = cors.headers(self._origins, request.headers.get("Origin"), known.get("vary"))
+        kept = [(name, value) for name, value in answer.headers if not more or name.lower() != "vary"]
+        return replace(answer, headers=[*kept, *more.items()])
 
 
 def _opens_a_signed_link(request: HttpRequest) -> bool:

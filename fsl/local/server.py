@@ -145,7 +145,8 @@ class LocalServer:
         gateway = Gateway(
             self._app,
             self._stopping,
-            own_site=OwnSite(settings.port, (settings.url,)) if is_open else None,
+            own_site=OwnSite(settings.port, (settings.url,), settings.origins) if is_open else None,
+            origins=settings.origins,
             waits=self._waits,
             time_limit=time_limit,
         )

@@ -9,7 +9,6 @@ all that it holds each time, so that a short text cannot be a huge value.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
@@ -19,6 +18,7 @@ import yaml
 
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.json_values import Json
+from fsl.yaml_scalars import scalar
 
 Step: TypeAlias = str | int
 Path: TypeAlias = tuple[Step, ...]
@@ -30,12 +30,6 @@ MAX_VALUES: Final = 100_000
 """Mappings, lists, keys and single values of one test file."""
 _TOO_DEEP: Final = f"values are nested more than {MAX_DEPTH} deep"
 _TOO_MANY: Final = f"the file has more than {MAX_VALUES} values, those counted again that are used by an anchor"
-_INT: Final = re.compile(r"[-+]?[0-9]{1,1000}")
-_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_WORDS: Final[dict[str, Json]] = {
-    "": None, "~": None, "null": None, "Null": None, "NULL": None,
-    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
-}  # fmt: skip
 _AT: Final = re.compile(r"(.*?)(?: - at `(key` in `)?(\$.*)`)?", re.DOTALL)
 _PART: Final = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`")
@@ -131,7 +125,7 @@ class Document:
             return found
         if isinstance(node, yaml.SequenceNode):
             return [self._read(item, depth - 1) for item in node.value]
-        return _scalar(node) if isinstance(node, yaml.ScalarNode) else None
+        return scalar(node) if isinstance(node, yaml.ScalarNode) else None
 
     def _count(self, node: yaml.Node) -> None:
         """Count a value, also where it is used again. Raises BadTest if there are too many."""
@@ -156,18 +150,6 @@ def _place(error: yaml.MarkedYAMLError) -> tuple[int, int]:
     """Return the line and the column of the error, from 1."""
     mark = error.problem_mark or error.context_mark
     return (mark.line + 1, mark.column + 1) if mark else (1, 1)
-
-
-def _scalar(node: yaml.ScalarNode) -> Json:
-    text = str(node.value)
-    if node.style is not None:
-        return text
-    if text in _WORDS:
-        return _WORDS[text]
-    if _INT.fullmatch(text):
-        return int(text)
-    number = float(text) if _FLOAT.fullmatch(text) else math.nan
-    return number if math.isfinite(number) else text
 
 
 def _split(exc: msgspec.ValidationError) -> tuple[str, Path]:

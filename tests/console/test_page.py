@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.config import Backend, Settings
 from chalicelib.entrypoints.http.views.console import FOLDER, PAGE
 from scripts.console import FINGERPRINT, fingerprint
 from tests.entrypoints.gateway import call
+from tests.entrypoints.test_access import under
 from tests.hosts import Host
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -42,6 +44,13 @@ def test_the_page_may_load_nothing_from_elsewhere(host: Host) -> None:
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//", page)
     assert "<script>" not in page
     assert "<style" not in page
+
+
+def test_the_page_may_connect_to_other_servers_where_they_are_configured(host: Host) -> None:
+    under(host, Settings(backend=Backend.MEMORY, servers=("https://eu.example", "http://127.0.0.1:9000")))
+    page = call("GET", "/", headers=HTML)
+    assert "connect-src 'self' https://eu.example http://127.0.0.1:9000;" in page.headers["Content-Security-Policy"]
+    assert 'name="echoer-servers" content=". https://eu.example http://127.0.0.1:9000"' in page.text
 
 
 def test_every_file_of_the_page_is_served_for_ever(host: Host) -> None:

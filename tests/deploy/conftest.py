@@ -29,9 +29,10 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def signed(tmp_path_factory: pytest.TempPathFactory) -> Document:
-    """Return the template of a stage that requires AWS identities, also for answers to steps."""
+    """Return the template of a stage that requires AWS identities, also for answers to steps, and permits an origin."""
     configured = configuration()
-    configured["stages"][STAGE]["environment_variables"] |= {"ECHOER_AUTH": "iam", "ECHOER_CALLBACKS": "token"}
+    own = {"ECHOER_AUTH": "iam", "ECHOER_CALLBACKS": "token", "ECHOER_ORIGINS": "https://console.example"}
+    configured["stages"][STAGE]["environment_variables"] |= own
     out = tmp_path_factory.mktemp("signed") / STAGE
     try:
         package(STAGE, out, configured=configured)

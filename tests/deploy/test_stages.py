@@ -64,6 +64,7 @@ def test_a_setting_that_cannot_be_is_noticed_before_anything_is_built() -> None:
 
 def test_the_authentication_comes_from_the_stage_and_not_from_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECHOER_AUTH", "open")
+    monkeypatch.setenv("ECHOER_ORIGINS", "https://console.example")
     for said, gate, functions in (
         ({}, Access.TOKEN, (*FUNCTIONS, AUTHORIZE)),
         ({"ECHOER_AUTHORIZER": "off"}, Access.OPEN, FUNCTIONS),
@@ -74,6 +75,7 @@ def test_the_authentication_comes_from_the_stage_and_not_from_the_shell(monkeypa
         assert (stage.gate, stage.functions) == (gate, functions)
         for_chalice = stages.for_chalice(_configured(**said), stage)["stages"]["x"]["environment_variables"]
         assert for_chalice.keys() >= {"ECHOER_AUTH", "ECHOER_AUTHORIZER", "ECHOER_CALLBACKS"}
+        assert (stage.origins, for_chalice["ECHOER_ORIGINS"]) == ((), "")
 
 
 def test_a_domain_of_ones_own_is_where_actions_answer() -> None:

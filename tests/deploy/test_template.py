@@ -219,7 +219,7 @@ def test_the_authorizer_reads_tokens_alone(template: Document) -> None:
 
 def test_under_iam_api_gateway_verifies_signatures_of_every_call_but_the_public_ones(signed: Document) -> None:
     asked = _asked(signed)
-    assert {call for call, names in asked.items() if not names} == FOR_ALL
+    assert {call for call, names in asked.items() if not names and call[0] != "OPTIONS"} == FOR_ALL
     assert {name for names in asked.values() for name in names} == {"sigv4"}
     body = signed["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
     assert body["securityDefinitions"]["sigv4"]["x-amazon-apigateway-authtype"] == "awsSigv4"
@@ -230,6 +230,30 @@ def test_under_iam_api_gateway_verifies_signatures_of_every_call_but_the_public_
 def test_a_template_under_iam_is_as_clean(signed: Document) -> None:
     assert _lint(signed) == []
     assert check.findings(signed) == []
+
+
+def test_a_preflight_of_every_path_is_forwarded_unsigned_where_origins_are_permitted(signed: Document) -> None:
+    paths = signed["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+    for path, methods in paths.items():
+        assert "security" not in methods["options"], path
+        integration = methods["options"]["x-amazon-apigateway-integration"]
+        assert (integration["type"], "APIHandler" in json.dumps(integration["uri"])) == ("aws_proxy", True), path
+    for kind, response in signed["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][gateway.KEY].items():
+        allowed = response["responseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"]
+        assert allowed == "'https://console.example'", kind
+
+
+def test_no_preflight_is_answered_where_no_origin_is_permitted(template: Document) -> None:
+    body = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    assert all("options" not in methods for methods in body["paths"].values())
+    assert "Access-Control" not in json.dumps(body)
+
+
+def test_with_several_origins_api_gateways_own_answers_name_none() -> None:
+    """Their headers are fixed texts, so they could name only one."""
+    assert "Access-Control" not in json.dumps(
+        gateway.responses(Access.TOKEN, ("https://a.example", "https://b.example"))
+    )
 
 
 def test_a_path_that_is_not_there_is_a_404(template: Document) -> None:

@@ -326,14 +326,19 @@ def test_a_fork_that_allows_branches_to_fail_has_an_error_of_its_own() -> None:
     assert ended.error == StepError("BranchesFailed", cause, "F", "FAIL")
 
 
-def each(tolerate: int) -> EachStep:
+def each(tolerate: int | None) -> EachStep:
     steps = (work("A", to("done", "OK"), to("stopped", "BAD", error="Broken", cause=value("$result"))),)
     return EachStep(name="E", routes=(to("done", "DONE"),), items=[1, 2, 3], steps=steps, tolerate=tolerate)
 
 
 def test_the_error_of_an_each_is_that_of_its_item() -> None:
-    driven = Driven(defined(each(0)))
+    driven = Driven(defined(each(None)))
     assert driven.answer("BAD", "0.1", data="smoke").run.error == StepError("Broken", "smoke", "A", "BAD")
+
+
+def test_an_each_that_says_that_no_item_may_fail_has_an_error_of_its_own() -> None:
+    error = Driven(defined(each(0))).answer("BAD", "0.1", data="smoke").run.error
+    assert error == StepError("ItemsFailed", "1 of 3 items failed, the last: Broken: smoke", "E", "FAIL")
 
 
 def test_an_each_that_tolerates_items_has_an_error_of_its_own() -> None:

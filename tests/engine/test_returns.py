@@ -92,6 +92,17 @@ def test_stopped_keeps_the_error_of_its_step() -> None:
     assert run.error == StepError("CardExpired", "it expired", "A", "ERROR")
 
 
+@pytest.mark.parametrize("routed", [True, False])
+def test_a_failure_of_which_nothing_can_be_saved_keeps_its_name(*, routed: bool) -> None:
+    steps = (work("A", to("stopped", "BAD", error="Broken")),)
+    routes = (to("done", "DONE"), *([to("stopped", "FAIL")] if routed else []))
+    step = EachStep(name="E", routes=routes, items=[1], steps=steps, save={"n": value(FAILS)})
+    error = Driven(defined(step, vars={"n": 1})).answer("BAD", "0.0").run.error
+    assert error is not None
+    assert (error.name, error.step, error.state) == ("Broken", "A", "BAD")
+    assert "; then" in error.cause
+
+
 def test_a_cause_that_is_no_text_fails() -> None:
     driven = Driven(defined(work("A", to("stopped", "OK", cause=value("$result")))))
     error = driven.answer("OK", data={"a": 1}).run.error

@@ -156,12 +156,22 @@ def _definitions(say: Teller) -> None:
     say("as JSON", "GET", "/flow/{name}/graph", name="shipping")
     say("with positions", "GET", "/flow/{name}/graph", name="shipping", layout=True)
     say("as Mermaid", "GET", "/flow/{name}/graph", name="order", format="mermaid")
+    say("what uses a flow", "GET", "/flow/{name}/used_by", name="shipping")
+    say("what uses an action", "GET", "/action/{name}/used_by", name="charge")
     say("its schemas", "GET", "/flow/{name}/schema", name="order")
+    say("as a machine of Step Functions", "GET", "/flow/{name}/asl", name="shipping")
+    say("a flow that cannot be expressed there", "GET", "/flow/{name}/asl", name="order")
     say("with a longer wait", "POST", "/flow", {"data": FLOW.replace("action = ship;", "action = ship; timeout = 2d;")})
     say("its versions", "GET", "/flow/{name}/versions", name="shipping")
     say("versions of an action", "GET", "/action/{name}/versions", name="charge")
     say("what changed", "GET", "/flow/{name}/diff", name="shipping")
     say("a text with a mistake", "POST", "/analyze", {"text": FLOW.replace("LOST -> Ship", "LOST -> Shop")})
+    add = {"op": "add", "kind": "step", "name": "Tell", "after": "Ship", "action": "ship"}
+    rename = {"op": "rename", "step": "Ship", "to": "Send"}
+    say("a step added, and one renamed", "POST", "/edit", {"text": FLOW, "flow": "shipping", "do": [add, rename]})
+    say("no such step", "POST", "/edit", {"text": FLOW, "flow": "shipping", "do": [{**rename, "step": "Shop"}]})
+    broken = FLOW.replace("=> (", "=> ", 1)
+    say("a flow with a syntax error", "POST", "/edit", {"text": broken, "flow": "shipping", "do": [rename]})
     play = {"flow": "order", "input": {"order": "o-9", "amount": 20.0}}
     played = say("until the first wait", "POST", "/play", play)
     charged = {"answer": {"step": "Charge", "state": "SUCCESS", "data": {"receipt": "r-1"}}}

@@ -103,7 +103,7 @@ def test_public_calls_need_no_token() -> None:
     }
 
 
-PURE = {"/analyze", "/play"}
+PURE = {"/analyze", "/edit", "/play"}
 """Calls with a body that change nothing."""
 
 
@@ -623,6 +623,8 @@ def test_settings_are_read() -> None:
             "ECHOER_MAX_STEPS": "5",
             "ECHOER_KEEP": "90d",
             "ECHOER_SECRETS_KEY": f"{KEY}, {KEY}",
+            "ECHOER_ORIGINS": "HTTPS://Console.Example:443, http://[::1]:8081,https://console.example",
+            "ECHOER_SERVERS": "http://127.0.0.1:08080",
         }
     )
     assert made_of == Settings(
@@ -635,6 +637,8 @@ def test_settings_are_read() -> None:
         max_steps=5,
         keep=90 * 86_400_000,
         secrets_key=f"{KEY}, {KEY}",
+        origins=("https://console.example", "http://[::1]:8081"),
+        servers=("http://127.0.0.1:8080",),
     )
 
 
@@ -652,6 +656,15 @@ def test_settings_are_read() -> None:
         {"ECHOER_KEEP": "soon"},
         {"ECHOER_SECRETS_KEY": "k" * 31},
         {"ECHOER_SECRETS_KEY": "k" * 32 + " short"},
+        {"ECHOER_ORIGINS": "*"},
+        {"ECHOER_ORIGINS": "null"},
+        {"ECHOER_ORIGINS": "https://a.example, console.example"},
+        {"ECHOER_ORIGINS": "https://console.example/"},
+        {"ECHOER_ORIGINS": "https://*.example"},
+        {"ECHOER_ORIGINS": "https://user@console.example"},
+        {"ECHOER_ORIGINS": "https://console.example:0"},
+        {"ECHOER_ORIGINS": "https://console.example:65536"},
+        {"ECHOER_SERVERS": "ws://flows.example"},
         {"ECHOER_NAMESPACE": "@access"},
         {"ECHOER_NAMESPACE": "a" * 64},
     ],

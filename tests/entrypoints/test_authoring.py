@@ -58,6 +58,67 @@ def test_words_and_a_hover_text_are_offered_for_a_place(host: Host) -> None:
     assert "Pay" in found["hover"]["markdown"]
 
 
+def test_the_inputs_of_a_flow_are_listed_with_their_types(host: Host) -> None:
+    text = 'flow f input = (str a, secret str b = null, list c = [1, "x"]); set S => (); flow_end'
+    whole = "flow g input = map; set S => (); flow_end"
+    found = call("POST", "/analyze", {"text": f"{text}\n/\n{whole}"}).json
+    assert found["inputs"] == {
+        "f": [
+            {"name": "a", "type": "str", "required": True, "secret": False},
+            {"name": "b", "type": "str", "required": False, "secret": True, "default": None},
+            {"name": "c", "type": "list", "required": False, "secret": False, "default": [1, "x"]},
+        ],
+        "g": [{"name": "", "type": "map", "required": True, "secret": False}],
+    }
+
+
+def test_the_name_at_a_place_has_its_definition_and_all_its_places(host: Host) -> None:
+    column = TEXT.splitlines()[5].index("Ask") + 1
+    found = call("POST", "/analyze", {"text": TEXT, "at": {"line": 6, "column": column}}).json["symbol"]
+    assert (found["kind"], found["name"]) == ("step", "Ask")
+    assert TEXT[slice(*found["definition"])] == "Ask"
+    assert TEXT[found["definition"][0] - 5 :].startswith("step Ask")
+    assert found["span"] in found["places"]
+    assert len(found["places"]) == 2
+    assert call("POST", "/analyze", {"text": TEXT, "at": {"line": 1, "column": 1}}).json["symbol"] is None
+
+
+def test_a_flow_is_edited_without_being_stored(host: Host) -> None:
+    host.submit('action tell addr = "http://tell.test/"; return = (TOLD | LOST); action_end')
+    text = TEXT.replace("# how", "# 😀 how")
+    add = {"op": "add", "kind": "step", "name": "Tell", "after": "Pay", "on": "PAID", "action": "tell"}
+    found = call("POST", "/edit", {"text": text, "flow": "order", "do": [add]}).json
+    assert "step Tell => (TOLD -> done | LOST -> stopped) { action = tell; };" in found["text"]
+    changed = text
+    for one in reversed(found["edits"]):
+        changed = changed[: one["from"]] + one["insert"] + changed[one["to"] :]
+    assert changed == found["text"]
+    assert call("GET", "/flow/order").status == 404
+
+
+def test_an_edit_that_cannot_be_done_says_which_and_why(host: Host) -> None:
+    def refused(*do: object, text: str = TEXT, flow: str = "order") -> tuple[int, str, str]:
+        found = call("POST", "/edit", {"text": text, "flow": flow, "do": list(do)})
+        return found.status, found.json["error"]["code"], found.json["message"]
+
+    rename = {"op": "rename", "step": "Pay", "to": "Charge"}
+    status, code, message = refused(rename, {"op": "delete", "step": "Aks"})
+    assert (status, code) == (422, "invalid")
+    assert message == "do[1]: flow 'order' has no step 'Aks': did you mean 'Ask'?"
+    status, code, message = refused(rename, {"op": "renam", "step": "Pay"})
+    assert (status, code) == (400, "malformed")
+    assert "do[1]" in message
+    status, code, message = refused(rename, {"op": "rename", "step": "Pay"})
+    assert (status, "to" in message, "do[1]" in message) == (400, True, True)
+    assert refused()[0] == 400
+    assert refused(rename, flow="ordre")[2] == "the text has no flow 'ordre': did you mean 'order'?"
+    broken = TEXT.replace("=> (PAID", "=> PAID", 1)
+    found = call("POST", "/edit", {"text": broken, "flow": "order", "do": [rename]})
+    assert (found.status, found.json["error"]["code"]) == (422, "unreadable")
+    assert found.json["error"]["diagnostics"][0]["line"] == 6
+    assert call("POST", "/edit", {"text": "x" * (1024 * 1024 + 1), "do": [rename]}).status == 413
+
+
 def test_a_bad_request_is_refused(host: Host) -> None:
     assert call("POST", "/analyze", {"text": TEXT, "at": {"line": 99, "column": 1}}).status == 400
     assert call("POST", "/analyze", {"text": 1}).status == 400

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from chalicelib.engine.values.size_limits import MAX_LABEL_NAME, MAX_LABEL_VALUE, MAX_LABELS, MAX_VALUE_BYTES
-from chalicelib.entrypoints.http import adapter
+from chalicelib.entrypoints.http import exchange
 from chalicelib.entrypoints.http.bodies import MAX_NAME_CHARACTERS, MAX_TEXT_CHARACTERS, MAX_TOKEN_NAME_CHARACTERS
 from chalicelib.entrypoints.http.query import MAX_LIMIT
 from chalicelib.entrypoints.http.views.runs import MAX_WAIT_S
@@ -199,7 +199,7 @@ def test_a_megabyte_of_signs_is_refused_quickly(host: Host, sign: str) -> None:
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> int:
     """Limit responses to 20,000 bytes."""
-    monkeypatch.setattr(adapter, "MAX_RESPONSE_BYTES", 20_000)
+    monkeypatch.setattr(exchange, "MAX_RESPONSE_BYTES", 20_000)
     return 20_000
 
 

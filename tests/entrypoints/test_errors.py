@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -84,7 +83,7 @@ def test_a_busy_store_sets_retry_after() -> None:
 
 def test_an_unexpected_error_shows_only_an_id(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     """The log has the details under that id."""
-    hosting.use(replace(host.services, reader=None))  # type: ignore[arg-type]
+    hosting.use(host.services.changed(reader=None))
     reply = call("GET", "/flowrun/x")
     assert (reply.status, reply.code) == (500, "internal")
     assert reply.json["error"]["request_id"] == "req-1"

@@ -17,7 +17,7 @@ import pytest
 from chalicelib import config, hosting
 from chalicelib.config import Access, BadSetting, Settings
 from chalicelib.entrypoints import authorizer
-from chalicelib.entrypoints.http.auth import requires_caller
+from chalicelib.entrypoints.http.register import requires_caller
 from chalicelib.entrypoints.http.routes import ROUTES
 from chalicelib.service.errors import Busy
 from chalicelib.service.security.roles import Role

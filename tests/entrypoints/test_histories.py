@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.entrypoints.http.adapter import MAX_RESPONSE_BYTES
+from chalicelib.entrypoints.http.exchange import MAX_RESPONSE_BYTES
 from chalicelib.entrypoints.http.presenters.values import MAX_SHORT_BYTES
 from chalicelib.service.runs.history import HistoryQuery
 from tests.entrypoints.gateway import Reply, call

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.entrypoints.http import pages
-from chalicelib.entrypoints.http.adapter import MAX_RESPONSE_BYTES
+from chalicelib.entrypoints.http.exchange import MAX_RESPONSE_BYTES
 from chalicelib.entrypoints.http.pages import MAX_PAGE_BYTES
 from chalicelib.entrypoints.http.presenters.run_steps import MAX_REPEATED_BYTES
 from chalicelib.entrypoints.http.presenters.summaries import MAX_ERROR_CHARACTERS

@@ -109,6 +109,15 @@ def test_what_is_no_host(text: str) -> None:
     assert authority(text) is None
 
 
+@pytest.mark.parametrize("fetch_site", [None, "cross-site", "same-site"])
+def test_pages_of_configured_origins_are_accepted(fetch_site: str | None) -> None:
+    site = OwnSite(8080, (), ("https://console.example",))
+    assert site.page_problem("https://console.example", fetch_site) is None
+    for other in ("http://console.example", "https://console.example:444", "https://console.example.evil", "null", ""):
+        assert site.page_problem(other, fetch_site) is not None
+    assert site.host_problem("console.example") is not None
+
+
 def test_a_server_with_a_strange_address() -> None:
     """An address that cannot be parsed is nobody's."""
     site = OwnSite(8080, ("http://[", "ftp://flows.example", "http://flows.example:99999"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -145,6 +144,15 @@ def test_a_run_that_cannot_be_started_says_why(
     started("r")
     reply = call("POST", f"/flow/{flow}/runs", body)
     assert (reply.status, reply.code) == (status, code)
+
+
+def test_a_refused_input_names_every_field(host: Host) -> None:
+    started("r")
+    reply = call("POST", "/flow/two/runs", {"input": {"order": 3, "oder": 1}})
+    assert reply.json["error"]["fields"] == [
+        {"path": "oder", "problem": "is not an input of the flow; did you mean 'order'?"},
+        {"path": "order", "problem": "must be of type str"},
+    ]
 
 
 def test_runs_are_listed_newest_first_filtered_and_paged(host: Host) -> None:
@@ -352,7 +360,7 @@ def test_the_health_says_what_fails(host: Host) -> None:
     def fail() -> None:
         raise Busy("nothing can be stored: the disk is full")
 
-    hosting.use(dataclasses.replace(host.services, adapters=replace(host.services.adapters, check_store=fail)))
+    hosting.use(host.services.changed(adapters=replace(host.services.adapters, check_store=fail)))
     reply = call("GET", "/healthz")
     assert (reply.status, reply.code, reply.headers["Retry-After"]) == (503, "busy", "1")
     assert reply.json["message"] == "nothing can be stored: the disk is full"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.config import Access, Backend, Settings
+from chalicelib.service.details.definitions import MAX_READ_DEFINITIONS
 from chalicelib.service.security.tokens import sha256
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import call
@@ -128,3 +129,30 @@ def test_a_deleted_definition_has_version_0(host: Host) -> None:
 def test_a_wrong_expectation_is_malformed(host: Host) -> None:
     for wrong in ("work@1", "action:work", "action:@1", "thing:work@1", "action:work@x"):
         assert call("POST", f"/fsl?expect={wrong}", WORK).code == "malformed", wrong
+
+
+def test_what_uses_a_definition(host: Host) -> None:
+    host.submit(
+        'action a addr = "http://a.test"; args = (str x); return = (OK); action_end\n/\n'
+        'flow inner step A => (OK -> done) { action = a; args = (x = "1"); }; flow_end\n/\n'
+        "flow outer call I => (DONE -> done) { flow = inner; }; flow_end\n/\n"
+        'hook pager addr = "http://a.test"; on = (run.failed); flow = inner; hook_end\n/\n'
+        'schedule nightly flow = outer; cron = "0 2 * * *"; schedule_end'
+    )
+    users = {"kind": "flow", "name": "inner", "version": 1}
+    assert call("GET", "/action/a/used_by").json == {"used_by": [users], "complete": True}
+    assert [(one["kind"], one["name"]) for one in call("GET", "/flow/inner/used_by").json["used_by"]] == [
+        ("flow", "outer"),
+        ("hook", "pager"),
+    ]
+    assert [one["name"] for one in call("GET", "/flow/outer/used_by").json["used_by"]] == ["nightly"]
+    assert call("GET", "/flow/none/used_by").status == 404
+
+
+def test_users_are_searched_among_so_many_definitions(host: Host) -> None:
+    names = [f"f{number:04}" for number in range(MAX_READ_DEFINITIONS + 1)]
+    for first in range(0, len(names), 90):
+        texts = (f"flow {name} set S => (DONE -> done); flow_end" for name in names[first : first + 90])
+        host.submit("\n/\n".join(texts))
+    found = call("GET", "/flow/f0000/used_by").json
+    assert found == {"used_by": [], "complete": False}

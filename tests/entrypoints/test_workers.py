@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,7 +45,7 @@ def watched(host: Host) -> FakeQueue:
     """Make the workers use a queue that records deferred messages."""
     queue = FakeQueue(host.queue)
     world: Any = replace(host.services.adapters, queue=queue)
-    hosting.use(dataclasses.replace(host.services, adapters=world))
+    hosting.use(host.services.changed(adapters=world))
     return queue
 
 

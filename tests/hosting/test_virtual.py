@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -43,6 +42,7 @@ class FullSweep:
 
     def __init__(self, host: ScriptedHost) -> None:
         self._host = host
+        self.fire = host.services.timers.fire
 
     def sweep(self) -> Swept:
         (due,) = self._host.store.runs.due(self._host.clock.now() + SWEEP_LOOKAHEAD_MS, 1)
@@ -56,7 +56,7 @@ def test_every_far_timer_fires_at_its_time_however_many_there_are() -> None:
     host = host_of("flow f wait A => () { for = 1h; }; flow_end")
     for number in range(4):
         host.start("f", {}, name=f"r{number}")
-    host.services = replace(host.services, timers=FullSweep(host))  # type: ignore[arg-type]
+    host.services = host.services.changed(timers=FullSweep(host))
     start = host.clock.now()
     assert host.run_until(max_events=8)
     assert {(run.status, run.ended_at) for run in host.runs()} == {(Status.SUCCEEDED, start + HOUR)}

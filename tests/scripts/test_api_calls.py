@@ -11,11 +11,12 @@ from chalicelib.entrypoints.http.routes import ROUTES
 from fsl import api_calls
 from fsl.api_calls import Call
 from fsl.client import Client, ClientError
-from scripts.api_calls import FILE, content
+from scripts.api_calls import FILE, REGISTERED, content, registered
 
 
-def test_the_file_is_up_to_date() -> None:
+def test_the_files_are_up_to_date() -> None:
     assert FILE.read_text(encoding="utf-8") == content(), "run `python -m scripts.api_calls`"
+    assert REGISTERED.read_text(encoding="utf-8") == registered(), "run `python -m scripts.api_calls`"
 
 
 def test_every_route_is_a_call() -> None:

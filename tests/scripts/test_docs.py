@@ -113,7 +113,7 @@ def test_the_navigation_names_every_page() -> None:
 def test_the_page_of_settings_has_every_setting() -> None:
     page = reference.settings()
     assert "`ECHOER_DYNAMODB_URL`, `ECHOER_SQS_URL`" in page
-    assert page.count("\n| `ECHOER_") >= len(Settings.__dataclass_fields__) - 6
+    assert page.count("\n| `ECHOER_") >= len(Settings.__struct_fields__) - 6
     assert "\n|  |" not in page
 
 

@@ -431,7 +431,7 @@ class TestCrashes:
         host = with_failed(60)
         batch = create(host)
 
-        def hasten(_: str) -> None:
+        def hasten(_: Target) -> None:
             stop(host, batch)
             host.services.batches.resume(NS, batch.id)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.engine.errors import StateNotRouted
+from chalicelib.model.json_values import Json
 from chalicelib.model.status import Status
 from chalicelib.service.inbox import MAX_EXAMINED, TaskQuery
 from tests.hosts import NS, Host
@@ -44,6 +45,22 @@ def test_a_human_step_waits_in_the_inbox_and_is_sent_nowhere(host: Host) -> None
     )
     assert task.deadline - task.since == 30 * DAY
     assert host.actions.calls == []
+
+
+@pytest.mark.parametrize(("given", "shown"), [({"doc": None}, {"doc": None}), ("d-1", {"value": "d-1"})])
+def test_a_person_is_given_one_value(given: Json, shown: dict[str, Json]) -> None:
+    host = Host()
+    host.submit("""
+        action sign method = human; args = any; return = (SIGNED); action_end
+        /
+        flow f input = (any doc); step Sign => (SIGNED -> done) { action = sign; args = ${ $input.doc }; }; flow_end
+    """)
+    host.start("f", doc=given)
+    host.settle()
+    (task,) = host.services.inbox.open(NS, 10)
+    assert task.args == shown
+    host.answer("Sign", "SIGNED")
+    assert host.run().status is Status.SUCCEEDED
 
 
 def test_an_answered_task_leaves_the_inbox(host: Host) -> None:

@@ -215,7 +215,7 @@ def test_limits_of_items_count_items_and_not_batches(tolerate: str, failed: tupl
     [
         (0, "`batch` must be from 1 to 100000, and is 0"),
         (100_001, "`batch` must be from 1 to 100000, and is 100001"),
-        ("2", '`batch` must be a whole number, and is "2"'),
+        ("2.5", '`batch` must be a whole number, and is "2.5"'),
         (None, "`batch` must be a whole number, and is null"),
     ],
 )

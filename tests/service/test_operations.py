@@ -54,6 +54,44 @@ def test_an_operation_is_sent_the_args_alone_and_returns_the_answer() -> None:
     }
 
 
+@pytest.mark.parametrize("role", [f'"{ROLE}"', "${ $input.n }"])
+@pytest.mark.parametrize("of_action", ["", f'role = "{ROLE}-2"; '])
+def test_the_role_of_a_step_is_that_of_its_calls(role: str, of_action: str) -> None:
+    action, step = (
+        PUT.replace("return", f"{of_action}return"),
+        FLOW.replace("action = put;", f"action = put; role = {role};"),
+    )
+    host = begun(lambda _: Returned({}), action, step, id="o-1", n=ROLE)
+    assert [call.role for call in host.actions.calls] == [ROLE]
+
+
+def test_a_role_that_is_no_text_is_an_error_and_nothing_is_sent() -> None:
+    host = begun(
+        lambda _: Returned({}), PUT, FLOW.replace("action = put;", "action = put; role = ${ $input.n };"), id="o", n=7
+    )
+    assert host.run().output["name"] == "ExpressionFailed"
+    assert host.actions.calls == []
+
+
+def test_each_repetition_computes_its_role_anew() -> None:
+    given = "action = put; role = ${ $input.n & $step.attempt }; repeat = (max = 1, delay = 1s);"
+    host = begun(lambda _: Raised("X"), PUT, FLOW.replace("action = put;", given), id="o-1", n="role-")
+    host.pass_time(1_000)
+    assert [call.role for call in host.actions.calls] == ["role-0", "role-1"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        ('action put addr = "http://h"; args = any; callback = none; return = (OK); action_end', "needs method = aws"),
+        (PUT, "the ARN of an IAM role"),
+    ],
+)
+def test_a_role_that_cannot_be_is_refused_at_submission(statement: str, problem: str) -> None:
+    with pytest.raises(FslRefused, match=problem):
+        begun(accept, statement, FLOW.replace("action = put;", 'action = put; role = "orders";'), id="o-1", n="7")
+
+
 def test_the_services_error_is_the_error_of_the_step() -> None:
     host = begun(lambda _: Raised("DynamoDB.ConditionalCheckFailedException", "no"), PUT, FLOW, id="o-1", n="7")
     error = host.run().output

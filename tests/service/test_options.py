@@ -185,7 +185,7 @@ def failing_up_to(count: int) -> Script:
     return lambda request: Taken({"ackState": "BAD" if request["x"] <= count else "OK"})
 
 
-@pytest.mark.parametrize(("given", "flying"), [(3, 3), (7.0, 7), (500, 10)])
+@pytest.mark.parametrize(("given", "flying"), [(3, 3), (7.0, 7), ("4", 4), (500, 10)])
 def test_max_of_an_each_may_be_computed(given: Json, flying: int) -> None:
     host = begun(EACH % "max = ${ $input.m };", m=given)
     assert len(host.actions.requests) == flying
@@ -195,7 +195,16 @@ def test_max_of_an_each_may_be_computed(given: Json, flying: int) -> None:
 
 @pytest.mark.parametrize(
     ("given", "failing", "output"),
-    [(2, 2, "DONE"), (2, 3, "FAIL"), ("20%", 2, "DONE"), ("20%", 3, "FAIL"), (0, 1, "FAIL"), ("29.9%", 3, "FAIL")],
+    [
+        (2, 2, "DONE"),
+        (2, 3, "FAIL"),
+        ("2", 2, "DONE"),
+        ("2", 3, "FAIL"),
+        ("20%", 2, "DONE"),
+        ("20%", 3, "FAIL"),
+        (0, 1, "FAIL"),
+        ("29.9%", 3, "FAIL"),
+    ],
 )
 def test_tolerate_of_an_each_may_be_computed(given: Json, failing: int, output: str) -> None:
     run = begun(EACH % "tolerate = ${ $input.t };", failing_up_to(failing), t=given).run()
@@ -206,7 +215,8 @@ def test_tolerate_of_an_each_may_be_computed(given: Json, failing: int, output: 
     ("options", "given", "said"),
     [
         ("max = ${ $input.v };", {"v": 0}, "`max` must be at least 1, and is 0"),
-        ("max = ${ $input.v };", {"v": "3"}, '`max` must be a whole number, and is "3"'),
+        ("max = ${ $input.v };", {"v": "few"}, '`max` must be a whole number, and is "few"'),
+        ("max = ${ $input.v };", {"v": "1.5"}, '`max` must be a whole number, and is "1.5"'),
         ("max = ${ $input.v };", {}, "`max` must be a whole number: expression '$input.v' yields nothing"),
         ("tolerate = ${ $input.v };", {"v": -1}, "`tolerate` must be at least 0, and is -1"),
         ("tolerate = ${ $input.v };", {"v": "101%"}, '`tolerate` must be at most 100%, and is "101%"'),

@@ -1,7 +1,8 @@
 """Args of an action as an operation of AWS takes them.
 
 Names match without the case of their first letter, at any depth. Where text or bytes are wanted, a map or a list is
-sent as its JSON; text that is sent as bytes is UTF-8. All else must have the type that botocore's model says.
+sent as its JSON, and where bytes are wanted a number, true or false too; text that is sent as bytes is UTF-8. All else
+must have the type that botocore's model says.
 """
 
 from __future__ import annotations
@@ -51,10 +52,8 @@ def _converted(shape: Shape, value: Json, place: str) -> Any:
             return [_converted(shape.element, one, f"{place}[{n}]") for n, one in enumerate(value)]
         case "string" if isinstance(value, (Mapping, list, tuple)):
             return msgspec.json.encode(value).decode()
-        case "blob" if isinstance(value, (Mapping, list, tuple)):
-            return msgspec.json.encode(value)
-        case "blob" if isinstance(value, str):
-            return value.encode()
+        case "blob" if value is not None:
+            return value.encode() if isinstance(value, str) else msgspec.json.encode(value)
         case "integer" if isinstance(value, float) and value.is_integer():
             return int(value)
         case _:

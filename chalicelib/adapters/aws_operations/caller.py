@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -24,7 +25,7 @@ from botocore.exceptions import (
 )
 
 from chalicelib.adapters.actions.aws_caller import advice
-from chalicelib.adapters.aws_operations import results
+from chalicelib.adapters.aws_operations import api_gateway, gateway_model, results
 from chalicelib.adapters.aws_operations.allowed import AllowedCalls, OwnResources
 from chalicelib.adapters.aws_operations.arguments import DoesNotFit, parameters_of
 from chalicelib.adapters.aws_operations.clients import Clients, ForeignHost
@@ -67,7 +68,15 @@ _FINAL_ERRORS: Final = (NoCredentialsError, PartialCredentialsError, NoRegionErr
 class OperationCaller:
     """Implements `ports.Caller` for `method = aws`. Threads may share it."""
 
-    def __init__(self, models: Models, clients: Clients, allowed: AllowedCalls, own: OwnResources) -> None:
+    def __init__(
+        self,
+        models: Models,
+        clients: Clients,
+        allowed: AllowedCalls,
+        own: OwnResources,
+        send: api_gateway.Send = api_gateway.send,
+    ) -> None:
+        self._send = send
         self._models = models
         self._clients = clients
         self._allowed = allowed
@@ -80,6 +89,8 @@ class OperationCaller:
             operation = self._models.operation(address)
             if not self._allowed.allows(call.namespace, operation.action):
                 return _forbidden(f"{operation.action} is not among ECHOER_AWS_CALLS of namespace {call.namespace!r}")
+            if operation.model.service_model is gateway_model.MODEL:
+                return self._invoke(operation, call)
             client = self._clients.client(operation.service, call.role, call.namespace, call.timeout)
             if look:
                 return self._look(client, operation, address, msgspec.json.decode(look))
@@ -99,6 +110,14 @@ class OperationCaller:
         except BotoCoreError as exc:
             text = f"{address} could not be reached"
             return NotTaken(f"{text}: {exc}"[:MAX_EXCERPT_CHARS], final=False, brief=text)
+
+    def _invoke(self, operation: Operation, call: Call) -> Reply:
+        parameters = parameters_of(operation, msgspec.json.decode(call.body or b"{}"), call.uuid)
+        seconds = call.timeout / 1000
+        signer = partial(self._clients.credentials, call.role, call.namespace, seconds)
+        reply = api_gateway.invoke(parameters, signer, seconds, self._send)
+        is_unfit = isinstance(reply, Returned) and not (is_shallow(reply.value) and not is_posing(reply.value))
+        return Returned(too_large=_unfit(operation)) if is_unfit else reply
 
     def _call(self, client: Any, operation: Operation, address: str, call: Call) -> Reply:
         parameters = parameters_of(operation, msgspec.json.decode(call.body or b"{}"), call.uuid)
@@ -171,13 +190,17 @@ def _answer(operation: Operation, response: Mapping[str, Any]) -> Reply:
     except results.TooMuch as exc:
         return Returned(too_large=str(exc))
     if not is_shallow(value) or is_posing(value):
-        return Returned(too_large=f"the answer of {operation.action} is nested too deeply, or looks like a secret")
+        return Returned(too_large=_unfit(operation))
     if operation.action != "lambda:Invoke" or "FunctionError" not in value:
         return Returned(value)
     payload = value.get("Payload")
     fields = payload if isinstance(payload, dict) else {}
     cause = fields.get("errorMessage") or payload or ""
     return Raised(str(fields.get("errorType") or "Lambda.Unknown"), str(cause)[:MAX_EXCERPT_CHARS], payload)
+
+
+def _unfit(operation: Operation) -> str:
+    return f"the answer of {operation.action} is nested too deeply, or looks like a secret"
 
 
 def _forbidden(text: str) -> NotTaken:

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import botocore.config
 import botocore.session
+from botocore.credentials import Credentials
+from botocore.exceptions import NoCredentialsError
 
 from chalicelib.model.times import Instant, Milliseconds
 
@@ -61,6 +63,7 @@ class Clients:
         self._connect = connect or botocore.session.get_session().create_client
         self._lock = Lock()
         self._clients: OrderedDict[_Key, tuple[Instant | None, Any]] = OrderedDict()
+        self._credentials: OrderedDict[_Key, tuple[Instant, Credentials | None]] = OrderedDict()
 
     def client(self, service: str, role: str, namespace: str, timeout: Milliseconds) -> Any:
         """Return a client that waits for an answer for `timeout`. It does not retry: the action's options apply.
@@ -80,22 +83,46 @@ class Clients:
                 self._clients.popitem(last=False)
         return client
 
+    def credentials(self, role: str, namespace: str, seconds: float) -> Any:
+        """Return the credentials with which a request is signed. Raises what STS and botocore raise."""
+        if not role:
+            found = botocore.session.get_session().get_credentials()
+            if found is None:
+                raise NoCredentialsError
+            return found
+        key = _Key("sts", role, namespace, seconds)
+        with self._lock:
+            expires, credentials = self._credentials.get(key, (0, None))
+        if expires <= self._now():
+            expires, credentials = self._assumed(key)
+            with self._lock:
+                self._credentials[key] = expires, credentials
+                if len(self._credentials) > MAX_CLIENTS:
+                    self._credentials.popitem(last=False)
+        return credentials
+
     def _made(self, key: _Key) -> tuple[Instant | None, Any]:
         if not key.role:
             return None, self._create(key.service, key.seconds)
-        answer = self._create("sts", key.seconds).assume_role(
-            RoleArn=key.role, RoleSessionName=_session_name(key.namespace), ExternalId=key.namespace
-        )
-        credentials = answer["Credentials"]
-        until: datetime = credentials["Expiration"] - RENEWED_BEFORE
+        expires, credentials = self._assumed(key)
         client = self._create(
             key.service,
             key.seconds,
-            aws_access_key_id=credentials["AccessKeyId"],
-            aws_secret_access_key=credentials["SecretAccessKey"],
-            aws_session_token=credentials["SessionToken"],
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            aws_session_token=credentials.token,
         )
-        return int(until.timestamp() * 1000), client
+        return expires, client
+
+    def _assumed(self, key: _Key) -> tuple[Instant, Credentials]:
+        """Return the role's credentials, and until when they are used."""
+        answer = self._create("sts", key.seconds).assume_role(
+            RoleArn=key.role, RoleSessionName=_session_name(key.namespace), ExternalId=key.namespace
+        )
+        found = answer["Credentials"]
+        until: datetime = found["Expiration"] - RENEWED_BEFORE
+        credentials = Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+        return int(until.timestamp() * 1000), credentials
 
     def _create(self, service: str, seconds: float, **credentials: str) -> Any:
         config = botocore.config.Config(

@@ -2,7 +2,7 @@
 
 An address is `SERVICE:OPERATION`, such as `dynamodb:putItem`. The service has botocore's name or, without dashes, its
 own id (`cloudwatchlogs` is `logs`, `sfn` and `states` are `stepfunctions`), as in the resources of AWS Step Functions.
-The first letter of an operation may be of either case.
+The first letter of an operation may be of either case. `apigateway:invoke` is Step Functions' own (`gateway_model`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, Final
 import botocore.session
 from botocore.exceptions import UnknownServiceError
 
+from chalicelib.adapters.aws_operations import gateway_model
 from chalicelib.language import UnknownOperation
 
 ADDRESS: Final = re.compile(r"(?:aws-sdk:)?([a-z0-9-]+):([A-Za-z][A-Za-z0-9]*)(\.sync(?::2)?)?")
@@ -144,6 +145,9 @@ class Models:
         if found is None:
             raise UnknownOperation("is not of the form service:operation, such as dynamodb:putItem")
         service, name, sync = found[1], found[2], found[3] or ""
+        if (service, name[:1].upper() + name[1:]) == (gateway_model.SERVICE, gateway_model.OPERATION):
+            model = gateway_model.MODEL.operation_model(gateway_model.OPERATION)
+            return Operation(gateway_model.SERVICE, gateway_model.OPERATION, sync, model)
         model = self._service(service)
         by_key = {known[:1].lower() + known[1:]: known for known in model.operation_names}
         own = by_key.get(name[:1].lower() + name[1:])

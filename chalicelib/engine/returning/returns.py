@@ -105,8 +105,8 @@ def next_move(transition: Transition, entered: Token, token: Token, returned: St
 
 
 def failure_of(token: Token, returned: StepResult, failure: ExpressionFailed) -> StepResult:
-    """Return what the step returns after its return could not be processed. Only an ERROR keeps its own name."""
-    if returned.state == ERROR and returned.error is not None:
+    """Return what the step returns after its return could not be processed. A failure keeps its own name."""
+    if returned.state in _FAILURES and returned.error is not None:
         error = replace(returned.error, cause=f"{returned.error.cause}; then {failure}")
     else:
         data = result_of(returned)

@@ -15,7 +15,7 @@ from chalicelib.engine.request_args import computed_args
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.evaluation import resolve
-from chalicelib.engine.values.options import optional_duration
+from chalicelib.engine.values.options import optional_duration, text_of
 from chalicelib.engine.values.texts import key_text
 from chalicelib.model.actions import Retry
 from chalicelib.model.compiled_step import Invocation
@@ -41,19 +41,28 @@ def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
         names = step_names(transition, active) if invocation.evaluated else NO_NAMES
         args = computed_args(transition, names, invocation)
         key = _permit_key(transition, active, invocation)
+        role = _role(transition, active, invocation)
     except ExpressionFailed:
         transition.put(token)
         raise
     activation = active.activation
     if activation is None:
         return
-    if args or key:
-        changed = replace(activation, args=args or activation.args, permit_key=key)
+    if args or key or role:
+        changed = replace(activation, args=args or activation.args, permit_key=key, role=role)
         active = transition.put(replace(active, activation=changed))
     if invocation.is_human or wait is not None:
         transition.emit(OpenTask(activation.uuid))
     else:
         transition.deliver(active)
+
+
+def _role(transition: Transition, token: Token, invocation: Invocation) -> str:
+    """Return the role that the step computes; empty if it computes none. Raises ExpressionFailed."""
+    role = invocation.options.role
+    if not isinstance(role, dict):
+        return ""
+    return text_of("role", role, step_names(transition, token), "the ARN of an IAM role")
 
 
 def _permit_key(transition: Transition, token: Token, invocation: Invocation) -> str:

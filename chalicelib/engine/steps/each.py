@@ -118,8 +118,8 @@ def child_ended(
 
 
 def _error(step: EachStep, wait: EachWait, error: StepError | None) -> StepError | None:
-    """Return the error of the item, or of all that failed if the each tolerated some."""
-    if not tolerated(step, wait):
+    """Return the error of the item, or of all that failed if the each says how many may."""
+    if step.tolerate is None and step.tolerate_percent is None:
         return error
     cause = f"{wait.failed_items} of {wait.total} items failed"
     return StepError(ErrorName.ITEMS_FAILED, cause + (f", the last: {error.text}" if error else ""))

@@ -15,6 +15,7 @@ from chalicelib.model.templates import Template
 from chalicelib.model.times import MAX_DURATION_MS, Milliseconds, format_duration
 
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%", re.ASCII)
+_INTEGER: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
 _A_DURATION: Final = "a duration such as 30s or 1h30m"
 
 
@@ -40,10 +41,10 @@ def optional_duration(name: str, option: Template, names: Names) -> Milliseconds
 
 
 def whole_number(name: str, option: Template, names: Names, *, least: int, most: int | None = None) -> int:
-    """Return a whole number from `least` to `most`. Raises ExpressionFailed."""
+    """Return a whole number from `least` to `most`, which may be text. Raises ExpressionFailed."""
     if isinstance(option, int):
         return option
-    value = ArgType.INT.converted(value_of(name, option, names, "a whole number"))
+    value = _counted(value_of(name, option, names, "a whole number"))
     if not ArgType.INT.admits(value):
         raise _wrong(name, "a whole number", value)
     if value < least or (most is not None and value > most):
@@ -71,11 +72,19 @@ def share_of(name: str, option: Template, names: Names, count: int) -> int:
         if percent > 100:
             raise _wrong(name, "at most 100%", value)
         return int(count * percent / 100)
+    value = _counted(value)
     if not ArgType.INT.admits(value):
         raise _wrong(name, needed, value)
     if value < 0:
         raise _wrong(name, "at least 0", value)
     return int(value)
+
+
+def _counted(value: Json) -> Json:
+    """Return the integer that a number or a text is, if it is one; otherwise the value."""
+    if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
+        return int(value)
+    return ArgType.INT.converted(value)
 
 
 def text_of(name: str, option: Template, names: Names, needed: str) -> str:

@@ -16,8 +16,9 @@ token are not rate-limited, so that no answer of an action is lost. Tasks of peo
 ECHOER_AUTH=token their answers require the role `clerk`, or a signed link (`views.task_links`), whatever
 ECHOER_CALLBACKS says.
 
-If the server is open, requests from pages of other origins are refused, so that a web page can neither command nor
-read a server on its visitor's machine. The local server checks the `Host` too, and this for every path.
+If the server is open, requests from pages of other origins than ECHOER_ORIGINS are refused, so that a web page can
+neither command nor read a server on its visitor's machine. The local server checks the `Host` too, and this for every
+path.
 """
 
 from __future__ import annotations
@@ -47,11 +48,6 @@ UNKNOWN_CALLER: Final = "nobody"
 
 SIGV4: Final = "AWS4-"
 """The beginning of `Authorization` in a request that AWS's SDK signed, for AWS. It is no token of this server."""
-
-
-def requires_caller(route: Route, callbacks: Access) -> bool:
-    """Whether the call needs a token or a signature. `callbacks` is the setting for answers to steps."""
-    return route.role is not None and not (route.is_callback and callbacks is Access.OPEN)
 
 
 def authorized(route: Route) -> View:
@@ -118,7 +114,8 @@ def _refuse_other_sites(request: Request) -> None:
     urls = [settings.url]
     if settings.on_lambda:  # API Gateway does not forward requests for other hosts
         urls.append(f"https://{headers.get('host', '')}")
-    problem = OwnSite(settings.port, tuple(urls)).page_problem(headers.get("origin"), headers.get("sec-fetch-site"))
+    site = OwnSite(settings.port, tuple(urls), settings.origins)
+    problem = site.page_problem(headers.get("origin"), headers.get("sec-fetch-site"))
     if problem:
         raise Forbidden(problem)
 

@@ -8,20 +8,24 @@ of the server: it is logged, and the client gets a 500 with the id of the reques
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 from chalice.app import Response
 from msgspec.structs import asdict
 
-from chalicelib.engine.errors import DoesNotFit, Fit, Unsigned
+from chalicelib.engine.errors import DoesNotFit, Fit, InputRefused, Unsigned
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import rfc3339
-from chalicelib.service.errors import Changed
+from chalicelib.service.errors import Changed, NotInAsl
 from chalicelib.service.events.event_types import EventRefused
 from chalicelib.service.security.rate_limits import TooManyRequests
+
+if TYPE_CHECKING:
+    from chalicelib.asl.export import Placed
 
 Headers: TypeAlias = dict[str, str | list[str]]
 
@@ -63,6 +67,7 @@ CODES: Final[dict[str, ErrorCode]] = {
     "unsupported-media-type": ErrorCode(415, "The content type of the request is not supported."),
     "invalid": ErrorCode(422, "The request is well formed, but a value in it is not valid."),
     "fsl-refused": ErrorCode(422, "The FSL text is syntactically correct but not valid; `diagnostics` lists why."),
+    "unreadable": ErrorCode(422, "The flow has syntax errors, so it is not edited; `diagnostics` lists them."),
     "too-long": ErrorCode(422, "The play has too many moves, or its flow goes round in circles."),
     "wrong-statement": ErrorCode(422, "The path takes FSL statements of one kind, and the text has another kind."),
     "secrets-off": ErrorCode(422, "The server has no key to encrypt secrets with."),
@@ -73,7 +78,8 @@ CODES: Final[dict[str, ErrorCode]] = {
         409, "The run cannot move to this version; `tokens` says what fits, `problems` the rest."
     ),
     "start-failed": ErrorCode(422, "The run of the schedule's slot cannot be started."),
-    "input-refused": ErrorCode(422, "The input does not match the declaration in the flow."),
+    "not-in-asl": ErrorCode(422, "The flow uses what AWS Step Functions has not; `problems` lists what, and where."),
+    "input-refused": ErrorCode(422, "The input does not match the declaration in the flow; `fields` lists where."),
     "event-refused": ErrorCode(422, "The data does not fit the declared event; `fields` lists where."),
     "expression-failed": ErrorCode(422, "An expression could not be evaluated or had no value."),
     "too-many-requests": ErrorCode(429, "The token or namespace exceeded its rate. Wait `Retry-After` seconds."),
@@ -120,9 +126,26 @@ def response_to(error: Exception, request_id: str) -> Response:
         more["problems"] = list(error.problems)
     if isinstance(error, EventRefused):
         more["fields"] = [{"path": path, "problem": problem} for path, problem in error.invalid_fields.items()]
+    if isinstance(error, InputRefused):
+        more["fields"] = [{"path": name, "problem": problem} for name, problem in error.problems.items()]
     if isinstance(error, Changed):
         more["found"] = [{**asdict(one), "at": None if one.at is None else rfc3339(one.at)} for one in error.found]
-    return _response(status, str(error), _code_of(error), _headers(error, status), **more)
+    beside: dict[str, Json] = (
+        {"problems": [asl_problem(one) for one in error.problems]} if isinstance(error, NotInAsl) else {}
+    )
+    return _response(status, str(error), _code_of(error), _headers(error, status), beside=beside, **more)
+
+
+def asl_problem(found: Placed) -> dict[str, Json]:
+    """Return a problem of a flow as a machine of Step Functions."""
+    problem = found.problem
+    return {
+        "level": str(problem.level),
+        "message": problem.message,
+        "pointer": problem.pointer,
+        "step": found.step,
+        "line": found.line,
+    }
 
 
 def fit_of(fit: Fit) -> dict[str, Json]:
@@ -162,7 +185,15 @@ def in_shape(response: Response) -> Response:
     return _response(status, str(body.get("Message", status.phrase)), code, dict(response.headers))
 
 
-def _response(status: HTTPStatus, message: str, code: str, headers: Headers | None = None, **more: Json) -> Response:
-    body = {"message": message, "error": {"code": code, "detail": message, **more}}
+def _response(
+    status: HTTPStatus,
+    message: str,
+    code: str,
+    headers: Headers | None = None,
+    *,
+    beside: Mapping[str, Json] | None = None,
+    **more: Json,
+) -> Response:
+    body = {"message": message, "error": {"code": code, "detail": message, **more}, **(beside or {})}
     all_headers: Headers = {"Content-Type": "application/json", **(headers or {})}
     return Response(msgspec.json.encode(body).decode(), headers=all_headers, status_code=int(status))

@@ -26,10 +26,14 @@ _OWN_SITES: Final = ("same-origin", "none")
 
 
 class OwnSite(msgspec.Struct, frozen=True):
-    """The addresses of a server: the loopback addresses with its `port`, and the origins of its public `urls`."""
+    """The addresses of a server: the loopback addresses with its `port`, and the origins of its public `urls`.
+
+    Pages of `origins` may send requests, too. An origin is written as browsers do, `https://console.example`.
+    """
 
     port: int
     urls: tuple[str, ...]
+    origins: tuple[str, ...] = ()
 
     def host_problem(self, host: str) -> str | None:
         """Return why the server does not answer requests to this `Host`, or None."""
@@ -43,6 +47,8 @@ class OwnSite(msgspec.Struct, frozen=True):
 
     def page_problem(self, origin: str | None, fetch_site: str | None) -> str | None:
         """Return why a request with these headers (`Origin`, `Sec-Fetch-Site`) is refused, or None."""
+        if origin in self.origins:
+            return None
         found = _ORIGIN.fullmatch(origin or "")
         place = authority(found[2]) if found else None
         if origin is not None and not (found and place and self._is_own(found[1], *place)):

@@ -95,6 +95,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         return self.role is None or any(map(role.covers, self.roles))
 
     @property
+    def is_public(self) -> bool:
+        """Whether it needs no caller."""
+        return self.role is None
+
+    @property
     def is_callback(self) -> bool:
         """Whether actions call it to answer a step. Callbacks can be open when everything else requires a token."""
         return self.role is Role.ACTION

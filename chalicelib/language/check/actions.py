@@ -56,7 +56,8 @@ def read_action(context: Context, statement: Statement) -> Action | None:
     properties = Properties(context, owner, statement.members, _PROPERTIES, damaged=statement.damaged)
     method = properties.read("method", _read_method) or Method.HTTP
     is_direct = direct.read_callback(properties, method, statement.name)
-    parameters = direct.read_args(properties, is_called=is_direct or method is Method.AWS)
+    is_called, is_human = is_direct or method is Method.AWS, method is Method.HUMAN
+    parameters = direct.read_args(properties, is_called=is_called, is_human=is_human)
     returns = properties.read("return", _read_states) if properties.require("return", statement.name.span) else None
     action = Action(
         name=statement.name.text,

@@ -35,7 +35,7 @@ from chalicelib.model.actions import Parameter
 from chalicelib.model.flow import Flow
 
 _PLAIN_PROPERTIES: Final = frozenset(
-    {"key", "items", "for", "until", "next", "zone", "timeout", "heartbeat", "max", "tolerate", "batch"}
+    {"key", "items", "for", "until", "next", "zone", "timeout", "heartbeat", "role", "max", "tolerate", "batch"}
     | {"event", "data", "to", "ttl", "name"}
 )
 """Properties of steps that see placeholders instead of secrets."""

@@ -74,6 +74,8 @@ def options(options: Options) -> Properties:
         yield "approval", "required"
     if options.signed:
         yield "callback", "signed"
+    if options.role is not None:
+        yield "role", spelling.template(options.role)
 
 
 def _retry(retry: Retry) -> str:

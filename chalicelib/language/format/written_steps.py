@@ -191,7 +191,7 @@ def _of_each(step: EachStep) -> Properties:
         yield "max", spelling.template(step.max)
     if step.tolerate_percent is not None:
         yield "tolerate", f'"{step.tolerate_percent:.6f}'.rstrip("0").rstrip(".") + '%"'
-    elif step.tolerate:
+    elif step.tolerate is not None:
         yield "tolerate", spelling.template(step.tolerate)
     if step.batch is not None:
         yield "batch", spelling.template(step.batch)

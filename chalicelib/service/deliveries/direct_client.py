@@ -83,7 +83,7 @@ class DirectClient:
             run=run.name,
             uuid=activation.uuid,
             namespace=run.namespace,
-            role=action.role or "",
+            role=_role(activation, invocation),
         )
         if activation.location:
             answer = self._ask(call, action, decrypted_text(activation.location, cipher), request)
@@ -118,6 +118,12 @@ class DirectClient:
             raise TypeError("a direct call is answered by its response")
         shown = call.shown or call.addresses[0]
         return dataclasses.replace(answer_of(reply, action, call.addresses[0], shown, is_look=is_look), address=shown)
+
+
+def _role(activation: Activation, invocation: Invocation) -> str:
+    """Return the role under which an operation is called: that of the step, or else that of the action."""
+    own = invocation.options.role
+    return activation.role or (own if isinstance(own, str) else "") or invocation.action.role or ""
 
 
 def _accepted(answer: DirectAnswer) -> NotTaken | Taken:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.model import json_values
 from chalicelib.model.actions import Action
+from chalicelib.model.definition import configs_of
 from chalicelib.model.flow import EventStep, Flow, actions_named, walk
-from chalicelib.model.statements import EventType
+from chalicelib.model.json_values import Json
+from chalicelib.model.statements import Config, EventType
+from chalicelib.service.definitions.references import REFERRING, references_of
 from chalicelib.service.errors import NotFound
 from chalicelib.service.ports.definitions import Definition, DefinitionStore, Kind
 
@@ -17,6 +20,20 @@ if TYPE_CHECKING:
     from chalicelib.authoring.flow_diff import FlowDiff
 
 # `chalicelib.authoring` is imported when it is needed: a cold start does not pay for it.
+
+
+MAX_READ_DEFINITIONS: Final = 2_000
+"""How many definitions one request reads at most for those that refer to another one."""
+
+_READ_AT_ONCE: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Referrers:
+    """The newest versions of definitions that refer to another one; of all definitions, if `is_complete`."""
+
+    found: Sequence[Definition]
+    is_complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +54,8 @@ class FlowContext:
     flow: Flow
     actions: Mapping[str, Action]
     events: Mapping[str, EventType]
+    config: Mapping[str, Json]
+    """The newest values of the configuration that the flow and its actions read."""
 
 
 class DefinitionDetails:
@@ -56,6 +75,21 @@ class DefinitionDetails:
         if not found and before is None:
             raise NotFound(kind, name)
         return found
+
+    def referrers(self, namespace: str, kind: Kind, name: str) -> Referrers:
+        """Return the definitions whose newest version refers to this one, sorted by kind and name. Raises NotFound."""
+        if not self._definitions.latest(namespace, kind, [name]):
+            raise NotFound(kind, name)
+        found: list[Definition] = []
+        read = 0
+        for referring in REFERRING:
+            after = ""
+            while page := self._definitions.list(namespace, referring, _READ_AT_ONCE, after):
+                if read >= MAX_READ_DEFINITIONS:
+                    return Referrers(found, is_complete=False)
+                read, after = read + len(page), page[-1].name
+                found += (one for one in page if (referring, one.name) != (kind, name) and _refers(one, kind, name))
+        return Referrers(found, is_complete=True)
 
     def difference(self, namespace: str, name: str, before: int | None, after: int | None) -> Difference:
         """Return what changed from one version of a flow to another. Raises NotFound.
@@ -85,11 +119,14 @@ class DefinitionDetails:
         events = {one for step in walk(flow.steps) if isinstance(step, EventStep) for one in step.events.values()}
         actions = self._definitions.latest(namespace, Kind.ACTION, sorted(actions_named(flow)))
         declared = self._definitions.latest(namespace, Kind.EVENT, sorted(events))
+        decoded = {key: json_values.decode(one.value, Action) for key, one in sorted(actions.items())}
+        config = self._definitions.latest(namespace, Kind.CONFIG, sorted(configs_of(flow, decoded.values())))
         return FlowContext(
             found,
             flow,
-            {key: json_values.decode(one.value, Action) for key, one in sorted(actions.items())},
+            decoded,
             {key: json_values.decode(one.value, EventType) for key, one in sorted(declared.items())},
+            {key: json_values.decode(one.value, Config).value for key, one in config.items()},
         )
 
     def _flow(self, namespace: str, name: str, version: int | None) -> Definition:
@@ -100,3 +137,7 @@ class DefinitionDetails:
         if found is None:
             raise NotFound(Kind.FLOW, name if version is None else f"{name} version {version}")
         return found
+
+
+def _refers(definition: Definition, kind: Kind, name: str) -> bool:
+    return (kind, name) in references_of(definition)

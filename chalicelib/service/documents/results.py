@@ -62,6 +62,16 @@ class FslMalformed(Malformed):
         self.diagnostics = diagnostics
 
 
+class Unreadable(Invalid):
+    """The flow that is to be edited has syntax errors. Nothing was changed."""
+
+    code = "unreadable"
+
+    def __init__(self, message: str, diagnostics: tuple[Diagnostic, ...]) -> None:
+        super().__init__(message)
+        self.diagnostics = diagnostics
+
+
 class FslRefused(Invalid):
     """The text is FSL, but it is not valid. Nothing was changed."""
 

@@ -1,5 +1,11 @@
 // One function makes every call of the page. It knows the server, the token and the namespace; nothing else does.
-import { session } from "./session";
+import { store } from "../ui/store";
+import { base, isSame, session, shownServer, type Session } from "./session";
+
+/** Whether the last request reached the server. */
+export const reached = store(true);
+/** The refusal of the token of the session, which had been accepted before. */
+export const expired = store<ApiError | null>(null);
 
 export interface Diagnostic {
   severity: "error" | "warning";
@@ -27,8 +33,12 @@ export class ApiError extends Error {
   }
 }
 
-/** The request did not reach the server. */
-export class Offline extends Error {}
+/** The request did not reach the server, or the server does not let this page read its response. */
+export class Offline extends Error {
+  constructor(readonly server: string) {
+    super(`${shownServer(server)} cannot be reached.`);
+  }
+}
 
 export interface Answer<T> {
   data: T;
@@ -47,9 +57,16 @@ export interface CallOptions {
   body?: unknown;
   text?: string;
   signal?: AbortSignal;
+  /** Whose call it is; the session's if nothing is given. */
+  as?: Session;
 }
 
-/** The path of a call, with its query, relative to the page. */
+/** The address of a call, with its query. */
+export function urlOf(path: string, query: Query = {}, server?: string): string {
+  return new URL(pathOf(path, query), base(server)).href;
+}
+
+/** The path of a call, with its query, relative to the server's address. */
 export function pathOf(path: string, query: Query = {}): string {
   const found = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
@@ -83,7 +100,8 @@ export async function bytesOf(path: string, query: Query): Promise<Blob> {
 }
 
 async function send(method: string, path: string, options: CallOptions): Promise<Response> {
-  const { token, namespace } = session.value;
+  const caller = options.as ?? session.value;
+  const { token, namespace } = caller;
   const headers: Record<string, string> = { accept: "application/json" };
   if (token) headers["authorization"] = `Bearer ${token}`;
   if (namespace) headers["x-echoer-namespace"] = namespace;
@@ -99,12 +117,18 @@ async function send(method: string, path: string, options: CallOptions): Promise
   try {
     const init: RequestInit = { method, headers, body, cache: "no-store", credentials: "omit" };
     if (options.signal) init.signal = options.signal;
-    response = await fetch(pathOf(path, options.query), init);
+    response = await fetch(urlOf(path, options.query, caller.server), init);
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new Offline("The server cannot be reached.");
+    if (caller === session.value) reached.set(false);
+    throw new Offline(caller.server);
   }
-  if (!response.ok) throw problemOf(response, await response.text());
+  if (caller === session.value) reached.set(true);
+  if (!response.ok) {
+    const problem = problemOf(response, await response.text());
+    if (problem.code === "unauthorized" && !options.as && isSame(caller, session.value)) expired.set(problem);
+    throw problem;
+  }
   return response;
 }
 
@@ -135,7 +159,7 @@ function problemOf(response: Response, text: string): ApiError {
 
 /** The same call as a line for a shell. The token is named, never shown. */
 export function curlOf(method: string, path: string, body?: unknown, query: Query = {}): string {
-  const url = new URL(pathOf(path, query), document.baseURI).href;
+  const url = urlOf(path, query);
   const { token, namespace } = session.value;
   const parts = [`curl -X ${method} ${quoted(url)}`];
   if (token) parts.push(`-H "Authorization: Bearer $ECHOER_TOKEN"`);

@@ -106,6 +106,8 @@ export interface GraphNode {
   visits: number;
   current: boolean;
   failed: boolean;
+  /** How many tokens of live runs are here, if that was asked for. */
+  there?: number;
 }
 
 export interface GraphEdge {
@@ -114,6 +116,8 @@ export interface GraphEdge {
   scope: string;
   labels: string[];
   visits: number;
+  /** How often the route of each label was taken, if that was asked for. */
+  taken?: number[];
 }
 
 export interface Layout {
@@ -130,6 +134,26 @@ export interface Graph {
   edges: GraphEdge[];
   layout?: Layout;
   partial?: { from: number };
+  counted?: { runs: number; more: boolean; partial: number };
+  live?: { runs: number; more: boolean };
+}
+
+/** The settings that apply to a step, as `/analyze` explains them. */
+export interface Explained {
+  step: string;
+  kind: string;
+  action: string | null;
+  timeout: Setting | null;
+  heartbeat: Setting | null;
+  retry: Setting | null;
+  on_timeout: string | null;
+  on_error: string | null;
+  [name: string]: unknown;
+}
+
+export interface Setting {
+  value: string;
+  by: string;
 }
 
 export interface Task {

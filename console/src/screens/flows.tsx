@@ -1,17 +1,18 @@
-// The flows and actions of the namespace; one flow with its diagram, text, versions and steps.
+// The flows and actions of the namespace, and one action.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { at, call } from "../api/client";
-import type { Definition, Graph, Json } from "../api/types";
-import { Diagram, List } from "../ui/diagram";
+import type { Definition, Json } from "../api/types";
 import { JsonView } from "../ui/json";
 import { useLoad } from "../ui/load";
 import { may } from "../ui/me";
-import { Dialog, Empty, Problem, Skeleton, Tabs, useTitle, When } from "../ui/parts";
+import { Empty, Problem, Skeleton, Tabs, useTitle } from "../ui/parts";
+import { Seen } from "../ui/seen";
 import { go, href, usePlace } from "../ui/router";
 import { plain } from "../ui/text";
 import { words } from "../words/en";
 import { Do } from "./do";
+import { Live, UsedBy } from "./flow";
 import { textOf } from "./run/flow_text";
 
 type Kind = "flow" | "action";
@@ -67,6 +68,7 @@ export function Flows(): JSX.Element {
                 <th>{words.version}</th>
                 {kind === "flow" ? <th>{words.input}</th> : <th>{words.method}</th>}
                 {kind === "action" ? <th>{words.address}</th> : null}
+                {kind === "flow" ? <th>{words.liveRuns}</th> : null}
                 <th />
               </tr>
             </thead>
@@ -81,6 +83,13 @@ export function Flows(): JSX.Element {
                   <td>{one.metadata.version}</td>
                   {kind === "flow" ? <td class="faint">{inputsOf(one)}</td> : <td>{String(one.spec["method"] ?? "")}</td>}
                   {kind === "action" ? <td class="faint">{plain(String((one.spec["endpoints"] as string[] | undefined)?.[0] ?? ""))}</td> : null}
+                  {kind === "flow" ? (
+                    <td>
+                      <Seen>
+                        <Live flow={one.metadata.name} />
+                      </Seen>
+                    </td>
+                  ) : null}
                   <td class="actions">
                     {kind === "flow" && may("POST /flow/{name}/runs") ? (
                       <a class="button" href={href(["start", one.metadata.name])}>
@@ -114,162 +123,9 @@ function inputsOf(one: Definition): string {
   return Array.isArray(one.spec.input) ? one.spec.input.map((input) => `${input.type} ${input.name}`.trim()).join(", ") : "";
 }
 
-interface Version {
-  version: number;
-  uuid: string;
-  created_at: string;
-  created_by: string;
-}
-
-export function FlowScreen({ name }: { name: string }): JSX.Element {
-  const { query } = usePlace();
-  useTitle(name);
-  const version = query.get("version");
-  const tab = query.get("tab") ?? "diagram";
-  const [asked, setAsked] = useState(false);
-  const [error, setError] = useState<Error | null>(null);
-  const found = useLoad(`flow ${name} ${version ?? ""}`, (signal) => call<Definition>("GET", at("flow", name), { query: { version }, signal }), 0);
-  const graph = useLoad(`flow graph ${name} ${version ?? ""}`, (signal) => call<Graph>("GET", `${at("flow", name)}/graph`, { query: { version, layout: true }, signal }), 0);
-  const set = (changed: Record<string, string | null>): void => {
-    const next = new URLSearchParams(query);
-    for (const [key, value] of Object.entries(changed)) value ? next.set(key, value) : next.delete(key);
-    go(["flows", name], next, true);
-  };
-  const flow = found.data?.data;
-  const remove = async (): Promise<void> => {
-    try {
-      await call("DELETE", at("flow", name));
-      go(["flows"]);
-    } catch (problem) {
-      setError(problem as Error);
-    }
-  };
-  return (
-    <>
-      <div class="title">
-        <h1>{plain(name)}</h1>
-        {flow ? <span class="faint">{words.versionN(flow.metadata.version)}</span> : null}
-        <span class="actions">
-          <a class="button primary" href={href(["start", name])}>
-            {words.start}
-          </a>
-          <a class="button" href={href(["edit"], { flow: name })}>
-            {words.edit}
-          </a>
-          <a class="button" href={href(["runs"], { flow: name })}>
-            {words.runs}
-          </a>
-          <Do call="DELETE /flow/{name}" onClick={() => setAsked(true)}>
-            {words.delete_}
-          </Do>
-        </span>
-      </div>
-      {found.error ? <Problem error={found.error} retry={found.reload} /> : null}
-      <Tabs
-        label={name}
-        at={tab}
-        go={(next) => set({ tab: next })}
-        tabs={[
-          ["diagram", words.diagram],
-          ["steps", words.steps],
-          ["text", words.text],
-          ["versions", words.versions],
-        ]}
-      />
-      {tab === "diagram" ? graph.data ? <Diagram graph={graph.data.data} /> : <Skeleton /> : null}
-      {tab === "steps" ? graph.data ? <List graph={graph.data.data} /> : <Skeleton /> : null}
-      {tab === "text" ? (
-        <pre class="source" tabIndex={0}>
-          {flow ? plain(textOf(flow)) : ""}
-        </pre>
-      ) : null}
-      {tab === "versions" ? <Versions name={name} set={set} /> : null}
-      {asked ? (
-        <Dialog title={`${words.delete_}: ${plain(name)}`} close={() => setAsked(false)}>
-          <p>{words.deleteFlow}</p>
-          {error ? <Problem error={error} /> : null}
-          <p class="actions">
-            <button type="button" onClick={() => setAsked(false)}>
-              {words.cancel}
-            </button>
-            <button type="button" class="danger" onClick={() => void remove()}>
-              {words.delete_}
-            </button>
-          </p>
-        </Dialog>
-      ) : null}
-    </>
-  );
-}
-
-function Versions({ name, set }: { name: string; set: (changed: Record<string, string | null>) => void }): JSX.Element {
-  const found = useLoad(`versions ${name}`, (signal) => call<Version[]>("GET", `${at("flow", name)}/versions`, { signal }), 0);
-  const [pair, setPair] = useState<readonly [number, number] | null>(null);
-  const versions = found.data?.data ?? [];
-  if (found.error) return <Problem error={found.error} retry={found.reload} />;
-  return (
-    <>
-      <table>
-        <thead>
-          <tr>
-            <th>{words.version}</th>
-            <th>{words.begun}</th>
-            <th>{words.by}</th>
-            <th />
-          </tr>
-        </thead>
-        <tbody>
-          {versions.map((one, n) => (
-            <tr key={one.version}>
-              <td>{one.version}</td>
-              <td>
-                <When at={one.created_at} />
-              </td>
-              <td>{plain(one.created_by)}</td>
-              <td class="actions">
-                <button type="button" onClick={() => set({ version: String(one.version), tab: "text" })}>
-                  {words.text}
-                </button>
-                {versions[n + 1] ? (
-                  <button type="button" onClick={() => setPair([versions[n + 1]?.version ?? 1, one.version])}>
-                    {words.compare(versions[n + 1]?.version ?? 1)}
-                  </button>
-                ) : null}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {pair ? <Difference name={name} from={pair[0]} to={pair[1]} /> : null}
-    </>
-  );
-}
-
-function Difference({ name, from, to }: { name: string; from: number; to: number }): JSX.Element {
-  const found = useLoad(`diff ${name} ${from} ${to}`, (signal) => call<Record<string, Json>>("GET", `${at("flow", name)}/diff`, { query: { from, to }, signal }), 0);
-  if (found.error) return <Problem error={found.error} retry={found.reload} />;
-  if (!found.data) return <Skeleton rows={3} />;
-  const { text, ...rest } = found.data.data;
-  return (
-    <section>
-      <h2>{words.difference(from, to)}</h2>
-      {typeof text === "string" ? (
-        <pre class="source diff">
-          {text.split("\n").map((line, n) => (
-            <div key={n} class={line.startsWith("+") ? "added" : line.startsWith("-") ? "removed" : ""}>
-              {plain(line)}
-            </div>
-          ))}
-        </pre>
-      ) : (
-        <JsonView value={rest as Json} open={3} />
-      )}
-    </section>
-  );
-}
-
 export function ActionScreen({ name }: { name: string }): JSX.Element {
   useTitle(name);
+  const tab = usePlace().query.get("tab") ?? "data";
   const found = useLoad(`action ${name}`, (signal) => call<Definition>("GET", at("action", name), { signal }), 10);
   const [error, setError] = useState<Error | null>(null);
   if (found.error) return <Problem error={found.error} retry={found.reload} />;
@@ -300,7 +156,23 @@ export function ActionScreen({ name }: { name: string }): JSX.Element {
         </span>
       </div>
       {error ? <Problem error={error} /> : null}
-      <JsonView value={action as unknown as Json} open={3} />
+      <Tabs
+        label={name}
+        at={tab}
+        go={(next) => go(["actions", name], next === "data" ? {} : { tab: next }, true)}
+        tabs={[
+          ["data", words.definition],
+          ["text", words.text],
+          ["used", words.usedBy],
+        ]}
+      />
+      {tab === "data" ? <JsonView value={action as unknown as Json} open={3} /> : null}
+      {tab === "text" ? (
+        <pre class="source" tabIndex={0}>
+          {plain(textOf(action))}
+        </pre>
+      ) : null}
+      {tab === "used" ? <UsedBy kind="action" name={name} /> : null}
     </>
   );
 }

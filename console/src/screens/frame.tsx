@@ -1,27 +1,25 @@
 // The frame of every screen: navigation, namespace, who I am, and keys.
 import type { ComponentChildren, JSX } from "preact";
+import { lazy, Suspense } from "preact/compat";
 import { useEffect, useState } from "preact/hooks";
-import { ApiError } from "../api/client";
-import { session, setSession } from "../api/session";
+import { ApiError, expired, reached } from "../api/client";
+import { identities, session, shownServer } from "../api/session";
+import { isShortcut } from "../ui/keys";
 import { findOut, may, me } from "../ui/me";
 import { Dialog, Problem, Skeleton } from "../ui/parts";
 import { go, href, usePlace } from "../ui/router";
 import { settings } from "../ui/settings";
 import { useStore } from "../ui/store";
 import { words } from "../words/en";
+import { change, Identity } from "./identity";
+import { MORE_PLACES, PLACES } from "./places";
 import { SignIn } from "./sign_in";
 
-const PLACES: readonly (readonly [string, string, string, string])[] = [
-  ["", words.now, "h", "GET /flowrun"],
-  ["runs", words.runs, "r", "GET /flowrun"],
-  ["inbox", words.inbox, "i", "GET /task"],
-  ["flows", words.flows, "f", "GET /flow"],
-  ["edit", words.edit, "e", "POST /analyze"],
-  ["health", words.health, "d", "GET /doctor"],
-  ["admin", words.more_, "a", "GET /event"],
-];
+const Palette = lazy(async () => ({ default: (await import("./palette")).Palette }));
 
 const HUES = 8;
+const PREFIX_MS = 1500;
+const AGAIN_MS = 5000;
 
 /** The colour of a namespace, so that no one acts in the wrong one. */
 export function hueOf(name: string): number {
@@ -30,104 +28,191 @@ export function hueOf(name: string): number {
   return sum % HUES;
 }
 
+export { inField } from "../ui/keys";
+
 export function Frame({ children }: { children: ComponentChildren }): JSX.Element {
   const who = useStore(me);
-  const { token, namespace } = useStore(session);
-  const place = usePlace();
+  const { server, token, namespace } = useStore(session);
+  const refused = useStore(expired);
   const [error, setError] = useState<Error | null>(null);
   const [help, setHelp] = useState(false);
+  const [palette, setPalette] = useState(false);
   const look = (): void => {
     setError(null);
     findOut().catch((problem: unknown) => setError(problem as Error));
   };
-  useEffect(look, [token, namespace]);
-  useKeys(() => setHelp(true));
-  if (error instanceof ApiError && error.status === 401) return <SignIn problem={token ? error : null} />;
-  if (error) return <Problem error={error} retry={look} />;
+  useEffect(look, [server, token, namespace]);
+  useKeys(
+    () => setHelp(true),
+    () => setPalette((old) => !old),
+  );
+  const problem = refused ?? error;
+  if (problem instanceof ApiError && problem.status === 401) {
+    return /SigV4|AWS signature/.test(problem.message) ? <Stop /> : <SignIn problem={token ? problem : null} />;
+  }
+  if (problem) return <NoStart problem={problem} again={look} />;
   if (!who) return <Skeleton rows={3} />;
-  const here = place.path[0] ?? "";
   return (
-    <>
+    <div class={`hue-${hueOf(who.namespace)}`}>
       <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>
         {words.skip}
       </a>
-      <header class={`frame hue-${hueOf(who.namespace)}`}>
+      <header class="frame">
         <a class="product" href={href([])}>
           {words.product}
         </a>
         <Namespace name={who.namespace} fixed={who.auth !== "open" && who.bound} />
-        <nav aria-label={words.product}>
-          {PLACES.filter(([, , , callName]) => may(callName)).map(([path, name, key]) => (
-            <a key={path} href={href(path ? [path] : [])} aria-current={here === path ? "page" : undefined} title={`g ${key}`}>
-              {name}
-            </a>
-          ))}
-        </nav>
+        <Navigation />
         <span class="who">
-          {who.auth === "open" ? <span class="open">{words.open}</span> : `${who.by} · ${who.role}`}
+          <button type="button" class="quiet search" aria-label={words.palette} title={`${words.palette} (Ctrl K)`} onClick={() => setPalette(true)}>
+            <span aria-hidden="true">⌕</span> <kbd>Ctrl K</kbd>
+          </button>
           <button type="button" class="quiet" aria-label={words.help} title={`${words.help} (?)`} onClick={() => setHelp(true)}>
             ?
           </button>
           <a href={href(["settings"])} aria-label={words.settings} title={words.settings}>
             ⚙
           </a>
-          {token ? (
-            <button type="button" class="quiet" onClick={() => setSession({ token: "" })}>
-              {words.signOut}
-            </button>
-          ) : null}
+          <Identity who={who} />
         </span>
       </header>
       {who.auth === "open" ? <p class="banner">{words.openServer}</p> : null}
-      {who.auth === "iam" ? <p class="banner">{words.iam}</p> : null}
+      <Connection />
       <main id="main" tabIndex={-1}>
         {children}
       </main>
       {help ? <Keys close={() => setHelp(false)} /> : null}
-    </>
+      {palette ? (
+        <Suspense fallback={null}>
+          <Palette close={() => setPalette(false)} />
+        </Suspense>
+      ) : null}
+    </div>
+  );
+}
+
+function Navigation(): JSX.Element {
+  const here = usePlace().path[0] ?? "";
+  return (
+    <nav aria-label={words.product}>
+      {PLACES.filter((one) => may(one.call)).map((one) => (
+        <a key={one.path} href={href(one.path ? [one.path] : [])} aria-current={here === one.path ? "page" : undefined} title={`g ${one.key}`}>
+          {one.name}
+        </a>
+      ))}
+    </nav>
+  );
+}
+
+/** The server does not answer, or its answer is no success: nothing can be shown, but another server may be used. */
+function NoStart({ problem, again }: { problem: Error; again: () => void }): JSX.Element {
+  const others = useStore(identities).length > 0 || session.value.server;
+  return others ? (
+    <SignIn problem={problem} />
+  ) : (
+    <main id="main" class="sign-in">
+      <h1>{words.product}</h1>
+      <Problem error={problem} retry={again} />
+    </main>
+  );
+}
+
+/** A server that expects AWS signatures, which the page cannot make. */
+function Stop(): JSX.Element {
+  return (
+    <main id="main" class="sign-in">
+      <h1>{words.product}</h1>
+      <p>{words.iam}</p>
+    </main>
+  );
+}
+
+/** A banner while the server cannot be reached. It is asked again every few seconds, while the page is looked at. */
+function Connection(): JSX.Element | null {
+  const isReached = useStore(reached);
+  useEffect(() => {
+    if (isReached) return;
+    const ask = (): void => {
+      if (!document.hidden) findOut().catch(() => undefined);
+    };
+    const timer = setInterval(ask, AGAIN_MS);
+    window.addEventListener("online", ask);
+    return () => {
+      clearInterval(timer);
+      window.removeEventListener("online", ask);
+    };
+  }, [isReached]);
+  if (isReached) return null;
+  return (
+    <p class="banner offline" role="status">
+      <strong>{words.unreachable(shownServer())}</strong> {words.unreachableHelp}
+      {session.value.server ? ` ${words.otherHelp(location.origin)}` : ""}
+    </p>
   );
 }
 
 function Namespace({ name, fixed }: { name: string; fixed: boolean }): JSX.Element {
   const [text, setText] = useState<string | null>(null);
+  const { path } = usePlace();
+  const known = useStore(identities);
   if (fixed || text === null)
     return (
-      <button type="button" class="namespace" disabled={fixed} title={words.namespace} onClick={() => setText(name)}>
-        {name}
+      <button type="button" class="namespace" disabled={fixed} title={fixed ? words.namespace : words.otherNamespace} onClick={() => setText(name)}>
+        <span class="visually-hidden">{words.namespace}</span> {name}
       </button>
     );
+  const names = [...new Set(known.map((one) => one.namespace).filter(Boolean))];
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        setSession({ namespace: text.trim() });
         setText(null);
+        if (text.trim() !== name) change({ namespace: text.trim() }, path);
       }}
     >
-      <input aria-label={words.namespace} value={text} maxLength={63} pattern="[a-z0-9-]+" autoFocus onInput={(event) => setText(event.currentTarget.value)} onBlur={() => setText(null)} />
+      <input
+        class="namespace"
+        aria-label={words.namespace}
+        title={words.namespaceRule}
+        value={text}
+        maxLength={63}
+        pattern="[a-z0-9][a-z0-9\-]*"
+        list="namespaces"
+        required
+        autoFocus
+        onInput={(event) => setText(event.currentTarget.value)}
+        onKeyDown={(event) => event.key === "Escape" && setText(null)}
+        onBlur={() => setText(null)}
+      />
+      <datalist id="namespaces">
+        {names.map((one) => (
+          <option key={one} value={one} />
+        ))}
+      </datalist>
     </form>
   );
 }
 
-/** Whether keys belong to a field, so that shortcuts must not take them. */
-export function inField(target: EventTarget | null): boolean {
-  const element = target as HTMLElement | null;
-  return Boolean(element?.closest?.("input, textarea, select, [contenteditable], .editor, dialog"));
-}
-
-function useKeys(help: () => void): void {
+function useKeys(help: () => void, palette: () => void): void {
   useEffect(() => {
-    let pending = false;
+    let since = 0;
     const listen = (event: KeyboardEvent): void => {
-      if (!settings.value.shortcuts || inField(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (pending) {
-        const found = PLACES.find(([, , key]) => key === event.key);
-        pending = false;
-        if (found) {
-          event.preventDefault();
-          go(found[0] ? [found[0]] : []);
-        }
-      } else if (event.key === "g") pending = true;
+      if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) {
+        event.preventDefault();
+        event.stopPropagation();
+        if (me.value) palette();
+        return;
+      }
+      if (!isShortcut(event)) return;
+      const isSecond = event.timeStamp - since < PREFIX_MS;
+      since = 0;
+      if (isSecond) {
+        const found = [...PLACES, ...MORE_PLACES].find((one) => one.key === event.key);
+        if (!found) return;
+        event.preventDefault();
+        event.stopImmediatePropagation();
+        go(found.path ? [found.path] : []);
+      } else if (event.key === "g") since = event.timeStamp;
       else if (event.key === "?") help();
       else if (event.key === "/") {
         const field = document.querySelector<HTMLElement>("[data-find]");
@@ -137,27 +222,34 @@ function useKeys(help: () => void): void {
         }
       }
     };
-    window.addEventListener("keydown", listen);
-    return () => window.removeEventListener("keydown", listen);
+    window.addEventListener("keydown", listen, true);
+    return () => window.removeEventListener("keydown", listen, true);
   }, []);
 }
 
 function Keys({ close }: { close: () => void }): JSX.Element {
   return (
     <Dialog title={words.help} close={close}>
+      {settings.value.shortcuts ? null : <p class="notice">{words.keysOff}</p>}
       <dl class="keys">
-        {PLACES.map(([path, name, key]) => (
-          <div key={path}>
-            <dt>
-              <kbd>g</kbd> <kbd>{key}</kbd>
-            </dt>
-            <dd>{name}</dd>
-          </div>
-        ))}
-        {words.keys.map(([key, what]) => (
+        {[...PLACES, ...MORE_PLACES]
+          .filter((one) => may(one.call))
+          .map((one) => (
+            <div key={one.path}>
+              <dt>
+                <kbd>g</kbd> <kbd>{one.key}</kbd>
+              </dt>
+              <dd>
+                {words.go} {one.name}
+              </dd>
+            </div>
+          ))}
+        {[...words.paletteKeys, ...words.keys].map(([key, what]) => (
           <div key={key}>
             <dt>
-              <kbd>{key}</kbd>
+              {key.split(" ").map((one) => (
+                <kbd key={one}>{one}</kbd>
+              ))}
             </dt>
             <dd>{what}</dd>
           </div>
@@ -166,3 +258,4 @@ function Keys({ close }: { close: () => void }): JSX.Element {
     </Dialog>
   );
 }
+

@@ -10,6 +10,8 @@ interface Props {
   selected?: string | null;
   select?: (step: string) => void;
   dimmed?: boolean;
+  /** What of the flow's runs is shown over it. */
+  overlay?: "coverage" | "live" | undefined;
 }
 
 const MARK = 40;
@@ -19,13 +21,14 @@ export function stepOf(node: GraphNode): string {
   return node.id.startsWith("step:") ? node.name : "";
 }
 
-export function Diagram({ graph, selected, select, dimmed }: Props): JSX.Element {
+export function Diagram({ graph, selected, select, dimmed, overlay }: Props): JSX.Element {
   const layout = graph.layout;
   const nodes = useMemo(() => new Map(graph.nodes.map((one) => [one.id, one])), [graph]);
   const edges = useMemo(() => new Map(graph.edges.map((one) => [`${one.source} ${one.target}`, one])), [graph]);
   const [focus, setFocus] = useState<string | null>(null);
   const [zoom, setZoom] = useState(1);
   const frame = useRef<HTMLDivElement>(null);
+  const most = Math.max(1, ...graph.nodes.map((one) => one.there ?? 0));
   const at = focus ?? (selected ? `step:${selected}` : null) ?? graph.nodes.find((one) => one.current || one.failed)?.id ?? null;
   const width = layout?.width ?? 0;
   useEffect(() => {
@@ -56,7 +59,7 @@ export function Diagram({ graph, selected, select, dimmed }: Props): JSX.Element
     }
   };
   return (
-    <div class={`diagram${dimmed ? " dimmed" : ""}`}>
+    <div class={`diagram${dimmed ? " dimmed" : ""}${overlay ? ` ${overlay}` : ""}`}>
       <div class="diagram-tools">
         <button type="button" class="quiet" onClick={() => setZoom(Math.max(0.2, zoom / 1.25))} aria-label={words.zoomOut}>
           −
@@ -83,7 +86,7 @@ export function Diagram({ graph, selected, select, dimmed }: Props): JSX.Element
           </defs>
           {layout.boxes.map((box) => {
             const node = nodes.get(box.id.split(/:(?=step:|begin:|done:|stopped:)/)[0] ?? box.id) ?? nodes.get(box.id);
-            return <Box key={`${box.id}/${box.scope}/${box.x}`} box={box} node={node} focused={box.id === at} selected={selected === node?.name} select={select} small={zoom < 0.3} />;
+            return <Box key={`${box.id}/${box.scope}/${box.x}`} box={box} node={node} focused={box.id === at} selected={selected === node?.name} select={select} small={zoom < 0.3} counted={overlay === "coverage"} heat={overlay === "live" ? Math.ceil((5 * (node?.there ?? 0)) / most) : 0} />;
           })}
           {layout.ways.map((way, n) => (
             <Way key={n} way={way} edge={edges.get(`${way.source} ${way.target}`) ?? edgeLike(edges, way.source, way.target)} small={zoom < 0.3} />
@@ -105,7 +108,7 @@ function edgeLike(edges: Map<string, GraphEdge>, source: string, target: string)
 
 function spoken(node: GraphNode, graph: Graph): string {
   const leads = graph.edges.filter((one) => one.source === node.id).map((one) => `${one.labels.join(" or ") || "then"} to ${one.target.split(":")[1] || one.target.split(":")[0]}`);
-  const state = node.failed ? words.failedHere : node.current ? words.isHere : node.visits ? words.visited(node.visits) : "";
+  const state = node.there ? words.liveAt(node.there) : node.failed ? words.failedHere : node.current ? words.isHere : node.visits ? words.visited(node.visits) : "";
   return [node.name || node.kind, node.detail, state, leads.length ? words.leadsTo(leads.join(", ")) : ""].filter(Boolean).join(", ");
 }
 
@@ -116,11 +119,15 @@ interface BoxProps {
   selected: boolean;
   small: boolean;
   select: ((step: string) => void) | undefined;
+  /** How many tokens are here, from 0 to 5. */
+  heat: number;
+  /** Whether the edges say how often routes were taken. */
+  counted: boolean;
 }
 
-function Box({ box, node, focused, selected, select, small }: BoxProps): JSX.Element {
+function Box({ box, node, focused, selected, select, small, heat, counted }: BoxProps): JSX.Element {
   if (!node) return <rect class="branch" x={box.x} y={box.y} width={box.w} height={box.h} rx={8} />;
-  const state = [node.kind, node.failed ? "failed" : node.current ? "current" : node.visits ? "visited" : "", focused ? "focused" : "", selected ? "selected" : ""].filter(Boolean).join(" ");
+  const state = [node.kind, node.failed ? "failed" : node.current ? "current" : node.visits ? "visited" : "", focused ? "focused" : "", selected ? "selected" : "", heat ? `heat-${heat}` : ""].filter(Boolean).join(" ");
   if (box.w < MARK && !node.name) {
     const r = box.w / 2;
     return (
@@ -148,10 +155,18 @@ function Box({ box, node, focused, selected, select, small }: BoxProps): JSX.Ele
           ) : null}
         </>
       )}
-      {node.visits > 1 ? (
+      {node.visits > 1 && !counted ? (
         <text class="visits" x={box.x + box.w - 6} y={box.y + 12}>
           {node.visits}×
         </text>
+      ) : null}
+      {heat ? (
+        <g class="there">
+          <rect x={box.x + box.w - 14} y={box.y - 10} width={16 + 7 * String(node.there).length} height={20} rx={10} />
+          <text x={box.x + box.w - 6 + 3.5 * String(node.there).length} y={box.y + 4}>
+            {node.there}
+          </text>
+        </g>
       ) : null}
       {node.failed ? (
         <text class="flag" x={box.x + 8} y={box.y + 14}>
@@ -167,18 +182,20 @@ function short(text: string): string {
 }
 
 function Way({ way, edge, small }: { way: NonNullable<Graph["layout"]>["ways"][number]; edge: GraphEdge | undefined; small: boolean }): JSX.Element {
-  const taken = (edge?.visits ?? 0) > 0;
+  const taken = (edge?.taken?.length ? edge.taken.reduce((sum, one) => sum + one, 0) : (edge?.visits ?? 0)) > 0;
   const [first, last] = [way.points[0], way.points[way.points.length - 1]];
   const path = way.loop && first && last ? `M${first[0]} ${first[1]} C${first[0] + 30} ${first[1] - 6} ${last[0] + 30} ${last[1] + 6} ${last[0]} ${last[1]}` : smooth(way.points);
   const labels = edge?.labels ?? [];
+  const times = edge?.taken;
   return (
-    <g class={`way${taken ? " taken" : ""}`}>
+    <g class={`way${taken ? " taken" : ""}${times && !taken ? " untaken" : ""}`}>
       <path d={path} marker-end="url(#arrow)" />
       {small
         ? null
         : labels.map((label, n) => (
-            <text key={n} x={way.label[0]} y={way.label[1] + n * 15 - (labels.length - 1) * 7.5 + 4}>
+            <text key={n} x={way.label[0]} y={way.label[1] + n * 15 - (labels.length - 1) * 7.5 + 4} class={times && !times[n] ? "never" : ""}>
               {plain(short(label))}
+              {times ? ` ${times[n] ? `${times[n]}×` : "0"}` : ""}
             </text>
           ))}
     </g>

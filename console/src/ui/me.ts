@@ -1,7 +1,8 @@
 // Who I am, and what my role may call.
-import { call } from "../api/client";
-import { session } from "../api/session";
+import { call, expired } from "../api/client";
+import { remember, session } from "../api/session";
 import type { Me } from "../api/types";
+import { words } from "../words/en";
 import { store } from "./store";
 
 export const me = store<Me | null>(null);
@@ -9,10 +10,20 @@ export const me = store<Me | null>(null);
 export async function findOut(signal?: AbortSignal): Promise<Me> {
   const found = await call<Me>("GET", "/me", signal ? { signal } : {});
   me.set(found.data);
+  remember(whoIs(found.data));
   return found.data;
 }
 
-session.follow(() => me.set(null));
+/** The caller in a few words. */
+export function whoIs(found: Me): string {
+  return found.auth === "open" ? words.theOpenServer : `${found.by} · ${found.role}`;
+}
+
+// Whatever is shown belongs to one server, token and namespace: with another one, nothing of it stays.
+session.follow(() => {
+  me.set(null);
+  expired.set(null);
+});
 
 /** Whether my role may make that call, such as `POST /flowrun/{name}/retry`. */
 export function may(name: string): boolean {

@@ -1,33 +1,45 @@
-// A button that opens a list of acts. Escape, a press elsewhere, or an act that is chosen closes it.
+// A menu behind a button. Escape and a click elsewhere close it; the arrow keys go through it.
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
-export function Menu({ label, children, stays = false }: { label: string; children: ComponentChildren; stays?: boolean }): JSX.Element {
-  const box = useRef<HTMLDetailsElement>(null);
+export function Menu(props: { label: string; summary: ComponentChildren; children: ComponentChildren }): JSX.Element {
   const [isOpen, setOpen] = useState(false);
+  const box = useRef<HTMLDivElement>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  const items = (): HTMLElement[] => [...(box.current?.querySelectorAll<HTMLElement>('[role^="menuitem"]') ?? [])];
   useEffect(() => {
-    const close = (event: Event): void => {
-      if (!box.current?.open) return;
-      if (event instanceof KeyboardEvent) {
-        if (event.key !== "Escape") return;
-        box.current.open = false;
-        box.current.querySelector("summary")?.focus();
-      } else if (!box.current.contains(event.target as Node)) box.current.open = false;
+    if (!isOpen) return;
+    items()[0]?.focus();
+    const leave = (event: Event): void => {
+      if (!box.current?.contains(event.target as Node) && !button.current?.contains(event.target as Node)) setOpen(false);
     };
-    document.addEventListener("pointerdown", close);
-    document.addEventListener("keydown", close);
-    return () => {
-      document.removeEventListener("pointerdown", close);
-      document.removeEventListener("keydown", close);
-    };
-  }, []);
-  const chosen = (event: MouseEvent): void => {
-    if (!stays && box.current && (event.target as HTMLElement).closest("button, a")) box.current.open = false;
+    document.addEventListener("pointerdown", leave);
+    return () => document.removeEventListener("pointerdown", leave);
+  }, [isOpen]);
+  const move = (event: KeyboardEvent): void => {
+    const all = items();
+    const at = all.indexOf(document.activeElement as HTMLElement);
+    const next = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
+    if (event.key === "Escape" || event.key === "Tab") {
+      setOpen(false);
+      if (event.key === "Escape") button.current?.focus();
+    } else if (next !== undefined) {
+      event.preventDefault();
+      all.at(next % all.length)?.focus();
+    }
   };
   return (
-    <details class="menu" ref={box} onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>{label}</summary>
-      {isOpen ? <div onClick={chosen}>{children}</div> : null}
-    </details>
+    <span class="drop">
+      <button ref={button} type="button" aria-haspopup="menu" aria-expanded={isOpen} title={props.label} onClick={() => setOpen(!isOpen)}>
+        {props.summary}
+        <span class="visually-hidden">{props.label}</span>
+        <span aria-hidden="true">▾</span>
+      </button>
+      {isOpen ? (
+        <div ref={box} role="menu" aria-label={props.label} onKeyDown={move} onClick={() => setOpen(false)}>
+          {props.children}
+        </div>
+      ) : null}
+    </span>
   );
 }

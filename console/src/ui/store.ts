@@ -15,6 +15,7 @@ export function store<T>(first: T): Store<T> {
       return value;
     },
     set(next) {
+      if (Object.is(next, value)) return;
       value = next;
       for (const listener of [...listeners]) listener(next);
     },

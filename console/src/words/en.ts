@@ -1,5 +1,6 @@
 // Every word of the page. Another language is another file of the same shape.
 import { runWords } from "./runs";
+import { frameWords } from "./frame";
 
 const plural = new Intl.PluralRules("en");
 const n = (count: number, one: string, other: string): string =>
@@ -7,6 +8,7 @@ const n = (count: number, one: string, other: string): string =>
 
 export const words = {
   ...runWords,
+  ...frameWords,
   product: "Echoer",
   now: "Now",
   runs: "Runs",

@@ -11,6 +11,7 @@ import click
 
 from chalicelib.adapters.operations import ALL_OPERATIONS
 from chalicelib.authoring.analyze import SourceFile, analyze_all, diagnostics_of, source_file
+from chalicelib.language import Checked
 from chalicelib.model.flow import Flow, FlowRun
 from fsl.cli.documents.diagnostics import show
 from fsl.definition_json import Definition
@@ -41,16 +42,20 @@ def read_sources(files: Sequence[str]) -> list[SourceFile]:
 
 def read_definitions(files: Sequence[str]) -> list[Definition]:
     """Return the definitions of all files. If there are errors, print them and exit with 1."""
-    definitions: list[Definition] = []
+    return [statement.value for _, checked in read_checked(files) for statement in checked.statements]
+
+
+def read_checked(files: Sequence[str]) -> list[tuple[SourceFile, Checked]]:
+    """Read and check all files. If there are errors, print them and exit with 1."""
+    found = analyze_all(read_sources(files), ALL_OPERATIONS("default"))
     failed = False
-    for source, checked in analyze_all(read_sources(files), ALL_OPERATIONS("default")):
+    for source, checked in found:
         errors = [one for one in diagnostics_of(source, checked) if one.severity == "error"]
         show(errors, source.text, source.name)
         failed = failed or bool(errors)
-        definitions += (statement.value for statement in checked.statements)
     if failed:
         raise click.exceptions.Exit(1)
-    return definitions
+    return found
 
 
 def find_flow(definitions: Sequence[Definition], name: str | None) -> Flow:

@@ -83,6 +83,14 @@ def test_errors_have_the_name_of_the_service_and_its_code(aws: None) -> None:
     assert gone.name == "SQS.NonExistentQueue"
 
 
+@pytest.mark.parametrize(("body", "sent"), [({"a": 1}, '{"a":1}'), (False, "false"), (0, "0"), ("x", "x")])
+def test_a_value_is_sent_as_bytes_by_its_json(aws: None, body: Json, sent: str) -> None:
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="orders-b", CreateBucketConfiguration={"LocationConstraint": REGION})
+    assert isinstance(post("s3:putObject", {"Bucket": "orders-b", "Key": "k", "Body": body}), Returned)
+    assert s3.get_object(Bucket="orders-b", Key="k")["Body"].read().decode() == sent
+
+
 def test_streams_are_text_and_times_are_rfc_3339(aws: None) -> None:
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="orders-b", CreateBucketConfiguration={"LocationConstraint": REGION})

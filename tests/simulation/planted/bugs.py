@@ -137,8 +137,7 @@ def _old_answer_counts(right: Any) -> Any:
         )
         if transition.run.token_of(event.uuid) is None and standing:
             event = type(event)(
-                **{name: getattr(event, name) for name in event.__dataclass_fields__}
-                | {"uuid": standing.activation.uuid}
+                **{name: getattr(event, name) for name in event.__struct_fields__} | {"uuid": standing.activation.uuid}
             )
         return right(transition, event)
 

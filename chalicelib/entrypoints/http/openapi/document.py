@@ -10,7 +10,8 @@ import msgspec
 
 from chalicelib import __version__
 from chalicelib.config import Access, Settings
-from chalicelib.entrypoints.http import auth, parameters, responses
+from chalicelib.entrypoints.http import parameters, register, responses
+from chalicelib.entrypoints.http.auth import NAMESPACE
 from chalicelib.entrypoints.http.errors import CODES
 from chalicelib.entrypoints.http.openapi.examples import Exchange, exchanges
 from chalicelib.entrypoints.http.openapi.schemas import COMPONENTS, plain, schemas_of
@@ -111,7 +112,7 @@ def _operation(route: Route, source: _Source) -> dict[str, Json]:
         "responses": _responses(route, source, shown),
     }
     if requires_token:
-        is_optional = not auth.requires_caller(route, source.settings.callbacks)
+        is_optional = not register.requires_caller(route, source.settings.callbacks)
         operation["security"] = [{"token": []}, *([{}] if is_optional else [])]
     if route.body is not None or route.media_bodies:
         operation["requestBody"] = _body(route, source, shown)
@@ -291,7 +292,7 @@ _HEADERS: Final[dict[str, Json]] = {
 }
 _HEADERS_OF_ERROR: Final = {401: ["www-authenticate"], 429: ["retry-after"], 503: ["retry-after"]}
 _NAMESPACE: Final[Json] = {
-    "name": auth.NAMESPACE,
+    "name": NAMESPACE,
     "in": "header",
     "description": "The namespace of the request. A token is valid only in its own namespace; the default is that one.",
     "schema": parameters.NAMESPACE,

@@ -9,7 +9,8 @@ from typing import Any, cast
 import msgspec
 
 from chalicelib import diagrams, language
-from chalicelib.authoring import complete, symbols
+from chalicelib.authoring import complete, occurrences, symbols
+from chalicelib.authoring.edit.emit import Edited
 from chalicelib.authoring.explain import Row, explain
 from chalicelib.authoring.fixes import fixes
 from chalicelib.authoring.symbols import Workspace
@@ -19,7 +20,7 @@ from chalicelib.entrypoints.http.presenters.history import entry
 from chalicelib.language import Diagnostic
 from chalicelib.language.source import Source, Span
 from chalicelib.language.syntax.tree import Statement, steps_within
-from chalicelib.model.actions import Options
+from chalicelib.model.actions import WHOLE, Options, Parameter
 from chalicelib.model.flow import Flow
 from chalicelib.play.session import Played
 from chalicelib.play.waiting import Waiting
@@ -54,6 +55,7 @@ def analysis(
             name: [_explained(row) for row in explain(flow, workspace.actions, defaults)]
             for name, flow in flows.items()
         },
+        "inputs": {name: _inputs(flow) for name, flow in flows.items()},
         "fixes": [
             {"diagnostic": number, "title": one.title, "span": _span(one.span), "insert": one.new}
             for number, diagnostic in enumerate(found.diagnostics)
@@ -65,7 +67,45 @@ def analysis(
             for one in (complete.complete(text, offset, workspace) if offset is not None else ())
         ],
         "hover": {"markdown": hover[0], "span": _span(hover[1])} if hover else None,
+        "symbol": None if offset is None else _symbol(text, offset),
     }
+
+
+def _inputs(flow: Flow) -> list[responses.DeclaredInput]:
+    if flow.input_type is not None:
+        return [{"name": WHOLE, "type": flow.input_type, "required": True, "secret": False}]
+    return [_input(one) for one in flow.input]
+
+
+def _input(one: Parameter) -> responses.DeclaredInput:
+    shown: responses.DeclaredInput = {
+        "name": one.name,
+        "type": one.type,
+        "required": one.required,
+        "secret": one.secret,
+    }
+    return shown if one.required else {**shown, "default": one.default}
+
+
+def _symbol(text: str, offset: int) -> responses.Symbol | None:
+    found = occurrences.symbol(text, offset)
+    if found is None:
+        return None
+    at, places = found
+    definition = next((one.span for one in places if one.defines), None)
+    return {
+        "kind": at.name.kind,
+        "name": at.name.text,
+        "span": _span(at.span),
+        "definition": None if definition is None else _span(definition),
+        "places": [_span(one.span) for one in places],
+    }
+
+
+def edited(found: Edited) -> responses.Edited:
+    """Return an edited text."""
+    edits: list[responses.TextEdit] = [{"from": one.start, "to": one.end, "insert": one.insert} for one in found.edits]
+    return {"edits": edits, "text": found.text}
 
 
 def _graph(flow: Flow, *, layout: bool) -> responses.Graph:

@@ -7,6 +7,8 @@ may add fields; clients must ignore fields that they do not know.
 from chalicelib.entrypoints.http.responses.access import AccessToken, CreatedAccessToken, Limits, Me, Secret
 from chalicelib.entrypoints.http.responses.authoring import (
     Analysis,
+    DeclaredInput,
+    Edited,
     ExplainedSetting,
     ExplainedStep,
     Fix,
@@ -21,6 +23,8 @@ from chalicelib.entrypoints.http.responses.authoring import (
     PlayRun,
     PlayVisits,
     PlayWait,
+    Symbol,
+    TextEdit,
 )
 from chalicelib.entrypoints.http.responses.batches import Batch, BatchResult, BatchWithResults
 from chalicelib.entrypoints.http.responses.common import (
@@ -124,9 +128,11 @@ __all__ = [
     "Count",
     "CreatedAccessToken",
     "CutValue",
+    "DeclaredInput",
     "Detail",
     "Diagnostic",
     "Edge",
+    "Edited",
     "Entry",
     "Error",
     "Event",
@@ -198,7 +204,9 @@ __all__ = [
     "Step",
     "StepSpec",
     "Submission",
+    "Symbol",
     "Task",
+    "TextEdit",
     "Token",
     "Value",
     "ValuePart",

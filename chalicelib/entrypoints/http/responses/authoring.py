@@ -5,6 +5,7 @@ from typing import Literal, TypedDict
 from chalicelib.entrypoints.http.responses.common import Count, Diagnostic, Moment, Number
 from chalicelib.entrypoints.http.responses.graphs import Graph
 from chalicelib.entrypoints.http.responses.runs import Entry
+from chalicelib.model.actions import ArgType
 from chalicelib.model.json_values import Json
 
 
@@ -80,19 +81,59 @@ class Fix(TypedDict):
     insert: str
 
 
+class Symbol(TypedDict):
+    """The name at the place. `definition` is where the text declares it, null if it does not; `places` are all places
+    of the name, the definition included."""
+
+    kind: Literal["action", "flow", "flow_run", "config", "step", "variable", "input"]
+    name: str
+    span: tuple[Count, Count]
+    definition: tuple[Count, Count] | None
+    places: list[tuple[Count, Count]]
+
+
+class _DeclaredInput(TypedDict):
+    name: str
+    type: ArgType
+    required: bool
+    secret: bool
+
+
+class DeclaredInput(_DeclaredInput, total=False):
+    """An input of a flow of the text, declared or needed by its steps. The name is empty if the flow takes one value.
+    `default` is present if the input is not required."""
+
+    default: Json
+
+
 class Analysis(TypedDict):
-    """What a text means. `graphs` and `explain` have an entry for each flow that can be read; `formatted` is null if
-    the text has syntax errors; `offers` and `hover` are for the place that was asked about."""
+    """What a text means. `graphs`, `explain` and `inputs` have an entry for each flow that can be read; `formatted` is
+    null if the text has syntax errors; `offers`, `hover` and `symbol` are for the place that was asked about. Spans
+    count characters (code points)."""
 
     diagnostics: list[Diagnostic]
     statements: list[OutlinedStatement]
     steps: list[OutlinedStep]
     graphs: dict[str, Graph]
     explain: dict[str, list[ExplainedStep]]
+    inputs: dict[str, list[DeclaredInput]]
     fixes: list[Fix]
     formatted: str | None
     offers: list[Offer]
     hover: Hover | None
+    symbol: Symbol | None
+
+
+TextEdit = TypedDict("TextEdit", {"from": Count, "to": Count, "insert": str})
+"""An edit: `insert` replaces the characters from offset `from` up to, not including, `to`. Offsets count characters
+(code points) of the text that was sent."""
+
+
+class Edited(TypedDict):
+    """The edits, in order and apart from each other, and the text with all of them."""
+
+    edits: list[TextEdit]
+    text: str
 
 
 class PlayWait(TypedDict):

@@ -80,9 +80,9 @@ class FoundVersion(TypedDict):
 
 class Detail(Problem, total=False):
     """What went wrong: `code` for programs, `detail` for people. For FSL texts, `diagnostics` lists every problem, for
-    the data of declared events `fields`, for a run that cannot move to a version `tokens` and other `problems`, for
-    definitions that have changed (`expect`) `found`. For unexpected errors, `request_id` identifies the entries in the
-    server's log."""
+    inputs and the data of declared events `fields`, for a run that cannot move to a version `tokens` and other
+    `problems`, for definitions that have changed (`expect`) `found`. For unexpected errors, `request_id` identifies the
+    entries in the server's log."""
 
     diagnostics: list[Diagnostic]
     fields: list[InvalidField]
@@ -92,8 +92,26 @@ class Detail(Problem, total=False):
     request_id: str
 
 
-class Error(TypedDict):
-    """The body of every error response."""
+class AslProblem(TypedDict):
+    """What of a flow AWS Step Functions has not (`error`), does differently (`warning`), or needs to be known (`note`).
 
+    `pointer` is a JSON pointer into the flow as JSON (`fsl export`); `line` counts from 1 in its text. `step` is empty
+    if the problem is not one of a step.
+    """
+
+    level: Literal["error", "warning", "note"]
+    message: str
+    pointer: str
+    step: str
+    line: Number
+
+
+class _Error(TypedDict):
     message: str
     error: Detail
+
+
+class Error(_Error, total=False):
+    """The body of every error response. A flow that cannot be expressed in Amazon States Language has `problems`."""
+
+    problems: list[AslProblem]

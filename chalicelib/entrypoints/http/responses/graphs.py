@@ -13,10 +13,15 @@ class Scope(TypedDict):
     step: str
 
 
-class Node(TypedDict):
+class _Standing(TypedDict, total=False):
+    there: Count
+
+
+class Node(_Standing):
     """A step, or the start or end of a scope. For runs, `visits` counts how often the step was left, and `current` is
     true if the run is there now. `undone` counts how often its
-    work was undone, and `undoing` is true while it is."""
+    work was undone, and `undoing` is true while it is. `there`, how many tokens of live runs are at the step, is there
+    if the request asks for it."""
 
     id: str
     kind: str
@@ -30,8 +35,13 @@ class Node(TypedDict):
     undoing: bool
 
 
-class Edge(TypedDict):
-    """All routes from one step to one target."""
+class _Taken(TypedDict, total=False):
+    taken: list[Count]
+
+
+class Edge(_Taken):
+    """All routes from one step to one target. `taken`, how often each of the labels was, is there if the request asks
+    for visits."""
 
     source: str
     target: str
@@ -75,17 +85,35 @@ class Layout(TypedDict):
     ways: list[Way]
 
 
+class CountedRuns(TypedDict):
+    """How many runs were counted; `more` is true if there are others. Of `partial` runs the oldest history was not
+    read."""
+
+    runs: Count
+    more: bool
+    partial: Count
+
+
+class LiveRuns(TypedDict):
+    """How many live runs were counted; `more` is true if there are others."""
+
+    runs: Count
+    more: bool
+
+
 class _OfRun(TypedDict, total=False):
     run: str
     partial: Partial
     layout: Layout
+    counted: CountedRuns
+    live: LiveRuns
 
 
 class Graph(_OfRun):
     """A state diagram. `source`, `target`, `scope` and `step` are ids. The outermost scope comes first.
 
     `run` is the name of the run, if it is the diagram of one; `partial` is there if its oldest history was not read,
-    `layout` if the request asks for it.
+    `layout`, `counted` and `live` if the request asks for them.
     """
 
     name: str

@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from chalicelib.entrypoints.http.responses.common import Moment, Number
+from chalicelib.entrypoints.http.responses.common import AslProblem, Moment, Number
 from chalicelib.model.json_values import Json
 
 
@@ -13,6 +13,29 @@ class Version(TypedDict):
     uuid: str
     created_at: Moment
     created_by: str
+
+
+class User(TypedDict):
+    """A definition that refers to another one, in its newest version."""
+
+    kind: str
+    name: str
+    version: Number
+
+
+class Users(TypedDict):
+    """What refers to a definition; of all definitions of the namespace, if `complete`."""
+
+    used_by: list[User]
+    complete: bool
+
+
+class FlowMachine(TypedDict):
+    """A flow as a machine of AWS Step Functions (`asl`: a definition in Amazon States Language with the query language
+    JSONata), and what differs or must be known."""
+
+    asl: dict[str, Json]
+    problems: list[AslProblem]
 
 
 class Setting(TypedDict):

@@ -1,18 +1,22 @@
-"""Calls for editors and the console: what a text means, and plays. They change nothing."""
+"""Calls for editors and the console: what a text means, edits of a text, and plays. They change nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import msgspec
 
+from chalicelib.authoring.edit.operations import MAX_OPERATIONS, Operation
 from chalicelib.entrypoints.http import bodies, responses
 from chalicelib.entrypoints.http.bodies import Labels, Moment, Text
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.route import Route
+from chalicelib.model import json_values
+from chalicelib.model.actions import Action
 from chalicelib.model.json_values import Json
 from chalicelib.play.moves import MAX_MOVES, Move
-from chalicelib.service.errors import Malformed, TooLarge
+from chalicelib.service.errors import Invalid, Malformed, TooLarge
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.security.roles import Role
 
@@ -20,7 +24,7 @@ from chalicelib.service.security.roles import Role
 # pay for them.
 
 MAX_TEXT_BYTES: Final = 1024 * 1024
-"""The largest text that is analyzed or played."""
+"""The largest text that is analyzed, edited or played."""
 
 MAX_OFFERED_NAMES: Final = 200
 """How many actions and flows of the namespace are offered as completions."""
@@ -40,6 +44,15 @@ class AnalyzeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     text: str
     at: Place | None = None
     layout: bool = False
+
+
+class EditBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An FSL text, and what is done, in this order, to its flow of that name, or to its run with steps of its own.
+    `flow` may be left out if the text has only one."""
+
+    text: str
+    do: Annotated[tuple[Operation, ...], msgspec.Meta(min_length=1, max_length=MAX_OPERATIONS)]
+    flow: Text = ""
 
 
 class PlayState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,6 +104,34 @@ def analyze(request: Request) -> Json:
     return authoring.analysis(body.text, found, workspace, services.settings.defaults, offset, layout=body.layout)
 
 
+def edit(request: Request) -> Json:
+    """Edit a flow of an FSL text by operations such as `rename`, without storing anything.
+
+    The response has the text, and the edits that lead to it. Comments, spacing and everything else outside the edits
+    stay as they are. Only the syntax of the flow must be correct. States of actions that the text does not declare are
+    taken from the namespace.
+    """
+    from chalicelib.authoring.edit import emit as editing
+    from chalicelib.authoring.edit.errors import EditRefused, FlowUnreadable
+    from chalicelib.entrypoints.http.presenters import authoring
+    from chalicelib.service.documents.results import Unreadable
+
+    body = bodies.read(request.body, EditBody)
+    _check_size(body.text)
+
+    def returns(action: str) -> Sequence[str] | None:
+        store = request.services.adapters.store.definitions
+        found = store.latest(request.namespace, Kind.ACTION, {action}).get(action)
+        return None if found is None else json_values.decode(found.value, Action).returns
+
+    try:
+        return authoring.edited(editing.edit(body.text, body.flow, body.do, returns))
+    except FlowUnreadable as problem:
+        raise Unreadable(str(problem), problem.diagnostics) from problem
+    except EditRefused as problem:
+        raise Invalid(str(problem)) from problem
+
+
 def play(request: Request) -> Json:
     """Play a flow on a virtual clock, without storing anything.
 
@@ -138,6 +179,16 @@ ROUTES: Final = (
         body=AnalyzeBody,
         answers={200: responses.Analysis},
         errors=(413,),
+    ),
+    Route(
+        method="POST",
+        path="/edit",
+        view=edit,
+        group="definitions",
+        role=Role.VIEWER,
+        body=EditBody,
+        answers={200: responses.Edited},
+        errors=(413, 422),
     ),
     Route(
         method="POST",

@@ -1,7 +1,8 @@
 """The console: a page for browsers, and its files.
 
 The files are built from `console/` and lie in `chalicelib/console`. They are text with hashed names, so a browser may
-keep them for ever. The page may load and connect to nothing but this server.
+keep them for ever. The page may load nothing from elsewhere, and connect to nothing but this server and those in
+ECHOER_SERVERS.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ FOLDER: Final = Path(__file__).resolve().parents[3] / "console"
 
 PAGE: Final = "index.html"
 
-CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src {}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
@@ -33,11 +34,13 @@ _MEDIA: Final = {
     ".svg": "image/svg+xml; charset=utf-8",
 }
 _FILE: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_NO_SERVERS: Final = 'name="echoer-servers" content=""'
+"""Where the page holds the addresses of its servers; `.` is the one that serves it. None: that one only."""
+
 _SAFE: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 _PAGE_HEADERS: Final = {
     **_SAFE,
     "Content-Type": "text/html; charset=utf-8",
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
     "Vary": "Accept",
@@ -48,7 +51,14 @@ def root(request: Request) -> Json:
     """Get the console if the client accepts HTML, as browsers do; otherwise the name of the service."""
     accepted = request.headers.get("accept", "")
     page = _text(PAGE) if "text/html" in accepted else None
-    return "echoer" if page is None else Response(page, headers=_PAGE_HEADERS)
+    if page is None:
+        return "echoer"
+    others = request.services.settings.servers
+    if others:
+        page = page.replace(_NO_SERVERS, f'name="echoer-servers" content="{" ".join((".", *others))}"')
+    return Response(
+        page, headers={**_PAGE_HEADERS, "Content-Security-Policy": _POLICY.format(" ".join(("'self'", *others)))}
+    )
 
 
 def console_file(_: Request, file: str) -> Json:

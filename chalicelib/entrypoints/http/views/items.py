@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from chalicelib.entrypoints.http import parameters, presenters
 from chalicelib.entrypoints.http.parameters import Parameter, integer
@@ -38,10 +38,8 @@ def items(request: Request, name: str) -> Response:
         limit=query.limit(),
         has_spans=has_spans,
     )
-    page: shapes.Items = {
-        **run_details.progress(found.progress),
-        "items": [_item(name, one) for one in found.items],
-    }
+    shown = {**run_details.progress(found.progress), "items": [_item(name, one) for one in found.items]}
+    page = cast("shapes.Items", shown)
     if has_spans:
         page["spans"] = [{"status": one.status, "first": one.first, "count": one.count} for one in found.spans]
     return Response(page, headers={} if found.after is None else {"x-next-cursor": str(found.after)})

@@ -6,7 +6,7 @@ from typing import Final
 
 from chalicelib.engine.values.secret_values import masked
 from chalicelib.entrypoints.http import pages, parameters, responses
-from chalicelib.entrypoints.http.adapter import MAX_RESPONSE_BYTES
+from chalicelib.entrypoints.http.exchange import MAX_RESPONSE_BYTES
 from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route

@@ -1,4 +1,4 @@
-"""Calls on versions of definitions: their list, the difference of two, and the schemas of a flow."""
+"""Calls on versions of definitions: their list, differences and uses, and a flow as schemas or as a machine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.entrypoints.http import parameters, presenters
+from chalicelib.entrypoints.http.errors import asl_problem
 from chalicelib.entrypoints.http.parameters import Parameter, integer
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.responses import versions as shapes
@@ -39,6 +40,23 @@ def versions_of(kind: Kind) -> View:
 
     view.__name__ = f"{kind.resource}_versions"
     view.__doc__ = f"List the versions of the {kind.resource}, newest first, with who submitted each and when."
+    return view
+
+
+def users_of(kind: Kind) -> View:
+    """Return the view that lists what refers to a definition."""
+
+    def view(request: Request, name: str) -> Json:
+        found = request.services.definition_details.referrers(request.namespace, kind, name)
+        users = [{"kind": one.kind.resource, "name": one.name, "version": one.version} for one in found.found]
+        return {"used_by": users, "complete": found.is_complete}
+
+    view.__name__ = f"{kind.resource}_users"
+    view.__doc__ = (
+        f"List the definitions that refer to the {kind.resource} in their newest version.\n\n"
+        "They are flows, actions, schedules and hooks. `complete` is false if the namespace has more definitions than "
+        "were read."
+    )
     return view
 
 
@@ -100,6 +118,18 @@ def schema(request: Request, name: str) -> Json:
     }
 
 
+def asl(request: Request, name: str) -> Json:
+    """Return a flow as a machine of AWS Step Functions: a definition of a Standard workflow, with JSONata.
+
+    It sends what the newest versions of its actions say. What Step Functions has not is refused, with all places.
+    """
+    from chalicelib.service.details.machines import flow_machine
+
+    version = request.query.number("version", 0, 1, MAX_VERSION) or None
+    found = flow_machine(request.services.definition_details, request.namespace, name, version)
+    return {"asl": found.machine, "problems": [asl_problem(one) for one in found.problems]}
+
+
 def _step(placed: PlacedStep) -> shapes.DiffStep:
     step = placed.step
     return {"step": step.name, "kind": str(step.__struct_config__.tag), "within": placed.within, "routes": _texts(step)}
@@ -143,6 +173,18 @@ ROUTES: Final = (
         )
         for kind in (Kind.FLOW, Kind.ACTION)
     ),
+    *(
+        Route(
+            method="GET",
+            path=f"/{kind.resource}/{{name}}/used_by",
+            view=users_of(kind),
+            group="definitions",
+            role=Role.VIEWER,
+            answers={200: shapes.Users},
+            errors=(404,),
+        )
+        for kind in (Kind.FLOW, Kind.ACTION)
+    ),
     Route(
         method="GET",
         path="/flow/{name}/diff",
@@ -165,5 +207,15 @@ ROUTES: Final = (
         query=(parameters.VERSION,),
         answers={200: shapes.FlowSchema},
         errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path="/flow/{name}/asl",
+        view=asl,
+        group="definitions",
+        role=Role.VIEWER,
+        query=(parameters.VERSION,),
+        answers={200: shapes.FlowMachine},
+        errors=(404, 422),
     ),
 )

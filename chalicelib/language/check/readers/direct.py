@@ -53,16 +53,16 @@ def read_callback(properties: Properties, method: Method, name: Word) -> bool:
     return True
 
 
-def read_args(properties: Properties, *, is_called: bool) -> tuple[Parameter, ...] | None:
+def read_args(properties: Properties, *, is_called: bool, is_human: bool) -> tuple[Parameter, ...] | None:
     """Return the parameters of the action: one without a name for `args = any`. None if they are invalid.
 
-    `is_called`: the action is sent nothing but its args.
+    `is_called`: the action is sent nothing but its args. `is_human`: it is sent nothing at all.
     """
     if "args" not in properties:
         return ()
     value = properties.value("args")
     if isinstance(value, Word) and value.key == ArgType.ANY:
-        if not is_called:
+        if not (is_called or is_human):
             _needs_direct(properties, "args = any", properties.span("args"))
         return (Parameter(name=WHOLE, type=ArgType.ANY),)
     found = properties.read("args", functools.partial(read_parameters, references=True))

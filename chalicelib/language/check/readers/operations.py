@@ -16,7 +16,7 @@ from chalicelib.language.check.context import Context
 from chalicelib.language.check.descriptions import described
 from chalicelib.language.check.operations import Shape, UnknownOperation
 from chalicelib.language.check.readers.members import Properties
-from chalicelib.language.check.readers.values import read_text
+from chalicelib.language.check.readers.values import or_expression, read_text
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.tree import (
@@ -33,6 +33,7 @@ from chalicelib.language.syntax.tree import (
     Word,
 )
 from chalicelib.model.actions import Action, ArgType, Parameter
+from chalicelib.model.templates import Template
 
 _TEXT: Final = frozenset({"string", "blob", "timestamp"})
 _DECLARED: Final = {
@@ -72,6 +73,14 @@ def read_operation(properties: Properties, action: Action, name: Word) -> Action
     elif address is not None and action.addresses:
         _check_address(properties, action, address, name)
     return replace(action, role=properties.read("role", _read_role))
+
+
+def read_step_role(properties: Properties, action: Action | None) -> Template:
+    """Return the role of a step that calls an operation, or the expression that yields it."""
+    if action is not None and not action.is_operation and "role" in properties:
+        findings = properties.context.findings
+        findings.report(Problem.NEEDS_OPERATION, properties.span("role"), property="role", owner=properties.owner)
+    return properties.read("role", or_expression(_read_role))
 
 
 def _read_role(context: Context, name: str, value: Value) -> str | None:

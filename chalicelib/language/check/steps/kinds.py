@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from msgspec.structs import replace
+
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers import direct
 from chalicelib.language.check.readers.arguments import (
@@ -17,7 +19,7 @@ from chalicelib.language.check.readers.arguments import (
 )
 from chalicelib.language.check.readers.flow_input import read_flow_input
 from chalicelib.language.check.readers.members import Properties, owner_of, read_assignments, refuse_steps
-from chalicelib.language.check.readers.operations import check_operation_args
+from chalicelib.language.check.readers.operations import check_operation_args, read_step_role
 from chalicelib.language.check.readers.options import OPTIONS, read_options, refuse_signature
 from chalicelib.language.check.readers.undo import Undone, read_undo, refuse_useless
 from chalicelib.language.check.readers.values import read_name, read_timespan
@@ -42,7 +44,7 @@ from chalicelib.model import actions, flow, templates
 from chalicelib.model.flow import DEFAULT_STATE, DONE, ENDS, ERROR, FAIL, STOPPED_STATE, TIMEOUT, Branch
 from chalicelib.model.flow import Step as FlowStep
 
-_ACTION_PROPERTIES: Final = ("action", "args", "save", "undo", "repeat", *OPTIONS)
+_ACTION_PROPERTIES: Final = ("action", "args", "save", "undo", "repeat", "role", *OPTIONS)
 _BRANCH: Final = "branch"
 
 
@@ -162,6 +164,7 @@ class Steps:
             states = States((*action.returns, TIMEOUT, ERROR), f"action '{action.name}'", action.returns)
         routes = Routing(self._context, step, scope).by_state(states)
         args, options = self._args(step, properties, action), read_options(properties, of_step=True)
+        options = replace(options, role=read_step_role(properties, action))
         source, owner = f"action '{name}'", f"step '{step.name.text}'"
         parameters, returns = (action.parameters, action.returns) if action else ((), None)
         direct.refuse_none(properties)

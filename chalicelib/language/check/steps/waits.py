@@ -165,7 +165,7 @@ def read_each(
     value = properties.value("items")
     if value is not None and items is not None and not fits(ArgType.LIST, items):
         properties.context.wrong("items", value, "a list or an expression")
-    count, percent = properties.read("tolerate", _read_tolerated) or (0, None)
+    count, percent = properties.read("tolerate", _read_tolerated) or (None, None)
     variables, secret = read_variables(properties)
     return flow.EachStep(
         name=name,
@@ -193,6 +193,6 @@ def _read_tolerated(context: Context, name: str, value: Value) -> tuple[int | Te
         return None if count is None else (count, None)
     match = _PERCENT.fullmatch(value.text.strip()) if isinstance(value, Word) else None
     if match and float(match[1]) <= 100:
-        return 0, float(match[1])
+        return None, float(match[1])
     context.wrong(name, value, 'a number of items or a percentage like "10%"')
     return None

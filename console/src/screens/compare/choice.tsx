@@ -30,7 +30,7 @@ export function Choice({ name }: { name: string }): JSX.Element {
   return (
     <>
       <div class="title">
-        <h1>{words.compareWith(plain(name))}</h1>
+        <h1>{words.compareRunWith(plain(name))}</h1>
       </div>
       <form class="form inline" onSubmit={begin}>
         <label>

@@ -6,7 +6,7 @@ import type { Entry, Run } from "../../api/types";
 import { useLoad } from "../../ui/load";
 import { Problem, Skeleton, Status, useTitle, When } from "../../ui/parts";
 import { href } from "../../ui/router";
-import { count, plain, span } from "../../ui/text";
+import { count, dollars, plain, span } from "../../ui/text";
 import { RemoteValue } from "../../ui/value";
 import { words } from "../../words/en";
 import { Choice } from "./choice";
@@ -92,7 +92,7 @@ function Facts({ left, right }: { left: Side; right: Side }): JSX.Element {
   );
   const cost = (one: Side): string => {
     const usd = (one.run.spec["cost"] as { usd?: number } | undefined)?.usd;
-    return usd === undefined ? "–" : `$${usd.toPrecision(2)}`;
+    return usd === undefined ? "–" : dollars(usd);
   };
   const rows: readonly (readonly [string, (one: Side) => JSX.Element | string])[] = [
     [words.status, (one) => <Status status={one.run.spec.status} />],

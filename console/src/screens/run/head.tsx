@@ -1,10 +1,10 @@
 // The head of a run: its name, status and figures, and the commands that fit its status.
 import type { JSX } from "preact";
 import type { Run } from "../../api/types";
-import { Menu } from "../../ui/menu";
+import { Popup } from "../../ui/popup";
 import { Status } from "../../ui/parts";
 import { href } from "../../ui/router";
-import { plain, span } from "../../ui/text";
+import { dollars, plain, span } from "../../ui/text";
 import { words } from "../../words/en";
 import type { Command } from "../commands";
 import { Do } from "../do";
@@ -30,7 +30,7 @@ export function Head({ run, moves, command }: { run: Run; moves: number; command
           words.ownSteps
         )}{" "}
         · {words.moves(moves)} · {span(end - Date.parse(spec.created_at))} · <span title={words.writesHelp}>{words.writes(metadata.version)}</span>
-        {cost?.usd !== undefined ? ` · $${cost.usd.toPrecision(2)}` : ""}
+        {cost?.usd !== undefined ? ` · ${dollars(cost.usd)}` : ""}
         {parent ? (
           <>
             {" "}
@@ -82,7 +82,7 @@ function Others({ run, command }: { run: Run; command: (command: Command) => voi
     ["delete", words.delete_, !live],
   ];
   return (
-    <Menu label={words.more_}>
+    <Popup label={words.more_}>
         {entries
           .filter(([, , shown]) => shown)
           .map(([name, label]) => (
@@ -92,6 +92,6 @@ function Others({ run, command }: { run: Run; command: (command: Command) => voi
           ))}
         <a href={href(["compare", run.metadata.name])}>{words.compareRuns}</a>
         {run.spec.flow ? <a href={href(["start", run.spec.flow], { like: run.metadata.name })}>{words.again}</a> : null}
-    </Menu>
+    </Popup>
   );
 }

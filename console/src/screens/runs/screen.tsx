@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { lazy, Suspense } from "preact/compat";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { may } from "../../ui/me";
-import { Menu } from "../../ui/menu";
+import { Popup } from "../../ui/popup";
 import { Problem, Skeleton, useTitle } from "../../ui/parts";
 import { go, href, usePlace } from "../../ui/router";
 import { Rows } from "../../ui/rows";
@@ -77,14 +77,14 @@ export function Runs(): JSX.Element {
 
 function ExportMenu({ begin }: { begin: (format: Format) => void }): JSX.Element {
   return (
-    <Menu label={words.export_}>
+    <Popup label={words.export_}>
         <button type="button" onClick={() => begin("csv")}>
           CSV
         </button>
         <button type="button" onClick={() => begin("jsonl")}>
           JSONL
         </button>
-    </Menu>
+    </Popup>
   );
 }
 

@@ -1,7 +1,7 @@
 // Views: filters and columns with a name. They are kept on this computer; a link shares them.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { Menu } from "../../ui/menu";
+import { Popup } from "../../ui/popup";
 import { Copy } from "../../ui/parts";
 import { go, href } from "../../ui/router";
 import { plain } from "../../ui/text";
@@ -49,7 +49,7 @@ export function Views({ query }: { query: URLSearchParams }): JSX.Element {
     setName("");
   };
   return (
-    <Menu label={words.views} stays>
+    <Popup label={words.views} stays>
         {views.map((one) => (
           <span key={one.name} class="view">
             <a href={href(["runs"], new URLSearchParams(one.query))}>{plain(one.name)}</a>
@@ -66,7 +66,7 @@ export function Views({ query }: { query: URLSearchParams }): JSX.Element {
           </button>
         </form>
         <Copy text={linkOf(query)} label={words.copyLink} />
-    </Menu>
+    </Popup>
   );
 }
 
@@ -80,12 +80,12 @@ export function ColumnChoice({ query }: { query: URLSearchParams }): JSX.Element
     go(["runs"], next, true);
   };
   return (
-    <Menu label={words.columns} stays>
+    <Popup label={words.columns} stays>
         {COLUMNS.map((one) => (
           <label key={one.name} class="check">
             <input type="checkbox" checked={chosen.includes(one.name)} disabled={one.name === "name"} onChange={() => toggle(one.name)} /> {one.label}
           </label>
         ))}
-    </Menu>
+    </Popup>
   );
 }

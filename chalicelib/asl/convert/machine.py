@@ -1,0 +1,151 @@
+"""A machine on its way to a flow: what all its states share, and its scopes one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from chalicelib.asl.convert import nesting, states, tasks
+from chalicelib.asl.convert.documents import Document
+from chalicelib.asl.convert.drafts import Draft, Exit
+from chalicelib.asl.convert.expressions import INPUT, Literal
+from chalicelib.asl.convert.names import Names, step_word
+from chalicelib.asl.convert.placing import Placer
+from chalicelib.asl.convert.reader import Reader
+from chalicelib.asl.convert.scopes import Scope, Way, assigned_in
+from chalicelib.asl.convert.steps import Actions, Block, Step
+from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.problems import Level, Problem, pointer
+
+MAX_DEPTH: Final = 8
+"""How deep scopes may be nested: each takes up to three of the 32 brackets that FSL allows within each other."""
+
+_READERS: Final = {
+    "Pass": states.read_pass,
+    "Wait": states.read_wait,
+    "Choice": states.read_choice,
+    "Succeed": states.read_succeed,
+    "Fail": states.read_fail,
+    "Task": tasks.read_task,
+    "Parallel": nesting.read_parallel,
+    "Map": nesting.read_map,
+}
+
+
+@dataclass
+class Machine:
+    """What the states of a machine share.
+
+    Attributes:
+        ways: How each scope keeps its document, by its pointer; WHOLE where it says nothing.
+        whole: The states whose response is needed as a whole.
+        flows: The flow that each known machine became, by what StateMachineArn says.
+    """
+
+    definition: Mapping[str, Any]
+    ways: Mapping[str, Way]
+    whole: frozenset[str]
+    flows: Mapping[str, str] = field(default_factory=dict)
+    actions: Actions = field(default_factory=Actions)
+    problems: dict[Problem, None] = field(default_factory=dict)
+    scopes: list[Scope] = field(default_factory=list)
+    words: dict[str, str] = field(default_factory=dict)
+    """The name of the step of each state, by its pointer."""
+    _names: Names = field(default_factory=Names)
+
+    def tell(self, place: str, level: Level, message: str, *keys: str | int) -> None:
+        """Report a problem, once."""
+        self.problems[Problem(pointer(place, *keys), level, message)] = None
+
+    def pointer_of(self, scope: Scope, state: str) -> str:
+        """Return the pointer of a state."""
+        return pointer(scope.pointer, "States", state)
+
+    def word(self, scope: Scope, state: str) -> str:
+        """Return the name of the step of a state."""
+        place = self.pointer_of(scope, state)
+        if place not in self.words:
+            self.words[place] = self._names.take(step_word(state))
+        return self.words[place]
+
+    # ── scopes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def top(self) -> Scope:
+        """Open the scope of the machine itself."""
+        return self._scope("", self.definition, INPUT, None, -1, _language(self.definition, "JSONPath"))
+
+    def open_scope(
+        self, reader: Reader, processor: Mapping[str, Any], keys: tuple[str | int, ...], language: str, each: int | None
+    ) -> Scope:
+        """Open the scope of a branch, or (`each` None) of an item. Its document is given afterwards."""
+        place = pointer(reader.pointer, *keys)
+        language = _language(processor, language)
+        return self._scope(place, processor, INPUT, reader.scope, each, language)
+
+    def _scope(
+        self, place: str, owner: Mapping[str, Any], document: Document, parent: Scope | None, each: int | None,
+        language: str,
+    ) -> Scope:  # fmt: skip
+        number = len(self.scopes)
+        scope = Scope(
+            place, number, owner["States"], owner["StartAt"], document, self.ways.get(place, Way.WHOLE), parent,
+            number if each is None else each, language,
+        )  # fmt: skip
+        self.scopes.append(scope)
+        return scope
+
+    def block(self, name: str, scope: Scope) -> Block:
+        """Return the steps of a scope."""
+        steps = Placer(self, scope).steps()
+        return Block(name, steps, scope.begins, scope.number)
+
+    # ── states ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def reader(self, scope: Scope, name: str, document: Document) -> Reader:
+        """Return the reader of a state."""
+        state = scope.states[name]
+        return Reader(self, scope, name, state if isinstance(state, dict) else {}, document)
+
+    def draft(self, scope: Scope, name: str, document: Document) -> Draft:
+        """Return the step of a state. One that FSL cannot say becomes a step that stops."""
+        reader = self.reader(scope, name, document)
+        kind = reader.state.get("Type")
+        read = _READERS.get(kind) if isinstance(kind, str) else None
+        try:
+            if read is None:
+                raise Unsayable(f"`{str(kind)[:40]}` is no type of a state", "Type")
+            if kind in ("Map", "Parallel") and _depth(scope) >= MAX_DEPTH:
+                raise Unsayable(f"states are nested more than {MAX_DEPTH} levels deep")
+            found = read(reader)
+        except Unsayable as problem:
+            self.tell(reader.pointer, Level.ERROR, problem.reason, *problem.keys)
+            found = _not_imported(name, problem.reason, document)
+        comment = reader.state.get("Comment")
+        if isinstance(comment, str):
+            found.step.comments[:0] = [line.strip() for line in comment.splitlines() if line.strip()]
+        return found
+
+
+def _not_imported(name: str, reason: str, document: Document) -> Draft:
+    step = Step("deci", name, comments=[f"NOT IMPORTED: {reason}"])
+    given: dict[str, Document] = {"error": Literal("NotImported"), "cause": Literal(reason)}
+    return Draft(step, [Exit(None, document, otherwise=True, given=given, is_success=False)])
+
+
+def _language(owner: Mapping[str, Any], otherwise: str) -> str:
+    language = owner.get("QueryLanguage")
+    return language if isinstance(language, str) else otherwise
+
+
+def _depth(scope: Scope) -> int:
+    depth, above = 0, scope.parent
+    while above is not None:
+        depth, above = depth + 1, above.parent
+    return depth
+
+
+def all_names(scope: Scope) -> Iterator[str]:
+    """Yield the names that the states of a scope assign."""
+    for state in scope.states.values():
+        yield from assigned_in(state)

@@ -1,0 +1,182 @@
+"""Tasks as steps with an action."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chalicelib.asl.convert.documents import Document, Kind, Obj, Shape
+from chalicelib.asl.convert.drafts import Draft
+from chalicelib.asl.convert.durations import LONGEST
+from chalicelib.asl.convert.expressions import RESULT, Literal
+from chalicelib.asl.convert.failures import Failures
+from chalicelib.asl.convert.names import has_placeholder, snake_word, without_placeholders
+from chalicelib.asl.convert.reader import Reader
+from chalicelib.asl.convert.resources import Resource, read_resource
+from chalicelib.asl.convert.steps import Action, Plain, Sent, Step
+from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.problems import Level
+
+OK: Final = "OK"
+_FUNCTION: Final = re.compile(
+    r"(?:arn:aws[\w\-]*:lambda:[a-z0-9\-]+:[0-9]{12}:function:)?(?P<name>[A-Za-z0-9_\-]{1,140})"
+    r"(?::(?P<version>[A-Za-z0-9$_\-]{1,128}))?"
+)
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_\-]+")
+_NOT_IN_OPERATIONS: Final = re.compile(r"[^a-z0-9-]")
+_INVOKE: Final = frozenset({"FunctionName", "Payload", "Payload.$"})
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What a Task calls: its action, its args, and what its result is in AWS."""
+
+    action: Action
+    args: Document | None
+    result: Document
+    answered: bool = False
+    """It is answered later, by a token or by a person."""
+    grouped: bool = True
+
+
+def read_task(reader: Reader) -> Draft:
+    """Return a Task as a `step`."""
+    resource = reader.state.get("Resource")
+    if not isinstance(resource, str):
+        raise Unsayable("a Task needs a Resource that is a text", "Resource")
+    called = _called(reader, read_resource(resource))
+    step = Step("step", reader.name, action=called.action)
+    if called.args is not None:
+        step.properties["args"] = Sent(called.args, group=called.grouped)
+    failures = Failures(timed=_times(reader, step, called), evaluates=reader.is_jsonata)
+    reader.repeated(step, failures, delivered=True)
+    return Draft(step, [reader.succeeded((OK,), called.result), *reader.caught(failures)])
+
+
+def _times(reader: Reader, step: Step, called: Called) -> bool:
+    """Set `timeout` and `heartbeat`; return whether the state says one of them."""
+    timeout, heartbeat = reader.duration("TimeoutSeconds", longest=True), reader.duration("HeartbeatSeconds")
+    if called.answered:
+        step.properties["timeout"] = timeout or Plain(LONGEST)
+        if heartbeat is not None:
+            step.properties["heartbeat"] = heartbeat
+    elif timeout is not None or heartbeat is not None:
+        # Nothing reports while a call is under way, so the time between two reports bounds the call too.
+        step.properties["timeout"] = timeout or heartbeat or Plain(LONGEST)
+    return timeout is not None or heartbeat is not None
+
+
+def _called(reader: Reader, resource: Resource) -> Called:
+    match resource.kind:
+        case "integration" if resource.service == "lambda" and resource.operation == "invoke":
+            return _invoked(reader, resource)
+        case "integration":
+            return _operation(reader, resource)
+        case "activity":
+            return _activity(reader, resource)
+        case "function":
+            return _function(reader, resource.name)
+    if not has_placeholder(resource.name):
+        raise Unsayable(f"`{resource.name[:80]}` is neither a function nor an activity nor an integration", "Resource")
+    reader.tell(Level.NOTE, f"a template fills in `{resource.name[:80]}`: give --var NAME=VALUE", "Resource")
+    return _function(reader, resource.name)
+
+
+# ── functions ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _function(reader: Reader, name: str) -> Called:
+    return Called(_function_action(reader, name), _given(reader), RESULT)
+
+
+def _function_action(reader: Reader, name: str) -> Action:
+    address = _function_address(name)
+    properties = {"addr": address, "method": "lambda", "args": "any", "return": "(OK)", "callback": "none"}
+    short = _FUNCTION.fullmatch(address)
+    return reader.machine.actions.take(snake_word(short["name"] if short else address, "function"), properties)
+
+
+def _function_address(name: str) -> str:
+    """Return the address of a function, whose name a template may still have to fill in."""
+    if _FUNCTION.fullmatch(name):
+        return name
+    plain = without_placeholders(name)
+    if _FUNCTION.fullmatch(plain):
+        return plain
+    last, _, version = plain.partition(":function:")[2].partition(":") if ":function:" in plain else (plain, "", "")
+    word = _NOT_IN_NAMES.sub("_", last).strip("_")[:140] or "function"
+    version = _NOT_IN_NAMES.sub("_", version.replace("$LATEST", ""))[:128]
+    return f"{word}:{version}" if version else word
+
+
+def _given(reader: Reader) -> Document:
+    """Return what the state sends: Parameters or Arguments, else its document."""
+    name = "Arguments" if reader.is_jsonata else "Parameters"
+    return reader.input.field(reader.state, name) if name in reader.state else reader.input.document
+
+
+def _parameters(reader: Reader) -> Mapping[str, Any]:
+    found = reader.state.get("Arguments" if reader.is_jsonata else "Parameters")
+    return found if isinstance(found, dict) else {}
+
+
+def _invoked(reader: Reader, resource: Resource) -> Called:
+    """Return a call of `lambda:invoke`: of the function itself, where that is all that it says."""
+    written = _parameters(reader)
+    name = written.get("FunctionName")
+    fixed = isinstance(name, str) and not (reader.is_jsonata and "{%" in name)
+    is_plain = fixed and written.keys() <= _INVOKE and reader.pointer not in reader.machine.whole
+    if not is_plain or resource.waits_for_token:
+        return _operation(reader, resource)
+    if has_placeholder(str(name)):
+        reader.tell(Level.NOTE, f"a template fills in `{name}`: give --var NAME=VALUE", "Parameters", "FunctionName")
+    given = _given(reader)
+    payload = given.members.get("Payload") if isinstance(given, Obj) else None
+    if payload is None and isinstance(given, Literal):
+        payload = Literal(given.value.get("Payload", {}))
+    action = _function_action(reader, str(name))
+    return Called(action, Literal({}) if payload is None else payload, Shape(Kind.INVOKED, RESULT, reader.pointer))
+
+
+# ── operations ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _operation(reader: Reader, resource: Resource) -> Called:
+    given = _given(reader)
+    properties = {"addr": resource.address, "method": "aws"}
+    if not isinstance(given, (Obj, Literal)) or (isinstance(given, Obj) and given.base is not None):
+        properties["args"] = "any"
+    properties["return"] = "(OK)"
+    if resource.waits_for_token:
+        properties["callback"] = "open"
+    _credentials(reader, properties)
+    wish = snake_word(f"{resource.service.removeprefix('aws-sdk:')}_{resource.operation}", "operation")
+    wish += "_wait" if resource.waits_for_token else ""
+    action = reader.machine.actions.take(wish, properties)
+    is_empty = isinstance(given, Literal) and not given.value
+    return Called(action, None if is_empty else given, RESULT, answered=resource.waits_for_token)
+
+
+_ROLE: Final = re.compile(r"arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
+
+
+def _credentials(reader: Reader, properties: dict[str, str]) -> None:
+    credentials = reader.state.get("Credentials")
+    if credentials is None:
+        return
+    role = credentials.get("RoleArn") if isinstance(credentials, dict) else None
+    if isinstance(role, str) and _ROLE.fullmatch(role):
+        properties["role"] = f'"{role}"'
+    elif isinstance(role, str) and has_placeholder(role):
+        reader.tell(Level.NOTE, f"a template fills in the role `{role[:80]}`: give --var NAME=VALUE", "Credentials")
+    else:
+        raise Unsayable("a role that is computed cannot be said: an action has one role", "Credentials")
+
+
+def _activity(reader: Reader, resource: Resource) -> Called:
+    reader.tell(Level.WARNING, "workers of an activity ask for tasks: here the task waits in the inbox", "Resource")
+    properties = {"method": "human", "args": "any", "return": "(OK)"}
+    action = reader.machine.actions.take(snake_word(resource.name, "activity"), properties)
+    return Called(action, _given(reader), RESULT, answered=True)

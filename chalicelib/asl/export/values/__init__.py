@@ -1,0 +1,1 @@
+"""Values and expressions of FSL as those of Step Functions."""

@@ -1,0 +1,44 @@
+"""Load what a Lambda function needs while it is initialized, when Lambda gives it more CPU than later.
+
+The first request loads nothing then that every request of its function needs. What few requests need is loaded by the
+first of them.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from typing import Final
+
+from chalicelib import hosting
+
+LOG = logging.getLogger("echoer")
+
+_USE_CASES: Final = {
+    "app.app": ("rates", "tokens", "answerer"),
+    "app.deliver": ("deliverer",),
+    "app.wake": ("waker",),
+    "app.dead_letter": ("deliverer", "waker"),
+    "app.sweep": ("timers", "stuck_watch"),
+}
+"""Handler of a function (`_HANDLER`: AWS Lambda Developer Guide, "Runtime environment variables") -> use cases."""
+
+_MODULES: Final = {
+    "app.app": ("chalicelib.entrypoints.http.exchange", "chalicelib.entrypoints.http.views.steps"),
+    "app.deliver": ("chalicelib.adapters.actions.http_caller",),
+}
+"""Handler -> modules. Callbacks are the most frequent calls of the API."""
+
+
+def preload(handler: str) -> None:
+    """Load what the function with this handler needs. An error is left to the first request, which tries again."""
+    for module in _MODULES.get(handler, ()):
+        import_module(module)
+    if handler not in _USE_CASES:  # the authorizer has rights to read tokens only
+        return
+    try:
+        services = hosting.services()
+        for name in _USE_CASES[handler]:
+            getattr(services, name)
+    except Exception:  # the outermost caller: Lambda would restart the function again and again
+        LOG.exception("%s could not be initialized; its first request tries again", handler)
