@@ -169,7 +169,7 @@ function PartingOf({ difference, left, right }: { difference: Difference | null;
 function Move({ run, entry }: { run: Run; entry: Entry }): JSX.Element {
   return (
     <>
-      <a href={href(["runs", run.metadata.name], { entry: String(entry.seq) })}>{entry.seq}</a> <strong>{plain(entry.step || entry.from)}</strong> {plain(entry.state)} → {plain(entry.to)}{" "}
+      <a href={href(["runs", run.metadata.name], { entry: String(entry.seq) })}>{entry.seq}</a> <strong>{plain(entry.from || entry.step)}</strong> {plain(entry.state)} → {plain(entry.to)}{" "}
       <span class="faint">+{span(Date.parse(entry.at) - Date.parse(run.spec.created_at))}</span>
       {entry.error ? <span class="error"> {plain(entry.error.slice(0, 160))}</span> : null}
     </>
