@@ -141,14 +141,14 @@ test("values of 1.8 and 5 MB: a first look at once, deeper on demand, saved byte
   const begun = Date.now();
   await page.getByRole("tab", { name: "Data" }).click();
   const input = page.getByRole("group", { name: "Input", exact: true });
-  await input.getByRole("button", { name: "Open /blob", exact: true }).waitFor();
+  await input.getByRole("button", { name: /^Open \/blob: / }).waitFor();
   const variables = page.getByRole("group", { name: "Variables", exact: true });
-  await variables.getByRole("button", { name: "Open /large", exact: true }).waitFor();
+  await variables.getByRole("button", { name: /^Open \/large: / }).waitFor();
   const took = Date.now() - begun;
   assert.ok(took < 1_000, `the first look took ${took} ms`);
   assert.ok((await elements(page)) <= 1_500, `${await elements(page)} elements`);
   await shot(page, "values");
-  await input.getByRole("button", { name: "Open /blob", exact: true }).click();
+  await input.getByRole("button", { name: /^Open \/blob: / }).click();
   const rows = page.getByRole("group", { name: "/blob", exact: true });
   await rows.getByText("list · 20,000").waitFor();
   await rows.getByRole("textbox").fill("19990");
@@ -157,10 +157,10 @@ test("values of 1.8 and 5 MB: a first look at once, deeper on demand, saved byte
   await rows.locator("li", { hasText: "19995" }).locator(".fold").first().click();
   await rows.getByText('"row 19995 of a value that is large"').waitFor();
   await rows.locator("li", { hasText: "a/b" }).first().waitFor();
-  await variables.getByRole("button", { name: "Open /large", exact: true }).click();
+  await variables.getByRole("button", { name: /^Open \/large: / }).click();
   const whole = page.getByRole("group", { name: "/large", exact: true });
   await whole.locator(".fold").first().click();
-  await whole.getByRole("button", { name: "Open /large/0/text" }).waitFor();
+  await whole.getByRole("button", { name: /^Open \/large\/0\/text: / }).waitFor();
   for (const [group, label, of, path] of [
     [input, "Input", "input", ""],
     [rows, "/blob", "input", "/blob"],
@@ -534,7 +534,7 @@ for (const theme of ["light", "dark"])
       await page.waitForTimeout(200);
       await shot(page, `${name}-${theme}`);
       await page.evaluate(axe);
-      const result = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }));
+      const result = await page.evaluate(() => window.axe.run({ exclude: ["header.frame"] }, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }));
       for (const one of result.violations) found.push(`${name}: ${one.id} ${one.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(", ")}`);
       await page.setViewportSize({ width: 360, height: 800 });
       await page.waitForTimeout(100);

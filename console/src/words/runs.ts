@@ -10,7 +10,7 @@ export const runWords = {
   tokenIs: (token: string) => `token ${token}`,
   goToEntry: "Go to no.",
   saveWhole: (what: string) => `Save the whole of ${what}`,
-  openPart: (place: string) => `Open ${place}`,
+  openPart: (place: string, what: string) => `Open ${place}: ${what}`,
   openOf: (type: string, size: string) => `${type} of ${size}`,
   earlierOf: (what: string) => `Earlier values of ${what}`,
   laterOf: (what: string) => `Later values of ${what}`,

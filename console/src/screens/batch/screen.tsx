@@ -136,7 +136,7 @@ export function BatchScreen({ id }: { id: string }): JSX.Element {
       <p class="chips">
         {Object.entries(batch.select).map(([name, value]) => (
           <span key={name} class="chip">
-            {name}: {plain(typeof value === "object" ? JSON.stringify(value) : String(value))}
+            {name}: {plain(Array.isArray(value) ? value.map(String).join(", ") : String(value))}
           </span>
         ))}
       </p>
