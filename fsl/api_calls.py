@@ -80,6 +80,7 @@ GET_FLOWRUN_NAME_GRAPH: Final = Call("GET", "/flowrun/{name}/graph", ("format", 
 POST_ANALYZE: Final = Call("POST", "/analyze")
 POST_EDIT: Final = Call("POST", "/edit")
 POST_PLAY: Final = Call("POST", "/play")
+POST_IMPORT: Final = Call("POST", "/import")
 GET_FLOWRUN: Final = Call(
     "GET",
     "/flowrun",

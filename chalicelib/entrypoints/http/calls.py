@@ -75,6 +75,7 @@ CALLS: Final = (
     Call("POST", "/analyze", "chalicelib.entrypoints.http.views.authoring"),
     Call("POST", "/edit", "chalicelib.entrypoints.http.views.authoring"),
     Call("POST", "/play", "chalicelib.entrypoints.http.views.authoring"),
+    Call("POST", "/import", "chalicelib.entrypoints.http.views.imports"),
     Call("GET", "/flowrun", "chalicelib.entrypoints.http.views.run_lists"),
     Call("GET", "/flowrun/count", "chalicelib.entrypoints.http.views.run_lists"),
     Call("POST", "/flow/{name}/runs", "chalicelib.entrypoints.http.views.runs"),

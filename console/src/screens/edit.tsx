@@ -13,6 +13,7 @@ import { plain } from "../ui/text";
 import { words } from "../words/en";
 import type { EditorHandle, Offer } from "./editor";
 import { EXAMPLES } from "./examples";
+import { ImportMachine } from "./import_machine";
 import { PlayPanel } from "./play";
 import { textOf } from "./run/flow_text";
 
@@ -172,6 +173,7 @@ function Desk({ name, stored, first }: { name: string; stored: string; first: st
       {error ? <Problem error={error} /> : null}
       <div class="columns edit">
         <section aria-label={words.text}>
+          <ImportMachine put={(imported) => editor.current?.replace(imported)} />
           <Suspense fallback={<Skeleton rows={12} />}>
             <Editor
               text={first}

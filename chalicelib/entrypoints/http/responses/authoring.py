@@ -199,6 +199,23 @@ class PlayVisits(TypedDict):
     failed: list[str]
 
 
+class MachineProblem(TypedDict):
+    """What is wrong with a machine (`error`), differs in FSL (`warning`), or must be known (`note`). `pointer` is the
+    JSON pointer of its place in the machine."""
+
+    pointer: str
+    level: Literal["error", "warning", "note"]
+    message: str
+
+
+class ImportedMachine(TypedDict):
+    """A machine of Step Functions as FSL. `fsl` is empty if the machine has no state to start at."""
+
+    fsl: str
+    name: str
+    problems: list[MachineProblem]
+
+
 class Played(TypedDict):
     """A play after its last move. `state` is what `continue` takes."""
 
