@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { seed } from "./seed.mjs";
-import { api, axe, close, open, shots, url } from "./support.mjs";
+import { api, axe, close, open, shots, until, url } from "./support.mjs";
 
 const HOSTILE = '<img src=x onerror="window.hit=1">';
 const NAME = encodeURIComponent(HOSTILE);
@@ -64,7 +64,7 @@ for (const theme of ["light", "dark"])
       await look(name);
     }
     await page.keyboard.press("Control+k");
-    await page.getByRole("option").first().waitFor();
+    await page.locator("ul.palette li").first().waitFor();
     await look("palette");
     await page.keyboard.press("Escape");
     assert.deepEqual(found, []);
@@ -84,7 +84,8 @@ for (const [what, width] of [["360 pixels wide", 360], ["400 % zoom of 1280 pixe
     for (const [name, [place, ready]] of Object.entries(SCREENS)) {
       await show(page, place, ready);
       if (width === 360) await page.screenshot({ path: `${shots}/${name}-narrow.png` });
-      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name}: ${await page.evaluate(tooWide)}`);
+      const fits = () => page.evaluate(() => document.documentElement.scrollWidth <= innerWidth);
+      await until(fits, 3).catch(async () => assert.fail(`${name}: ${await page.evaluate(tooWide)}`));
     }
     await close(page);
   });

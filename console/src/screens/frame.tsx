@@ -64,8 +64,9 @@ export function Frame({ children }: { children: ComponentChildren }): JSX.Elemen
         <Namespace name={who.namespace} fixed={who.auth !== "open" && who.bound} />
         <Navigation />
         <span class="who">
-          <button type="button" class="quiet search" aria-label={words.palette} title={`${words.palette} (Ctrl K)`} onClick={() => setPalette(true)}>
-            <span aria-hidden="true">⌕</span> <kbd>Ctrl K</kbd>
+          <button type="button" class="quiet search" title={`${words.palette} (Ctrl K)`} onClick={() => setPalette(true)}>
+            <span aria-hidden="true">⌕</span>
+            <span class="visually-hidden">{words.palette}</span> <kbd>Ctrl K</kbd>
           </button>
           <button type="button" class="quiet" aria-label={words.help} title={`${words.help} (?)`} onClick={() => setHelp(true)}>
             ?
