@@ -196,7 +196,7 @@ function Namespace({ name, fixed }: { name: string; fixed: boolean }): JSX.Eleme
 
 function useKeys(help: () => void, palette: () => void): void {
   useEffect(() => {
-    let since = 0;
+    let since = -Infinity;
     const listen = (event: KeyboardEvent): void => {
       if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) {
         event.preventDefault();
@@ -206,7 +206,7 @@ function useKeys(help: () => void, palette: () => void): void {
       }
       if (!isShortcut(event)) return;
       const isSecond = event.timeStamp - since < PREFIX_MS;
-      since = 0;
+      since = -Infinity;
       if (isSecond) {
         const found = [...PLACES, ...MORE_PLACES].find((one) => one.key === event.key);
         if (!found) return;
