@@ -82,7 +82,7 @@ CALLS: Final = (
 
 def registered() -> str:
     """Return the content of the file for the registration."""
-    modules = {id(route): module.__name__ for module in _modules() for route in module.ROUTES}
+    modules = {id(route): module.__name__ for module in (routes, *_modules()) for route in module.ROUTES}
     lines = [_registered(route, modules[id(route)]) for route in (*ROUTES, *UNDOCUMENTED)]
     return f"{_REGISTERED_HEADER}{''.join(lines)})\n"
 

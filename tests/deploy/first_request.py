@@ -97,7 +97,7 @@ def own() -> set[str]:
 def main(handler: str) -> None:
     """Print what the function with this handler returned, `loaded` at its cold start, and loaded `more` for its first
     request."""
-    os.environ.update(AWS_DEFAULT_REGION=REGION, AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x")  # noqa: S106 - moto
+    os.environ.update(AWS_DEFAULT_REGION=REGION, AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x")
     service = HTTPServer(("127.0.0.1", 0), Service)
     threading.Thread(target=service.serve_forever, daemon=True).start()
     mock_aws().start()

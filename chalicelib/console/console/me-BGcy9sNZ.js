@@ -1,1 +1,0 @@
-import{D as e,T as t,x as n}from"./parts-FuVSFVvW.js";var r=e(null);async function i(e){let t=await n(`GET`,`/me`,e?{signal:e}:{});return r.set(t.data),t.data}t.follow(()=>r.set(null));function a(e){return r.value?.calls.includes(e)??!1}export{a as n,r,i as t};
