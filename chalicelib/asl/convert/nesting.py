@@ -20,6 +20,7 @@ from chalicelib.asl.convert.failures import Failures
 from chalicelib.asl.convert.names import Names, step_word
 from chalicelib.asl.convert.reader import Reader
 from chalicelib.asl.convert.steps import Block, Plain, Sent, Step
+from chalicelib.asl.convert.stored_items import items_reader, results_writer
 from chalicelib.asl.convert.unsayable import Unsayable
 from chalicelib.asl.problems import Level
 from chalicelib.model.flow import DEFAULT_STATE
@@ -79,20 +80,30 @@ def _block(reader: Reader, branch: Mapping[str, Any], keys: tuple[str | int, ...
 def read_map(reader: Reader) -> Draft:
     """Return a Map as an `each`."""
     processor, key = _processor(reader)
-    for refused in ("ItemReader", "ResultWriter"):
-        if refused in reader.state:
-            raise Unsayable(f"{refused} is not imported", refused)
     step = Step("each", reader.name)
+    before, after, exits = None, None, []
     batch = _batch(reader)
-    items = _items(reader)
+    if "ItemReader" in reader.state:
+        before, items, exits = items_reader(reader)
+    else:
+        items = _items(reader)
     if batch is not None:
         items = Func("$partition", (_listed(items), batch))
     step.properties["items"] = Sent(items if batch is not None else _list_document(items))
     _limits(reader, step)
     failures = Failures(nested=True, evaluates=reader.is_jsonata)
     reader.repeated(step, failures)
-    exits = [reader.succeeded((DEFAULT_STATE,), RESULT), *reader.caught(failures)]
-    return Draft(step, exits, lambda: [_items_block(reader, processor, key, batched=batch is not None)])
+    result: Document = RESULT
+    if "ResultWriter" in reader.state and "Resource" in _object(reader.state["ResultWriter"]):
+        after, result = results_writer(reader)
+    exits += [reader.succeeded((DEFAULT_STATE,), result), *reader.caught(failures)]
+    made = Draft(step, exits, lambda: [_items_block(reader, processor, key, batched=batch is not None)])
+    made.before, made.after = before, after
+    return made
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _processor(reader: Reader) -> tuple[Mapping[str, Any], str]:
