@@ -106,6 +106,8 @@ class _ItemReader:
             raise Unsayable("only commas can divide the values of a CSV", "ReaderConfig", "CSVDelimiter")
         headers = self.config.get("CSVHeaders")
         if self.config.get("CSVHeaderLocation") == "GIVEN" and isinstance(headers, list):
+            if len({str(header) for header in headers}) < len(headers):
+                raise Unsayable("two columns of a CSV have the same header", "ReaderConfig", "CSVHeaders")
             names: tuple[str | Expr, ...] = ("$names := ", Literal(headers), ";\n        $lines := $rows;")
         else:
             names = (f"$names := [$fields($rows[0])];\n        $lines := {_FROM_SECOND};",)
