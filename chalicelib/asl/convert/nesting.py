@@ -14,7 +14,7 @@ from chalicelib.asl.convert.documents import (
     Shape,
     as_expression,
 )
-from chalicelib.asl.convert.drafts import Draft
+from chalicelib.asl.convert.drafts import Draft, Exit
 from chalicelib.asl.convert.expressions import RESULT, Array, Expr, Func, Literal, Op, Text, Word, bare, replaced
 from chalicelib.asl.convert.failures import Failures
 from chalicelib.asl.convert.names import Names, step_word
@@ -84,7 +84,8 @@ def read_map(reader: Reader) -> Draft:
     """Return a Map as an `each`."""
     processor, key = _processor(reader)
     step = Step("each", reader.name)
-    before, after, exits = None, None, []
+    before, after = None, None
+    exits: list[Exit] = []
     batch = _batch(reader)
     if "ItemReader" in reader.state:
         before, items, exits = items_reader(reader)

@@ -190,7 +190,7 @@ class Placer:
         if draft.before is not None:
             self._lead(draft.before, step)
         if draft.after is not None:
-            draft.after.name = self.machine.extra(self.scope, name, "Write")
+            draft.after.name = self.machine.word_beside(self.scope, name, "Write")
             step.routes.append(Route((DEFAULT_STATE,), draft.after.name))
         for way_out in draft.exits:
             owner = first if way_out.is_before else last if way_out.is_success else step

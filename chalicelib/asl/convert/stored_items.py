@@ -21,7 +21,9 @@ _ROWS: Final = '[$split($result.Body, /\\r?\\n/)[$ != ""]]'
 _FIELDS: Final = """$fields := function($row) {
             $match($row & ",", /("([^"]|"")*"|[^,]*),/).(
                 $text := groups[0];
-                $substring($text, 0, 1) = "\\"" ? $replace($substring($text, 1, $length($text) - 2), "\\"\\"", "\\"") : $text
+                $substring($text, 0, 1) = "\\""
+                    ? $replace($substring($text, 1, $length($text) - 2), "\\"\\"", "\\"")
+                    : $text
             )
         };"""
 _RECORDS: Final = """$map($lines, function($line) {(
@@ -138,7 +140,7 @@ class _ItemReader:
         objects, page = (scope.pages.setdefault((self.reader.name, wish), Variable(wish, scope.number, FIELD))
                          for wish in ("objects", "page"))  # fmt: skip
         step = self._step("s3_list_objects", "s3:listObjectsV2", Obj(None, {**members, "ContinuationToken": Var(page)}))
-        before: Expr = Text((Op("=", (Var(page), Literal(None))), " ? [] : ", Var(objects)), 5)
+        before: Expr = Text((Var(page), " = null ? [] : ", Var(objects)), 5)
         found = Func("$append", (before, Get(RESULT, "Contents")))
         more = Route(_OK, "", Op("=", (Get(RESULT, "IsTruncated"), Literal(True))))
         more.entries = [Entry(objects, found), Entry(page, Get(RESULT, "NextContinuationToken"))]
