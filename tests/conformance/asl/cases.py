@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
@@ -74,7 +74,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     cause: Any = None
     wildcards: dict[str, str] = {}
-    lang: Literal["JSONPath", "JSONata"] = "JSONPath"
+    lang: str = "JSONPath"
+    """The query language of the machine: JSONPath or JSONata."""
     pure: bool = True
     tasks: list[RecordedTask] = []
     needs: list[str] = []

@@ -75,6 +75,8 @@ def a_task(**changes: Any) -> dict[str, Any]:
         ({"status": "FAILED", "error": "Odd"}, ECHO, "recorded FAILED (Odd)"),
         ({}, FAIL, "FAILED (Odd"),
         ({}, "flow m", "refused: "),
+        ({"status": "TIMED_OUT"}, "flow m input = any; timeout = 5s; wait W => () { for = 1m; }; flow_end", ""),
+        ({"status": "TIMED_OUT"}, FAIL, "FAILED (Odd"),
         (a_task(), CALL, ""),
         (a_task(request={"n": 2}), CALL, "request of A/n: 1 is not 2"),
         (a_task(request={"m": 1}), CALL, "request of A (members)"),
@@ -123,6 +125,12 @@ def test_placeholders_of_requests_stand_for_text() -> None:
     assert request_difference({"f": "fn-1"}, {"f": "function_name"}, "") == ""
     assert request_difference({"f": "fn-1"}, {"f": "function_name"}, "the function_name of the machine") != ""
     assert request_difference({"f": "a:b:d"}, {"f": "a:<x>:c"}, "") != ""
+
+
+def test_a_defect_that_raises_an_exception_is_a_miss() -> None:
+    machine = {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}
+    assert run_case(case(definition=machine)).passed
+    assert run_case(case(definition=machine, tasks=None)).reason.startswith("raised TypeError")
 
 
 # ── the command ──────────────────────────────────────────────────────────────────────────────────────────────────────
