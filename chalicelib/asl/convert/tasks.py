@@ -151,7 +151,8 @@ def _invoked(reader: Reader, resource: Resource) -> Called:
 def _operation(reader: Reader, resource: Resource) -> Called:
     given = _given(reader)
     properties = {"addr": resource.address, "method": "aws"}
-    if not isinstance(given, (Obj, Literal)) or (isinstance(given, Obj) and given.base is not None):
+    members = given.value if isinstance(given, Literal) else given.members if isinstance(given, Obj) else None
+    if not isinstance(members, dict) or (isinstance(given, Obj) and given.base is not None):
         properties["args"] = "any"
     properties["return"] = "(OK)"
     if resource.waits_for_token:
@@ -159,8 +160,7 @@ def _operation(reader: Reader, resource: Resource) -> Called:
     wish = snake_word(f"{resource.service.removeprefix('aws-sdk:')}_{resource.operation}", "operation")
     wish += "_wait" if resource.waits_for_token else ""
     action = reader.machine.actions.take(wish, properties)
-    is_empty = isinstance(given, Literal) and not given.value
-    return Called(action, None if is_empty else given, RESULT, answered=resource.waits_for_token)
+    return Called(action, None if members == {} else given, RESULT, answered=resource.waits_for_token)
 
 
 _ROLE: Final = re.compile(r"arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
