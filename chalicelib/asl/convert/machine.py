@@ -80,7 +80,8 @@ class Machine:
     ) -> Scope:
         """Open the scope of a branch, or (`each` None) of an item. Its document is given afterwards."""
         place = pointer(reader.pointer, *keys)
-        language = _language(processor, language)
+        # A state within a Map or Parallel takes the query language of the machine (see `asl.language`).
+        language = _language(self.definition, "JSONPath")
         return self._scope(place, processor, INPUT, reader.scope, each, language)
 
     def _scope(

@@ -80,9 +80,13 @@ def _called(reader: Reader, resource: Resource) -> Called:
             return _activity(reader, resource)
         case "function":
             return _function(reader, resource.name)
-    if not has_placeholder(resource.name):
-        raise Unsayable(f"`{resource.name[:80]}` is neither a function nor an activity nor an integration", "Resource")
-    reader.tell(Level.NOTE, f"a template fills in `{resource.name[:80]}`: give --var NAME=VALUE", "Resource")
+    if has_placeholder(resource.name):
+        reader.tell(Level.NOTE, f"a template fills in `{resource.name[:80]}`: give --var NAME=VALUE", "Resource")
+    else:
+        words = (
+            f"`{resource.name[:80]}` is no function, activity or integration: the flow calls a function in its place"
+        )
+        reader.tell(Level.WARNING, words, "Resource")
     return _function(reader, resource.name)
 
 
