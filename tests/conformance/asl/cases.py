@@ -17,6 +17,9 @@ DATA: Final = Path(__file__).parent / "data"
 SUITE: Final = DATA / "suite.jsonl"
 """The half of the suite that is part of the project (data/README.md)."""
 
+OWN: Final = DATA / "own.jsonl"
+"""Cases that were not recorded, for what the recordings hardly have."""
+
 
 class Kind(StrEnum):
     """What a case needs to run."""
