@@ -69,6 +69,20 @@ class Machine:
             self.words[place] = self._names.take(step_word(state))
         return self.words[place]
 
+    def entry(self, scope: Scope, state: str) -> str:
+        """Return the name of the step that is entered first: of a Map with an ItemReader, that which reads."""
+        written = scope.states[state]
+        has_reader = isinstance(written, dict) and written.get("Type") == "Map" and "ItemReader" in written
+        return self.extra(scope, state, "Read") if has_reader else self.word(scope, state)
+
+    def extra(self, scope: Scope, state: str, verb: str) -> str:
+        """Return the name of a step beside that of a state."""
+        place = f"{self.pointer_of(scope, state)}#{verb}"
+        if place not in self.words:
+            word = step_word(state)
+            self.words[place] = self._names.take(f"{verb}{word[:1].upper()}{word[1:]}")
+        return self.words[place]
+
     # ── scopes ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def top(self) -> Scope:
