@@ -32,9 +32,9 @@ def cost(
 ) -> None:  # fmt: skip
     """Show what a run or a flow costs on AWS.
 
-    The prices are list prices. With --compare sfn, a run is compared with AWS Step Functions as it went. A flow, of the server or of a file, is
-    played once on a virtual clock, where everything answers with its first state; its shortest and longest ways are
-    counted as well.
+    The prices are list prices. With --compare sfn, a run is compared with AWS Step Functions as it went. A flow, of the
+    server or of a file, is played once on a virtual clock, where everything answers with its first state; its shortest
+    and longest ways are counted as well.
 
     \b
     fsl cost my_flow_run
