@@ -36,7 +36,7 @@ SECTIONS: Final = {
         LazyCommand(
             "export", f"{_DOCUMENTS}.exchange:export", "Print definitions as JSON, or a flow for AWS Step Functions."
         ),
-        LazyCommand("import", f"{_DOCUMENTS}.exchange:import_", "Print definitions in JSON as FSL."),
+        LazyCommand("import", f"{_DOCUMENTS}.importing:import_", "Print Step Functions machines, or JSON, as FSL."),
         LazyCommand("compare", f"{_DOCUMENTS}.compare:compare", "Compare executions of AWS Step Functions with runs."),
         LazyCommand("schema", f"{_DOCUMENTS}.exchange:schema", "Print the JSON Schema of exported definitions."),
         LazyCommand("lsp", f"{_DOCUMENTS}.lsp:lsp", "Run the language server for editors."),
