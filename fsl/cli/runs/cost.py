@@ -108,6 +108,11 @@ def _show_flow(found: Mapping[str, Any], *, as_json: bool) -> None:
         say(f"not played: {found['why']}", "yellow")
     else:
         _show_comparison(found["played"], f"flow {found['flow']}, played")
+        if found["played"]["error"]:
+            say(
+                f"the run {found['played']['status']}; actions answer without data: {found['played']['error']}",
+                "yellow",
+            )
     rows: list[tuple[Cell, ...]] = [
         ("the shortest way", f"{ways['least']:,}", _dollars(ways["least_usd"])),
         (
