@@ -114,4 +114,4 @@ def _print(verdicts: Sequence[Verdict], unreadable: Sequence[tuple[str, str]]) -
     for name, why in unreadable:
         say(f"{name}: {why}", "red")
     same = sum(not one.differs for one in verdicts)
-    say(f"{counted(same, 'execution')} of {len(verdicts) + len(unreadable)} the same", "dim")
+    say(f"{same} of {counted(len(verdicts) + len(unreadable), 'execution')} the same", "dim")

@@ -315,7 +315,9 @@ def test_what_is_needed_fails_by_itself() -> None:
         """flow f input = any;
         step A => (OK -> done (output = ${ $need($vars.id) })) {
             action = charge; args = ${ $need($input.order) };
-            save = (id = ${ $need($result.id) }, sum = ${ $need($result.n) + 1 }, kind = ${ $need($result.k, "string") });
+            save = (
+                id = ${ $need($result.id) }, sum = ${ $need($result.n) + 1 }, kind = ${ $need($result.k, "string") }
+            );
         };
         flow_end"""
     )
