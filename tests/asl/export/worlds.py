@@ -1,6 +1,6 @@
 """Answers drawn for the steps of a flow, in two forms: for the flow itself, and for what became of it by way of ASL.
 
-The same seed answers the n-th visit of a step in both, whatever else happens: with one of its states and data, with an
+The same seed answers the n-th visit of a step in both: with one of its states and data, with an
 error, or not at all until its time-out.
 """
 
