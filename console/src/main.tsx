@@ -5,7 +5,7 @@ import { lazy, Suspense } from "preact/compat";
 import { Frame } from "./screens/frame";
 import { Now } from "./screens/now";
 import { RunScreen } from "./screens/run/screen";
-import { Runs } from "./screens/runs";
+import { Runs } from "./screens/runs/screen";
 import "./style.css";
 import "./runs.css";
 import "./frame.css";
@@ -26,14 +26,22 @@ const Health = lazy(async () => ({ default: (await import("./screens/health")).H
 const Terminal = lazy(async () => ({ default: (await import("./screens/terminal")).Terminal }));
 const Admin = lazy(async () => ({ default: (await import("./screens/admin")).Admin }));
 const Settings = lazy(async () => ({ default: (await import("./screens/settings")).Settings }));
+const Batches = lazy(async () => ({ default: (await import("./screens/batch/screen")).Batches }));
+const BatchScreen = lazy(async () => ({ default: (await import("./screens/batch/screen")).BatchScreen }));
+const Compare = lazy(async () => ({ default: (await import("./screens/compare/screen")).Compare }));
 
 function Screen(): JSX.Element {
-  const [first = "", name] = usePlace().path;
+  const { path } = usePlace();
+  const [first = "", name] = path;
   switch (first) {
     case "":
       return <Now />;
     case "runs":
       return name ? <RunScreen key={name} name={name} /> : <Runs />;
+    case "batch":
+      return name ? <BatchScreen key={name} id={name} /> : <Batches />;
+    case "compare":
+      return <Compare key={path.join("/")} names={path.slice(1)} />;
     case "inbox":
       return <Inbox />;
     case "flows":

@@ -1,12 +1,10 @@
-"""What a text means, and what became of a play, as JSON."""
+"""What a text means, as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
-
-import msgspec
 
 from chalicelib import diagrams, language
 from chalicelib.authoring import complete, occurrences, symbols
@@ -17,15 +15,11 @@ from chalicelib.authoring.explain import Row, explain
 from chalicelib.authoring.fixes import fixes
 from chalicelib.authoring.symbols import Workspace
 from chalicelib.entrypoints.http import responses
-from chalicelib.entrypoints.http.presenters.common import moment
-from chalicelib.entrypoints.http.presenters.history import entry
 from chalicelib.language import Diagnostic
 from chalicelib.language.source import Source, Span
 from chalicelib.language.syntax.tree import Statement, steps_within
 from chalicelib.model.actions import WHOLE, Options, Parameter
 from chalicelib.model.flow import Flow
-from chalicelib.play.session import Played
-from chalicelib.play.waiting import Waiting
 from chalicelib.service.documents.results import Inspected
 
 
@@ -50,7 +44,7 @@ def analysis(
     }
     hover = symbols.hover(text, offset, workspace) if offset is not None else None
     return {
-        "diagnostics": _diagnostics(found.diagnostics),
+        "diagnostics": diagnostics(found.diagnostics),
         "statements": [
             {
                 "kind": one.kind.key,
@@ -149,7 +143,8 @@ def _graph(flow: Flow, order: Sequence[str] | None) -> responses.Graph:
     return cast("responses.Graph", diagrams.as_json(graph, has_layout=order is not None, order=order or ()))
 
 
-def _diagnostics(found: Sequence[Diagnostic]) -> list[responses.Diagnostic]:
+def diagnostics(found: Sequence[Diagnostic]) -> list[responses.Diagnostic]:
+    """Return problems of a text."""
     return [cast("responses.Diagnostic", asdict(one)) for one in found]
 
 
@@ -180,71 +175,3 @@ def _formatted(text: str) -> str | None:
         return language.format_text(text)
     except language.Unreadable:
         return None
-
-
-# ── plays ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def played(found: Played) -> responses.Played:
-    """Return a play after its last move."""
-    run = found.run
-    return {
-        "now": moment(found.now),
-        "status": str(run.status),
-        "flow": run.definition.flow,
-        "waits": [_wait(one) for one in found.waits],
-        "next": {"at": moment(found.next_at), "what": found.next_what} if found.next_at is not None else None,
-        "input": run.input,
-        "vars": run.vars,
-        "output": run.output,
-        "last_err": run.last_err,
-        "seq": found.history[-1].seq,
-        "history": [entry(one) for one in found.history],
-        "visits": _visits(found),
-        "asked": [
-            {
-                "at": moment(one.at),
-                "run": one.what.run,
-                "step": one.what.step,
-                "name": one.what.name,
-                "kind": one.what.kind,
-                "args": one.what.args,
-                "attempt": one.what.attempt,
-            }
-            for one in found.asked
-        ],
-        "refused": [{"move": one.move, "why": one.why} for one in found.refused],
-        "runs": [
-            {"name": one.name, "flow": one.definition.flow, "status": str(one.status), "output": one.output}
-            for one in found.runs
-        ],
-        "diagnostics": _diagnostics(found.submission.diagnostics if found.submission else ()),
-        "state": {"script": msgspec.to_builtins(found.script)},
-    }
-
-
-def _wait(one: Waiting) -> responses.PlayWait:
-    return {
-        "run": one.run,
-        "step": one.step,
-        "token": one.token,
-        "uuid": one.uuid,
-        "kind": one.kind,
-        "name": one.name,
-        "states": list(one.states),
-        "args": one.args,
-        "attempt": one.attempt,
-        "deadline": moment(one.deadline),
-        "retry_at": moment(one.retry_at),
-        "due": one.is_held,
-    }
-
-
-def _visits(found: Played) -> responses.PlayVisits:
-    graph = diagrams.graph_of(found.definition.flow, diagrams.path_of(found.run, found.history))
-    return {
-        "nodes": {node.id: node.visits for node in graph.nodes if node.visits},
-        "edges": {f"{edge.source} -> {edge.target}": edge.visits for edge in graph.edges if edge.visits},
-        "current": [node.id for node in graph.nodes if node.current],
-        "failed": [node.id for node in graph.nodes if node.failed],
-    }

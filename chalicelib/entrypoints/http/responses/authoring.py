@@ -231,8 +231,35 @@ class PlayVisits(TypedDict):
     failed: list[str]
 
 
+class MachineProblem(TypedDict):
+    """What is wrong with a machine (`error`), differs in FSL (`warning`), or must be known (`note`). `pointer` is the
+    JSON pointer of its place in the machine."""
+
+    pointer: str
+    level: Literal["error", "warning", "note"]
+    message: str
+
+
+class ImportedMachine(TypedDict):
+    """A machine of Step Functions as FSL. `fsl` is empty if the machine has no state to start at."""
+
+    fsl: str
+    name: str
+    problems: list[MachineProblem]
+
+
+class PlayDifference(TypedDict):
+    """The first entry of a recorded history that is decided otherwise when it is replayed, as it was `recorded` and as
+    it is `now`. Null: there is no such entry."""
+
+    seq: Number
+    recorded: Entry | None
+    now: Entry | None
+
+
 class Played(TypedDict):
-    """A play after its last move. `state` is what `continue` takes."""
+    """A play after its last move. `state` is what `continue` takes. `differs` is null if nothing was replayed, or every
+    decision is the recorded one."""
 
     now: Moment
     status: str
@@ -250,4 +277,5 @@ class Played(TypedDict):
     refused: list[PlayRefused]
     runs: list[PlayRun]
     diagnostics: list[Diagnostic]
+    differs: PlayDifference | None
     state: Json

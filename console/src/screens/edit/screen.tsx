@@ -11,6 +11,7 @@ import { go, usePlace } from "../../ui/router";
 import { plain } from "../../ui/text";
 import { words } from "../../words/en";
 import { PlayPanel } from "../play";
+import { ImportMachine } from "./import_machine";
 import { textOf } from "../run/flow_text";
 import { analyze, edited, renamed, type Analysis, type EditableStep, type Operation, type Symbol } from "./analysis";
 import { draftKey, dropDraft, guarded, keepDraft, newest, readDraft, type Base, type Bases } from "./draft";
@@ -285,6 +286,7 @@ function Desk({ begun }: { begun: Begun }): JSX.Element {
       </p>
       <div class="columns edit">
         <section aria-label={words.text}>
+          <ImportMachine put={(imported) => editor.current?.replace(imported)} />
           <Suspense fallback={<Skeleton rows={12} />}>
             <Editor
               text={first}
