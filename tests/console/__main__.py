@@ -86,6 +86,7 @@ def play(file: Path, browser: str, service: str) -> int:
             "CONSOLE_SERVICE": service,
             "CONSOLE_SHOTS": str(OUT),
             "CHROMIUM": browser,
+            "PYTHON": sys.executable,
         }
         command = ["node", "--test", "--test-reporter=spec", f"tests/{file.name}"]
         done = subprocess.run(command, cwd=ROOT / "console", env=environment, timeout=TIMEOUT_S, check=False)  # noqa: S603

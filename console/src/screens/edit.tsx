@@ -74,7 +74,8 @@ function Desk({ name, stored, first }: { name: string; stored: string; first: st
   const [graphs, setGraphs] = useState<Record<string, Graph>>({});
   const [shownFlow, setShownFlow] = useState("");
   const [step, setStep] = useState<string | null>(null);
-  const [pane, setPane] = useState<"diagram" | "play">("diagram");
+  const replayed = usePlace().query.get("run");
+  const [pane, setPane] = useState<"diagram" | "play">(replayed ? "play" : "diagram");
   const [review, setReview] = useState(false);
   const [error, setError] = useState<Error | null>(null);
   const [otherTab, setOtherTab] = useState(false);
@@ -212,7 +213,7 @@ function Desk({ name, stored, first }: { name: string; stored: string; first: st
             </select>
           ) : null}
           {pane === "play" && flow ? (
-            <PlayPanel text={text} flow={flow} />
+            <PlayPanel text={text} flow={flow} {...(replayed ? { run: replayed } : {})} show={open} />
           ) : graph ? (
             <>
               {analysis && !analysis.graphs[flow] ? <p class="banner">{words.oldDiagram(errors[0]?.line ?? 0)}</p> : null}

@@ -1,6 +1,7 @@
 // Every word of the page. Another language is another file of the same shape.
 import { runWords } from "./runs";
 import { frameWords } from "./frame";
+import { playWords } from "./play";
 
 const plural = new Intl.PluralRules("en");
 const n = (count: number, one: string, other: string): string =>
@@ -9,6 +10,7 @@ const n = (count: number, one: string, other: string): string =>
 export const words = {
   ...runWords,
   ...frameWords,
+  ...playWords,
   product: "Echoer",
   now: "Now",
   runs: "Runs",
