@@ -74,6 +74,7 @@ CALLS: Final = (
     Call("GET", "/flowrun/{name}/graph", "chalicelib.entrypoints.http.views.graphs"),
     Call("POST", "/analyze", "chalicelib.entrypoints.http.views.authoring"),
     Call("POST", "/edit", "chalicelib.entrypoints.http.views.authoring"),
+    Call("POST", "/import", "chalicelib.entrypoints.http.views.imports"),
     Call("POST", "/play", "chalicelib.entrypoints.http.views.plays"),
     Call("GET", "/flowrun", "chalicelib.entrypoints.http.views.run_lists"),
     Call("GET", "/flowrun/count", "chalicelib.entrypoints.http.views.run_lists"),

@@ -71,7 +71,9 @@ def test_a_play_becomes_a_test(tmp_path: Path) -> None:
     file, case = tmp_path / "order.fsl", tmp_path / "tests" / "paid.test.yaml"
     file.write_text(PROGRAM)
     case.parent.mkdir()
-    result = play(file, "fail Charge 503", "next", 'PAID {"note": "x"}', "event sent 1", words=("--save-test", str(case)))
+    result = play(
+        file, "fail Charge 503", "next", 'PAID {"note": "x"}', "event sent 1", words=("--save-test", str(case))
+    )
     assert result.exit_code == 0, result.output
     assert "program: " in case.read_text()
     tested = CliRunner().invoke(main, ["test", str(case)])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
 from chalicelib import diagrams, language
 from chalicelib.authoring import complete, occurrences, symbols
 from chalicelib.authoring.edit.emit import Edited
+from chalicelib.authoring.edit.outline import Outline, step_at
+from chalicelib.authoring.edit.routes import Returns
 from chalicelib.authoring.explain import Row, explain
 from chalicelib.authoring.fixes import fixes
 from chalicelib.authoring.symbols import Workspace
@@ -22,9 +24,18 @@ from chalicelib.service.documents.results import Inspected
 
 
 def analysis(
-    text: str, found: Inspected, workspace: Workspace, defaults: Options, offset: int | None, *, layout: bool
+    text: str,
+    found: Inspected,
+    workspace: Workspace,
+    defaults: Options,
+    offset: int | None,
+    order: Mapping[str, Sequence[str]] | None,
 ) -> responses.Analysis:
-    """Return what a text means. `offset` is the place for which words and a hover text are wanted."""
+    """Return what a text means.
+
+    `offset` is the place for which words and a hover text are wanted. `order`: add the layout of graphs, in which boxes
+    keep the order that they have there, by flow.
+    """
     changes = {(str(one.kind), one.name): change for one, change in found.changes}
     flows = {
         statement.name.text: flow
@@ -44,7 +55,7 @@ def analysis(
             for one in found.document.statements
         ],
         "steps": list(_steps(text, found.document.statements)),
-        "graphs": {name: _graph(flow, layout=layout) for name, flow in flows.items()},
+        "graphs": {name: _graph(flow, None if order is None else order.get(name, ())) for name, flow in flows.items()},
         "explain": {
             name: [_explained(row) for row in explain(flow, workspace.actions, defaults)]
             for name, flow in flows.items()
@@ -62,6 +73,7 @@ def analysis(
         ],
         "hover": {"markdown": hover[0], "span": _span(hover[1])} if hover else None,
         "symbol": None if offset is None else _symbol(text, offset),
+        "step": None if offset is None else _editable(step_at(text, offset, _returns(workspace))),
     }
 
 
@@ -96,14 +108,39 @@ def _symbol(text: str, offset: int) -> responses.Symbol | None:
     }
 
 
+def _returns(workspace: Workspace) -> Returns:
+    def returns(name: str) -> Sequence[str] | None:
+        action = workspace.actions.get(name)
+        return None if action is None else action.returns
+
+    return returns
+
+
+def _editable(found: Outline | None) -> responses.EditableStep | None:
+    if found is None:
+        return None
+    return {
+        "flow": found.flow,
+        "name": found.name,
+        "kind": found.kind,
+        "into": found.into,
+        "span": _span(found.span),
+        "routes": [{"states": list(one.states), "when": one.when, "to": one.to} for one in found.routes],
+        "properties": [{"name": one.name, "value": one.value, "about": one.about} for one in found.properties],
+        "states": None if found.states is None else list(found.states),
+        "targets": list(found.targets),
+    }
+
+
 def edited(found: Edited) -> responses.Edited:
     """Return an edited text."""
     edits: list[responses.TextEdit] = [{"from": one.start, "to": one.end, "insert": one.insert} for one in found.edits]
     return {"edits": edits, "text": found.text}
 
 
-def _graph(flow: Flow, *, layout: bool) -> responses.Graph:
-    return cast("responses.Graph", diagrams.as_json(diagrams.graph_of(flow), has_layout=layout))
+def _graph(flow: Flow, order: Sequence[str] | None) -> responses.Graph:
+    graph = diagrams.graph_of(flow)
+    return cast("responses.Graph", diagrams.as_json(graph, has_layout=order is not None, order=order or ()))
 
 
 def diagnostics(found: Sequence[Diagnostic]) -> list[responses.Diagnostic]:

@@ -38,11 +38,13 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class AnalyzeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An FSL text. `at` is the place for which words and a hover text are wanted; `layout` adds the positions of boxes
-    and lines to the graphs."""
+    and lines to the graphs. `order` has ids of nodes from left to right in an earlier layout, by flow: those of a row
+    keep their order."""
 
     text: str
     at: Place | None = None
     layout: bool = False
+    order: dict[str, tuple[Text, ...]] = {}
 
 
 class EditBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,7 +81,8 @@ def analyze(request: Request) -> Json:
             for one in store.list(request.namespace, kind, MAX_OFFERED_NAMES):
                 stored.setdefault(f"{kind}/{one.name}", one.text)
     workspace = workspace_of({"": body.text, **stored})
-    return authoring.analysis(body.text, found, workspace, services.settings.defaults, offset, layout=body.layout)
+    order = body.order if body.layout else None
+    return authoring.analysis(body.text, found, workspace, services.settings.defaults, offset, order)
 
 
 def edit(request: Request) -> Json:
