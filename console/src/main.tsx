@@ -9,6 +9,7 @@ import { Runs } from "./screens/runs/screen";
 import "./style.css";
 import "./runs.css";
 import "./frame.css";
+import "./edit.css";
 import { Boundary } from "./ui/boundary";
 import { Empty, Skeleton } from "./ui/parts";
 import { href, usePlace } from "./ui/router";
@@ -19,7 +20,7 @@ const Flows = lazy(async () => ({ default: (await import("./screens/flows")).Flo
 const FlowScreen = lazy(async () => ({ default: (await import("./screens/flow")).FlowScreen }));
 const ActionScreen = lazy(async () => ({ default: (await import("./screens/flows")).ActionScreen }));
 const Start = lazy(async () => ({ default: (await import("./screens/start")).Start }));
-const Edit = lazy(async () => ({ default: (await import("./screens/edit")).Edit }));
+const Edit = lazy(async () => ({ default: (await import("./screens/edit/screen")).Edit }));
 const PlayScreen = lazy(async () => ({ default: (await import("./screens/play")).PlayScreen }));
 const Health = lazy(async () => ({ default: (await import("./screens/health")).Health }));
 const Terminal = lazy(async () => ({ default: (await import("./screens/terminal")).Terminal }));

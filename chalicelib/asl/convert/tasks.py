@@ -83,7 +83,9 @@ def _called(reader: Reader, resource: Resource) -> Called:
     if has_placeholder(resource.name):
         reader.tell(Level.NOTE, f"a template fills in `{resource.name[:80]}`: give --var NAME=VALUE", "Resource")
     else:
-        words = f"`{resource.name[:80]}` is no function, activity or integration: the flow calls a function in its place"
+        words = (
+            f"`{resource.name[:80]}` is no function, activity or integration: the flow calls a function in its place"
+        )
         reader.tell(Level.WARNING, words, "Resource")
     return _function(reader, resource.name)
 

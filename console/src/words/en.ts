@@ -1,5 +1,6 @@
 // Every word of the page. Another language is another file of the same shape.
 import { runWords } from "./runs";
+import { editWords } from "./edit";
 import { frameWords } from "./frame";
 
 const plural = new Intl.PluralRules("en");
@@ -9,6 +10,7 @@ const n = (count: number, one: string, other: string): string =>
 export const words = {
   ...runWords,
   ...frameWords,
+  ...editWords,
   product: "Echoer",
   now: "Now",
   runs: "Runs",

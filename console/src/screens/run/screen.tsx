@@ -66,7 +66,7 @@ export function RunScreen({ name }: { name: string }): JSX.Element {
       {found.error ? found.error instanceof ApiError && found.error.status === 404 ? <p class="banner">{words.goneRun}</p> : <Problem error={found.error} retry={found.reload} /> : null}
       <Head run={run} moves={last} command={setCommand} />
       {run.spec.error && STOPPED.includes(run.spec.status) ? <Why run={run} command={setCommand} /> : null}
-      <Waits run={run} />
+      <Waits run={run} graph={kept} />
       <div class="columns">
         <section aria-label={words.diagram}>
           <Tabs
