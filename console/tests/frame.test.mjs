@@ -319,7 +319,7 @@ test("start: wrong values are told at their fields, here and by the server; the 
   await page.getByText("The same from a terminal").click();
   assert.equal(await page.getByText("s3cr3t-pin").count(), 0);
   await page.getByLabel(/^Key: /).fill("once");
-  await page.getByLabel("Name").fill("typed-1");
+  await page.getByLabel("Name", { exact: true }).fill("typed-1");
   await page.route("**/flow/typed/runs", (route) => route.fulfill({ status: 422, json: { message: "the input does not fit", error: { code: "input-refused", fields: [{ path: "options", problem: "must have a colour" }] } } }));
   await page.getByRole("button", { name: "Start", exact: true }).click();
   await field("options").getByText("must have a colour").waitFor();

@@ -180,7 +180,7 @@ export const frameWords = {
   notAList: "This is no JSON list.",
   notAMap: "This is no JSON object.",
   secretHelp: "It is sent, and kept nowhere in this browser.",
-  sameRun: "This key has started a run before: it is this one. Nothing was started.",
+  sameRun: "Nothing was started.",
   startStays: "Start, and stay here",
   begunRun: (name: string) => `${name} has begun.`,
   ofKey: "The key gave the run that was started before:",
