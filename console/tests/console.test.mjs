@@ -123,8 +123,9 @@ test("a command over selected runs tells the outcome of each", async () => {
   await page.getByText("1 would be done, 1 refused, of 2").waitFor();
   assert.equal((await api("GET", "/flowrun/o-2")).spec.status, "failed");
   await page.getByRole("dialog").getByRole("button", { name: "Retry" }).click();
+  await page.waitForURL(/#\/batch\//);
   await page.getByText("1 done, 1 refused, of 2").waitFor();
-  await page.getByRole("dialog").getByText(/o-3/).waitFor();
+  await page.getByRole("link", { name: "o-3" }).waitFor();
   await close(page);
 });
 

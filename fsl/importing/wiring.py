@@ -5,6 +5,7 @@ FSL has other ways for these connections, so they are not imported.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -83,7 +84,7 @@ def _details(resolver: Resolver, event: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    shown = value if isinstance(value, str) else repr(value)
+    shown = value if isinstance(value, str) else json.dumps(value)
     return shown if len(shown) <= 100 else f"{shown[:97]}..."
 
 

@@ -365,6 +365,11 @@ def _ends(say: Teller) -> None:
     say("the value of that uuid", "DELETE", "/config/{name}/{uuid}", name="REGION", uuid=config["metadata"]["uuid"])
     say("set anew", "POST", "/config", {"data": CONFIG})
     say("whatever value has the name", "DELETE", "/config/{name}", name="REGION")
+    machine = {"StartAt": "Ship", "States": {"Ship": {"Type": "Task", "Resource": "${ShipArn}", "End": True}}}
+    values = {"ShipArn": "arn:aws:lambda:eu-central-1:123456789012:function:ship"}
+    say("a machine with a value", "POST", "/import", {"asl": machine, "name": "shipping", "values": values})
+    say("with a mistake", "POST", "/import", {"asl": {**machine, "StartAt": "Shop"}})
+    say("no machine", "POST", "/import", {"asl": "StartAt: Ship"})
 
 
 def written(told: list[Exchange]) -> str:

@@ -103,7 +103,7 @@ def test_public_calls_need_no_token() -> None:
     }
 
 
-PURE = {"/analyze", "/edit", "/play"}
+PURE = {"/analyze", "/edit", "/import", "/play"}
 """Calls with a body that change nothing."""
 
 

@@ -12,13 +12,14 @@ text            the text
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from chalicelib.asl.convert import variables, walk
 from chalicelib.asl.convert.documents import asked_whole
-from chalicelib.asl.convert.durations import computed_seconds, seconds
+from chalicelib.asl.convert.durations import seconds
 from chalicelib.asl.convert.machine import Machine
 from chalicelib.asl.convert.names import Names, snake_word
 from chalicelib.asl.convert.scopes import Way
@@ -26,12 +27,17 @@ from chalicelib.asl.convert.steps import Block, Plain
 from chalicelib.asl.convert.text import block_size, written_action, written_flow
 from chalicelib.asl.convert.tidy import tidy
 from chalicelib.asl.problems import Level, Problem
-from chalicelib.language import Unreadable, format_text
+from chalicelib.asl.substitute import substitute
+from chalicelib.expressions import problem_in
+from chalicelib.language import Diagnostic, KnownNames, Unreadable, format_text, read
 
-_MAX_DEPTH: Final = 200
+_MAX_DEPTH: Final = 100
+"""How deep the values of a machine may be nested within each other."""
 _MAX_TRIES: Final = 4
 _MAX_COMPARED: Final = 500
 """Machines with more states are only written as a whole."""
+_MAX_LAID_OUT: Final = 50_000
+"""The characters of texts whose lines are counted as they are laid out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +55,75 @@ class Conversion:
     problems: tuple[Problem, ...]
 
 
-def convert(machine: dict[str, Any], name: str, values: Mapping[str, str] | None = None) -> Conversion:
+def convert(
+    machine: dict[str, Any], name: str, values: Mapping[str, str] | None = None, *, way: Way | None = None
+) -> Conversion:
     """Return the flow of a machine, which was checked (`asl.check`).
 
-    `values` fills the placeholders `${Name}` of a template. Never raises for a machine that is JSON: what cannot be
-    said is a problem of level error, and a comment `NOT IMPORTED` in the text.
+    `values` fills the placeholders `${Name}` of a template. `way` is how documents are kept; None: as is shorter. Never
+    raises for a machine that is JSON: what cannot be said is a problem of level error, and a comment `NOT IMPORTED` in
+    the text.
     """
     flow = snake_word(name, "machine")
-    filled = _filled(machine, values or {})
-    return _shortest(filled, flow)
+    reason = _refusal(machine)
+    if reason:
+        return _refused(flow, reason)
+    return _checked(_shortest(substitute(machine, values or {}), flow, way))
 
 
-def _shortest(machine: Any, flow: str) -> Conversion:
+def _refusal(machine: Any) -> str:
+    """Return why nothing of the machine can be converted; empty if it can."""
+    if _is_deeper(machine, _MAX_DEPTH):
+        return f"values are nested more than {_MAX_DEPTH} levels deep"
+    states = machine.get("States") if isinstance(machine, dict) else None
+    start = machine.get("StartAt") if isinstance(machine, dict) else None
+    if not isinstance(states, dict) or not isinstance(start, str) or start not in states:
+        return "a machine needs States, and StartAt that is one of them"
+    return ""
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    level = [value]
+    while level and depth >= 0:
+        level = [
+            inner
+            for one in level
+            if isinstance(one, (dict, list))
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        depth -= 1
+    return bool(level)
+
+
+def _refused(flow: str, reason: str) -> Conversion:
+    cause = f'(error = "NotImported", cause = "{reason}")'
+    text = f"flow {flow}\ninput = any;\n# NOT IMPORTED: {reason}\ndeci Start => (else -> stopped {cause});\nflow_end"
+    return Conversion(format_text(text), flow, (Problem("", Level.ERROR, reason),))
+
+
+def _shortest(machine: Any, flow: str, way: Way | None) -> Conversion:
     """Return the shortest text: all documents in parts, all as a whole, or of each scope what is shorter there."""
     whole = _made(machine, {})
     found = [_written(*whole, flow)]
-    if len(whole[0].words) <= _MAX_COMPARED:
+    if way is Way.PARTS:
+        return _written(*_made(machine, dict.fromkeys((scope.pointer for scope in whole[0].scopes), Way.PARTS)), flow)
+    if way is None and len(whole[0].words) <= _MAX_COMPARED:
         everywhere = dict.fromkeys((scope.pointer for scope in whole[0].scopes), Way.PARTS)
         parts = _made(machine, everywhere)
         found.append(_written(*parts, flow))
         shorter = _shorter(whole, parts)
         if 0 < len(shorter) < len(everywhere):
             found.append(_written(*_made(machine, dict.fromkeys(shorter, Way.PARTS)), flow))
-    return min(found, key=lambda one: (one.text.count("\n"), len(one.text)))
+    return min(found, key=_length)
+
+
+def _length(made: Conversion) -> tuple[int, int]:
+    """Return how many lines the text takes, at least roughly where it is long, and its characters."""
+    text = made.text
+    if len(text) <= _MAX_LAID_OUT:
+        with contextlib.suppress(Unreadable):
+            text = format_text(text)
+    return sum(1 + len(line) // 100 for line in text.splitlines()), len(text)
 
 
 def _shorter(whole: tuple[Machine, Block], parts: tuple[Machine, Block]) -> list[str]:
@@ -118,25 +170,23 @@ def _written(made: Machine, block: Block, flow: str) -> Conversion:
     timeout = seconds(made.definition.get("TimeoutSeconds"))
     flow_text = written_flow(flow, block, Plain(timeout) if timeout and timeout != "0s" else None, comments)
     text = "\n/\n".join([*map(written_action, used), flow_text])
-    try:
-        text = format_text(text)
-    except Unreadable as problem:
-        made.tell("", Level.ERROR, f"the flow is not valid FSL: {problem}")
     return Conversion(text, flow, tuple(made.problems))
 
 
-def _filled(value: Any, values: Mapping[str, str]) -> Any:
-    """Return the machine with its placeholders filled."""
-    if not values:
-        return value
-    if isinstance(value, dict):
-        return {name: _filled(one, values) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_filled(one, values) for one in value]
-    if isinstance(value, str) and "${" in value:
-        for name, text in values.items():
-            value = value.replace(f"${{{name}}}", text)
-    return value
+def _checked(made: Conversion) -> Conversion:
+    """Return the conversion as `fsl fmt` lays it out, and with what `fsl check` would say of it."""
+    try:
+        text = format_text(made.text)
+    except Unreadable as problem:
+        found = problem.diagnostics[:1]
+        return replace(made, problems=(*made.problems, *map(_problem, found)))
+    diagnostics = read(text, KnownNames(), expression_problem=problem_in).diagnostics
+    errors = [_problem(one) for one in diagnostics if one.severity == "error"]
+    return replace(made, text=text, problems=(*made.problems, *errors))
 
 
-__all__ = ["Conversion", "computed_seconds", "convert"]
+def _problem(diagnostic: Diagnostic) -> Problem:
+    return Problem("", Level.ERROR, f"the flow is refused: {diagnostic.message}")
+
+
+__all__ = ["Conversion", "convert"]

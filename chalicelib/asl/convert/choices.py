@@ -7,14 +7,17 @@ behind it do not ask again. `known` holds the places that are there, as far as t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from chalicelib.asl.convert.documents import Document, as_expression
-from chalicelib.asl.convert.expressions import Array, Expr, Func, Literal, Op, Text, bare, joined, need
+from chalicelib.asl.convert.expressions import Array, At, Expr, Func, Get, Literal, Op, Text, bare, joined, need
 from chalicelib.asl.convert.unsayable import Unsayable
 from chalicelib.model.json_values import Json
+
+_MAX_KNOWN: Final = 200
 
 Known = frozenset[Expr]
 Finder = Callable[[str], Document]
@@ -58,7 +61,7 @@ class Judge:
     def condition(self, rule: Mapping[str, Any]) -> Expr:
         """Return the condition of a rule whose predecessors were false."""
         judged = self._rule(rule, self.known)
-        self.known = judged.if_false
+        self.known = _few(judged.if_false)
         return judged.expr
 
     def _rule(self, rule: Any, known: Known) -> Judged:
@@ -79,16 +82,16 @@ class Judge:
     def _all(self, rules: list[Any], known: Known) -> Judged:
         found: list[Judged] = []
         for rule in rules:
-            found.append(self._rule(rule, known if not found else found[-1].if_true))
+            found.append(self._rule(rule, _few(known if not found else found[-1].if_true)))
         needed = frozenset().union(*(one.needs for one in found))
-        kept = [one.expr for one in found if not (_asked(one.expr) & needed)] or [found[-1].expr]
+        kept = _not_implied(found)
         # Where one is false, the others behind it were not looked at.
         return Judged(joined("and", kept), found[-1].if_true, _common(found, false=True), True, needed)
 
     def _any(self, rules: list[Any], known: Known) -> Judged:
         found: list[Judged] = []
         for rule in rules:
-            found.append(self._rule(rule, known if not found else found[-1].if_false))
+            found.append(self._rule(rule, _few(known if not found else found[-1].if_false)))
         return Judged(
             _listed([one.expr for one in found]), _common(found, false=False), found[-1].if_false,
             len(found) > 1 or found[0].total,
@@ -140,6 +143,11 @@ class Judge:
         return Judged(Op(sign, (value, other)), after, after, sign == "=", frozenset({place}))
 
 
+def _few(known: Known) -> Known:
+    """Return the places, or none where they are too many: to ask for one again does no harm."""
+    return known if len(known) <= _MAX_KNOWN else frozenset()
+
+
 def _present(place: Expr, known: Known, *, is_wanted: bool) -> Judged:
     tested: Expr = Func("$exists", (place,))
     there, missing = known | {place}, known
@@ -151,6 +159,31 @@ def _present(place: Expr, known: Known, *, is_wanted: bool) -> Judged:
 def _asked(expr: Expr) -> frozenset[Expr]:
     """Return the place whose presence the expression asks for, if that is all that it does."""
     return frozenset(expr.args) if isinstance(expr, Func) and expr.name == "$exists" else frozenset()
+
+
+def _not_implied(found: list[Judged]) -> list[Expr]:
+    """Return the conditions without those that only ask for a place without which another one is false."""
+    implied: Counter[Expr] = Counter()
+    last: dict[Expr, int] = {}
+    for number, one in enumerate(found):
+        for asked in _asked(one.expr):
+            last[asked] = number
+            implied.update(list(_way_to(asked))[1:])
+        for place in one.needs:
+            implied.update(_way_to(place))
+    return [
+        one.expr
+        for number, one in enumerate(found)
+        if not any(implied[asked] or last[asked] > number for asked in _asked(one.expr))
+    ]
+
+
+def _way_to(place: Expr) -> Iterator[Expr]:
+    """Yield the place, and all places that it is in."""
+    yield place
+    while isinstance(place, (Get, At)):
+        place = place.base
+        yield place
 
 
 def _common(found: list[Judged], *, false: bool) -> Known:

@@ -79,9 +79,9 @@ class Shape:
             case Kind.INVOKED:
                 return Obj(None, {"Payload": self.base, "StatusCode": Literal(200)})
             case Kind.FAILED:
-                return Obj(None, {"Error": Get(self.base, "name"), "Cause": Get(self.base, "cause")})
+                return Obj(None, {"Error": Get(self.base, "name", True), "Cause": Get(self.base, "cause", True)})
             case Kind.BRANCHES:
-                return Lst(tuple(Get(self.base, name) for name in self.names))
+                return Lst(tuple(Get(self.base, name, True) for name in self.names))
             case Kind.ENDED:
                 return Obj(None, {"Output": self.base, "Status": Literal("SUCCEEDED")})
 

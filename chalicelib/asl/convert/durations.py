@@ -15,6 +15,8 @@ MAX_SECONDS: Final = MAX_DURATION_MS // 1000
 
 def seconds(value: Json) -> str | None:
     """Return a number of seconds as a duration, at most the longest one; None if it is no number from 0 on."""
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value[:12])  # A template filled it in.
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
         return None
     return format_duration(min(round(value * 1000), MAX_DURATION_MS))

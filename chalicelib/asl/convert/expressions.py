@@ -77,10 +77,11 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Get:
-    """A member of an object."""
+    """A member of an object. `sure`: it is always there."""
 
     base: Expr
     name: str
+    sure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,8 +307,8 @@ def replaced(expr: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
     if found is not None:
         return found
     match expr:
-        case Get(base=base, name=name):
-            return Get(replaced(base, change), name)
+        case Get(base=base, name=name, sure=sure):
+            return Get(replaced(base, change), name, sure)
         case At(base=base, index=index):
             return At(replaced(base, change), replaced(index, change))
         case Op(sign=sign, operands=operands):
@@ -340,8 +341,8 @@ def bare(expr: Expr) -> Expr:
 def may_be_nothing(expr: Expr) -> bool:
     """Return whether the expression can find nothing, without failing."""
     match expr:
-        case Get(base=base):
-            return base not in (Word("$run"), Word("$error"), Word("$step"))
+        case Get(base=base, sure=sure):
+            return not sure and base not in (Word("$run"), Word("$error"), Word("$step"))
         case At() | Text():
             return True
         case Func(name=name, args=args):

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chalicelib.asl.convert.documents import Document, Kind, Obj, Shape
+from chalicelib.asl.convert.documents import Document, Kind, Obj, Shape, as_expression, get
 from chalicelib.asl.convert.drafts import Draft
 from chalicelib.asl.convert.durations import LONGEST
-from chalicelib.asl.convert.expressions import RESULT, Literal
+from chalicelib.asl.convert.expressions import RESULT, Literal, bare
 from chalicelib.asl.convert.failures import Failures
 from chalicelib.asl.convert.names import has_placeholder, snake_word, without_placeholders
 from chalicelib.asl.convert.reader import Reader
@@ -50,6 +50,8 @@ def read_task(reader: Reader) -> Draft:
     step = Step("step", reader.name, action=called.action)
     if called.args is not None:
         step.properties["args"] = Sent(called.args, group=called.grouped)
+    if called.action.properties.get("method") == "aws":
+        _credentials(reader, step)
     failures = Failures(timed=_times(reader, step, called), evaluates=reader.is_jsonata)
     reader.repeated(step, failures, delivered=True)
     return Draft(step, [reader.succeeded((OK,), called.result), *reader.caught(failures)])
@@ -78,9 +80,13 @@ def _called(reader: Reader, resource: Resource) -> Called:
             return _activity(reader, resource)
         case "function":
             return _function(reader, resource.name)
-    if not has_placeholder(resource.name):
-        raise Unsayable(f"`{resource.name[:80]}` is neither a function nor an activity nor an integration", "Resource")
-    reader.tell(Level.NOTE, f"a template fills in `{resource.name[:80]}`: give --var NAME=VALUE", "Resource")
+    if has_placeholder(resource.name):
+        reader.tell(Level.NOTE, f"a template fills in `{resource.name[:80]}`: give --var NAME=VALUE", "Resource")
+    else:
+        words = (
+            f"`{resource.name[:80]}` is no function, activity or integration: the flow calls a function in its place"
+        )
+        reader.tell(Level.WARNING, words, "Resource")
     return _function(reader, resource.name)
 
 
@@ -95,7 +101,10 @@ def _function_action(reader: Reader, name: str) -> Action:
     address = _function_address(name)
     properties = {"addr": address, "method": "lambda", "args": "any", "return": "(OK)", "callback": "none"}
     short = _FUNCTION.fullmatch(address)
-    return reader.machine.actions.take(snake_word(short["name"] if short else address, "function"), properties)
+    wish = snake_word(short["name"] if short else address, "function")
+    for ending in ("_arn", "_function"):
+        wish = wish.removesuffix(ending) or wish
+    return reader.machine.actions.take(wish, properties)
 
 
 def _function_address(name: str) -> str:
@@ -146,33 +155,34 @@ def _invoked(reader: Reader, resource: Resource) -> Called:
 def _operation(reader: Reader, resource: Resource) -> Called:
     given = _given(reader)
     properties = {"addr": resource.address, "method": "aws"}
-    if not isinstance(given, (Obj, Literal)) or (isinstance(given, Obj) and given.base is not None):
+    members = given.value if isinstance(given, Literal) else given.members if isinstance(given, Obj) else None
+    if not isinstance(members, dict) or (isinstance(given, Obj) and given.base is not None):
         properties["args"] = "any"
     properties["return"] = "(OK)"
     if resource.waits_for_token:
         properties["callback"] = "open"
-    _credentials(reader, properties)
     wish = snake_word(f"{resource.service.removeprefix('aws-sdk:')}_{resource.operation}", "operation")
     wish += "_wait" if resource.waits_for_token else ""
     action = reader.machine.actions.take(wish, properties)
-    is_empty = isinstance(given, Literal) and not given.value
-    return Called(action, None if is_empty else given, RESULT, answered=resource.waits_for_token)
+    return Called(action, None if members == {} else given, RESULT, answered=resource.waits_for_token)
 
 
 _ROLE: Final = re.compile(r"arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
 
 
-def _credentials(reader: Reader, properties: dict[str, str]) -> None:
+def _credentials(reader: Reader, step: Step) -> None:
     credentials = reader.state.get("Credentials")
     if credentials is None:
         return
-    role = credentials.get("RoleArn") if isinstance(credentials, dict) else None
-    if isinstance(role, str) and _ROLE.fullmatch(role):
-        properties["role"] = f'"{role}"'
-    elif isinstance(role, str) and has_placeholder(role):
-        reader.tell(Level.NOTE, f"a template fills in the role `{role[:80]}`: give --var NAME=VALUE", "Credentials")
+    made = reader.input.field(reader.state, "Credentials")
+    role = bare(as_expression(get(made, "RoleArn")))
+    if isinstance(role, Literal) and has_placeholder(str(role.value)):
+        reader.tell(Level.WARNING, f"a template fills in the role `{role.value}`: give --var NAME=VALUE", "Credentials")
+        step.comments.append(f"NOT IMPORTED: the role {role.value}, which a template fills in")
+    elif isinstance(role, Literal) and not _ROLE.fullmatch(str(role.value)):
+        raise Unsayable(f"`{str(role.value)[:80]}` is not the ARN of a role", "Credentials", "RoleArn")
     else:
-        raise Unsayable("a role that is computed cannot be said: an action has one role", "Credentials")
+        step.properties["role"] = Sent(role)
 
 
 def _activity(reader: Reader, resource: Resource) -> Called:

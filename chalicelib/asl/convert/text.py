@@ -137,7 +137,6 @@ def written_flow(name: str, block: Block, timeout: Property | None, comments: It
         lines.append(f"vars = {_entries(block.variables)};")
     if timeout is not None:
         lines.append(f"timeout = {_property(timeout)};")
-    lines.append("")
     for step in block.steps:
         lines += _step(step)
     return "\n".join([*lines, "flow_end"])

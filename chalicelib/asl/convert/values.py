@@ -80,7 +80,7 @@ class Values:
         if state[name] is None:
             return Literal({})
         try:
-            return self.path(state[name])
+            return _needed(self.path(state[name]))
         except Unsayable as problem:
             raise problem.at(name) from None
 

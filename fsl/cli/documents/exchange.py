@@ -1,22 +1,19 @@
-"""`fsl export`, `fsl import`, `fsl schema`: definitions as JSON, and flows for AWS Step Functions."""
+"""`fsl export`, `fsl schema`: definitions as JSON, and flows for AWS Step Functions."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
-from chalicelib import language
-from chalicelib.model.errors import EchoerError
 from fsl.cli.common import put, write_document
 from fsl.cli.documents.asl_export import export_machine
 from fsl.cli.documents.files import read_definitions
 from fsl.cli.remote import remote
 from fsl.client import Client
-from fsl.definition_json import exported, imported, schema_text
+from fsl.definition_json import exported, schema_text
 
 
 @click.command("export", no_args_is_help=True)
@@ -28,7 +25,7 @@ from fsl.definition_json import exported, imported, schema_text
 def export(
     *, files: Sequence[str], name: str | None, as_asl: bool, output: Path | None, client: Client, as_json: bool
 ) -> None:
-    """Print the definitions of FSL files as JSON, or a flow for AWS Step Functions.
+    """Print definitions as JSON, or a flow for AWS Step Functions.
 
     The output is a list, or one definition if --name selects one. `fsl schema` prints the JSON Schema of it.
 
@@ -51,24 +48,6 @@ def export(
         output.write_text(json.dumps(shown, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     else:
         put(shown)
-
-
-@click.command("import", no_args_is_help=True)
-@click.argument("file", type=click.File("rb"))
-def import_(*, file: BinaryIO) -> None:
-    """Print definitions in JSON as FSL.
-
-    The input has the form that `fsl export` prints; `-` is standard input.
-
-    \b
-    fsl import all.json > all.fsl
-    """
-    try:
-        write_document("/\n".join(language.to_fsl(value) for value in imported(file.read())))
-    except language.Unreadable as exc:
-        raise click.ClickException(f"FSL cannot express this definition: {exc.diagnostics[0].message}") from exc
-    except EchoerError as exc:
-        raise click.ClickException(str(exc)) from exc
 
 
 @click.command()

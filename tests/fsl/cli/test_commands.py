@@ -336,7 +336,7 @@ def test_every_command_has_help_with_an_example(fsl: Cli) -> None:
         shown = fsl(name, "--help")
         assert shown.exit_code == 0
         assert f"fsl {name}" in shown.stdout.partition("Options:")[0].partition("\n")[2] or name == "version"
-        speaks_json_anyway = ("export", "import", "schema")
+        speaks_json_anyway = ("export", "schema")
         assert "--json" in shown.stdout or name in ("local", "completion", "lsp", *speaks_json_anyway)
 
 

@@ -92,6 +92,37 @@ class Symbol(TypedDict):
     places: list[tuple[Count, Count]]
 
 
+class StepRoute(TypedDict):
+    """A route of a step. `when` is its condition without `${` and `}`, null if it has none."""
+
+    states: list[str]
+    when: str | None
+    to: str
+
+
+class StepProperty(TypedDict):
+    """A property that the step can have, and a line about it. `value` is FSL, null if it is not set."""
+
+    name: str
+    value: str | None
+    about: str
+
+
+class EditableStep(TypedDict):
+    """The step at the place. `into` is its scope, as in `add` of `POST /edit`; `states` are those that it can return,
+    null if they are unknown; `targets` are the steps and ends where its routes can lead."""
+
+    flow: str
+    name: str
+    kind: str
+    into: str
+    span: tuple[Count, Count]
+    routes: list[StepRoute]
+    properties: list[StepProperty]
+    states: list[str] | None
+    targets: list[str]
+
+
 class _DeclaredInput(TypedDict):
     name: str
     type: ArgType
@@ -108,8 +139,8 @@ class DeclaredInput(_DeclaredInput, total=False):
 
 class Analysis(TypedDict):
     """What a text means. `graphs`, `explain` and `inputs` have an entry for each flow that can be read; `formatted` is
-    null if the text has syntax errors; `offers`, `hover` and `symbol` are for the place that was asked about. Spans
-    count characters (code points)."""
+    null if the text has syntax errors; `offers`, `hover`, `symbol` and `step` are for the place that was asked
+    about. Spans count characters (code points)."""
 
     diagnostics: list[Diagnostic]
     statements: list[OutlinedStatement]
@@ -122,6 +153,7 @@ class Analysis(TypedDict):
     offers: list[Offer]
     hover: Hover | None
     symbol: Symbol | None
+    step: EditableStep | None
 
 
 TextEdit = TypedDict("TextEdit", {"from": Count, "to": Count, "insert": str})
@@ -199,8 +231,35 @@ class PlayVisits(TypedDict):
     failed: list[str]
 
 
+class MachineProblem(TypedDict):
+    """What is wrong with a machine (`error`), differs in FSL (`warning`), or must be known (`note`). `pointer` is the
+    JSON pointer of its place in the machine."""
+
+    pointer: str
+    level: Literal["error", "warning", "note"]
+    message: str
+
+
+class ImportedMachine(TypedDict):
+    """A machine of Step Functions as FSL. `fsl` is empty if the machine has no state to start at."""
+
+    fsl: str
+    name: str
+    problems: list[MachineProblem]
+
+
+class PlayDifference(TypedDict):
+    """The first entry of a recorded history that is decided otherwise when it is replayed, as it was `recorded` and as
+    it is `now`. Null: there is no such entry."""
+
+    seq: Number
+    recorded: Entry | None
+    now: Entry | None
+
+
 class Played(TypedDict):
-    """A play after its last move. `state` is what `continue` takes."""
+    """A play after its last move. `state` is what `continue` takes. `differs` is null if nothing was replayed, or every
+    decision is the recorded one."""
 
     now: Moment
     status: str
@@ -218,4 +277,5 @@ class Played(TypedDict):
     refused: list[PlayRefused]
     runs: list[PlayRun]
     diagnostics: list[Diagnostic]
+    differs: PlayDifference | None
     state: Json

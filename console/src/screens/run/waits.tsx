@@ -10,7 +10,9 @@ import { words } from "../../words/en";
 import { LIVE } from "./status";
 
 export function Waits({ run, graph }: { run: Run; graph: Graph | null }): JSX.Element | null {
-  const waiting = run.spec.tokens.filter((one) => one.uuid && one.waits_for);
+  // A run that is too large to be shown whole has only the number of its tokens.
+  const tokens = Array.isArray(run.spec.tokens) ? run.spec.tokens : [];
+  const waiting = tokens.filter((one) => one.uuid && one.waits_for);
   if (!waiting.length || !LIVE.includes(run.spec.status)) return null;
   return (
     <section class="waits" aria-label={words.waitsFor}>

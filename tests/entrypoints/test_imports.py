@@ -1,0 +1,68 @@
+"""`POST /import`: a machine of Step Functions as FSL."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.entrypoints.gateway import call
+from tests.hosts import Host
+
+LAMBDA = "arn:aws:lambda:eu-central-1:123456789012:function:ship"
+MACHINE: dict[str, Any] = {
+    "StartAt": "Ship",
+    "States": {
+        "Ship": {"Type": "Task", "Resource": "${Ship}", "TimeoutSeconds": "${Most}", "Next": "Rest"},
+        "Rest": {"Type": "Pass", "End": True},
+    },
+}
+VALUES = {"Ship": LAMBDA, "Most": 30}
+
+
+@pytest.mark.parametrize("asl", [MACHINE, json.dumps(MACHINE), json.dumps(MACHINE).replace('"${Most}"', "${Most}")])
+def test_a_machine_becomes_fsl_and_nothing_is_stored(host: Host, asl: Any) -> None:
+    found = call("POST", "/import", {"asl": asl, "name": "Ship it", "values": VALUES}).json
+    assert found["problems"] == []
+    assert f"flow {found['name']}" in found["fsl"]
+    assert "timeout = 30s" in found["fsl"]
+    assert call("GET", "/flow").json == []
+    analysis = call("POST", "/analyze", {"text": found["fsl"]}).json
+    assert [one for one in analysis["diagnostics"] if one["severity"] == "error"] == []
+
+
+def test_problems_have_their_places_and_levels(host: Host) -> None:
+    broken = {**MACHINE, "States": {**MACHINE["States"], "Rest": {"Type": "Pass", "InputPath": "x", "End": True}}}
+    found = call("POST", "/import", {"asl": broken, "values": {"Most": 5}}).json
+    assert found["name"] == "machine"
+    assert "flow machine" in found["fsl"]
+    listed = {(one["pointer"], one["level"]) for one in found["problems"]}
+    assert listed >= {("/States/Rest/InputPath", "error"), ("/States/Ship/Resource", "note")}
+
+
+@pytest.mark.parametrize("asl", [{}, {"StartAt": "A"}, {"States": {}}, {"StartAt": "A", "States": {"B": 1}}])
+def test_an_object_that_is_no_machine_has_problems_and_no_text(host: Host, asl: Any) -> None:
+    answer = call("POST", "/import", {"asl": asl})
+    assert (answer.status, answer.json["fsl"]) == (200, "")
+    assert answer.json["problems"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({"asl": "StartAt: A"}, 422, "no JSON at line 1"),
+        ({"asl": "[]"}, 422, "a machine is an object"),
+        ({"asl": []}, 422, "a machine is an object"),
+        ({"asl": None}, 422, "a machine is an object"),
+        ({"asl": '{"a": NaN}'}, 422, "NaN is no number"),
+        ({"asl": '{"a": "' + "x" * 1_048_576 + '"}'}, 413, "the limit is 1048576"),
+        ({}, 400, "asl"),
+        ({"asl": {}, "values": {"a": []}}, 400, "values"),
+        ({"asl": {}, "nmae": "x"}, 400, "nmae"),
+    ],
+)
+def test_what_is_no_json_of_a_machine_is_refused(host: Host, body: Any, status: int, words: str) -> None:
+    answer = call("POST", "/import", body)
+    assert answer.status == status
+    assert words in answer.json["message"]
