@@ -116,7 +116,7 @@ function filled(parameters: readonly Parameter[], texts: Record<string, string>)
   return { input, problems };
 }
 
-/** The problems that the server told, by field. */
+/** The problems that the server found, by field. */
 function fieldsOf(error: Error | null): Record<string, string> {
   const fields = error instanceof ApiError ? (error.more["fields"] as { path: string; problem: string }[] | undefined) : undefined;
   return Object.fromEntries((fields ?? []).map((one) => [one.path, one.problem]));
@@ -141,7 +141,7 @@ function Form({ flow, like }: { flow: FlowAnswer; like: Model | null }): JSX.Ele
   const given: Json = whole ? ((found.input as Record<string, Json>)[""] ?? null) : found.input;
   const pairs = labelsOf(labels);
   const isBad = Object.keys(found.problems).length > 0 || pairs.problem !== "";
-  const told = fieldsOf(error);
+  const refusedFields = fieldsOf(error);
   const isShownBad = pairs.problem !== "" || Object.keys(found.problems).some((one) => touched.has(one));
   const body = { input: given, ...(name ? { name } : {}), ...(key ? { key } : {}), ...(Object.keys(pairs.labels).length ? { labels: pairs.labels } : {}) };
   const path = `${at("flow", flow.metadata.name)}/runs`;
@@ -180,7 +180,7 @@ function Form({ flow, like }: { flow: FlowAnswer; like: Model | null }): JSX.Ele
     setTexts({ ...texts, [one]: text });
     setTouched(new Set([...touched, one]));
   };
-  const problemOf = (one: string): string => (touched.has(one) ? (found.problems[one] ?? "") : "") || (error ? (told[one] ?? "") : "");
+  const problemOf = (one: string): string => (touched.has(one) ? (found.problems[one] ?? "") : "") || (error ? (refusedFields[one] ?? "") : "");
   return (
     <>
       <div class="title">
@@ -201,10 +201,10 @@ function Form({ flow, like }: { flow: FlowAnswer; like: Model | null }): JSX.Ele
           <Field key={one.name} parameter={one} text={texts[one.name] ?? ""} problem={problemOf(one.name)} set={(text) => change(one.name, text)} />
         ))}
         {whole ? (
-          <Field parameter={{ name: words.input, type: whole, required: true }} text={document} problem={problemOf("") || (told["input"] ?? "")} set={(text) => (setDocument(text), setTouched(new Set([""])))} rows={8} />
+          <Field parameter={{ name: words.input, type: whole, required: true }} text={document} problem={problemOf("") || (refusedFields["input"] ?? "")} set={(text) => (setDocument(text), setTouched(new Set([""])))} rows={8} />
         ) : null}
         <Options {...{ name, setName, labels, setLabels, key_: key, setKey, problem: pairs.problem }} />
-        {error && !parameters.some((one) => told[one.name]) ? <Problem error={error} /> : null}
+        {error && !parameters.some((one) => refusedFields[one.name]) ? <Problem error={error} /> : null}
         {same ? <Found text={words.ofKey} name={same} note={words.sameRun} /> : null}
         {begun ? <Found text={words.begunRun(plain(begun))} name={begun} /> : null}
         <p class="actions">

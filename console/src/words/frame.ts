@@ -85,7 +85,7 @@ export const frameWords = {
   retries: "Deliveries",
   onTimeout: "No answer",
   onError: "Error",
-  saidBy: { step: "step", action: "action", default: "default" } as Record<string, string>,
+  settingOf: { step: "step", action: "action", default: "default" } as Record<string, string>,
   inWords: "In words",
   flowNoSteps: "This version has no text that can be explained.",
   defined: "Defined",
