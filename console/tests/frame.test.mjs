@@ -419,6 +419,23 @@ test("slow: rows that are not there yet are shown as such; an empty namespace sa
   await close(page);
 });
 
+test("inbox: an answer that a person leaves is sent; without time to take it back it is sent at once", async () => {
+  const page = await open("#/settings");
+  await page.goto(`${url}/#/inbox`);
+  await page.getByRole("button", { name: /Review.*o-3/ }).click();
+  await page.getByRole("button", { name: /Reject/ }).click();
+  await page.getByRole("button", { name: /Undo/ }).waitFor();
+  await page.getByRole("link", { name: "Flows" }).click();
+  await until(async () => (await api("GET", "/flowrun/o-3")).spec.status !== "running");
+  await page.goto(`${url}/#/settings`);
+  await page.getByLabel(/can be taken back for/).selectOption("0");
+  await page.goto(`${url}/#/inbox`);
+  await page.getByRole("button", { name: /Review.*o-4/ }).click();
+  await page.getByRole("button", { name: /Reject/ }).click();
+  await page.getByText("Answered: Reject").waitFor();
+  await close(page);
+});
+
 test("a screen whose file is gone says so", async () => {
   const page = await open("#/settings");
   await page.locator("main form").waitFor();
