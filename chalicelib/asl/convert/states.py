@@ -96,8 +96,7 @@ def _chosen(reader: Reader, rule: dict[str, Any], when: Expr) -> Exit:
     if not isinstance(target, str):
         raise Unsayable("a rule of Choice needs Next", "Next")
     if reader.is_jsonata:
-        owner = rule if "Output" in rule else reader.state
-        made = reader.values.field(owner, "Output") if "Output" in owner else reader.document
+        made = reader.values.field(rule, "Output") if "Output" in rule else reader.document
     else:
         made = reader.input.narrowed(reader.state, "OutputPath")
     return Exit(target, made, (), when, assigns=reader.input.assigns(rule))
