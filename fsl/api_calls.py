@@ -79,8 +79,8 @@ GET_FLOW_NAME_GRAPH: Final = Call("GET", "/flow/{name}/graph", ("format", "layou
 GET_FLOWRUN_NAME_GRAPH: Final = Call("GET", "/flowrun/{name}/graph", ("format", "layout"))
 POST_ANALYZE: Final = Call("POST", "/analyze")
 POST_EDIT: Final = Call("POST", "/edit")
-POST_PLAY: Final = Call("POST", "/play")
 POST_IMPORT: Final = Call("POST", "/import")
+POST_PLAY: Final = Call("POST", "/play", ("format",))
 GET_FLOWRUN: Final = Call(
     "GET",
     "/flowrun",

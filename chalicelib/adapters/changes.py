@@ -22,11 +22,13 @@ MAX_PAUSE_MS: Final = 1_000
 class _Signal:
     """A watch that another thread wakes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, only_end: bool) -> None:
+        self._only_end = only_end
         self._changed = Event()
 
-    def notify(self) -> None:
-        self._changed.set()
+    def notify(self, *, is_over: bool) -> None:
+        if is_over or not self._only_end:
+            self._changed.set()
 
     def wait(self, milliseconds: Milliseconds) -> bool:
         has_changed = self._changed.wait(milliseconds / 1_000)
@@ -42,17 +44,17 @@ class LocalChanges:
         self._lock = Lock()
         self._watches: dict[tuple[str, str], set[_Signal]] = defaultdict(set)
 
-    def notify(self, namespace: str, run: str) -> None:
+    def notify(self, namespace: str, run: str, *, is_over: bool) -> None:
         if not self._watches:  # most runs change unwatched, so this costs no lock
             return
         with self._lock:
             watches = tuple(self._watches.get((namespace, run), ()))
         for one in watches:
-            one.notify()
+            one.notify(is_over=is_over)
 
     @contextmanager
-    def watch(self, namespace: str, run: str) -> Iterator[Watch]:
-        signal, place = _Signal(), (namespace, run)
+    def watch(self, namespace: str, run: str, *, only_end: bool = False) -> Iterator[Watch]:
+        signal, place = _Signal(only_end=only_end), (namespace, run)
         with self._lock:
             self._watches[place].add(signal)
         try:
@@ -90,11 +92,11 @@ class PolledChanges:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def notify(self, namespace: str, run: str) -> None:
+    def notify(self, namespace: str, run: str, *, is_over: bool) -> None:
         """Do nothing: those that wait look by themselves."""
 
     @contextmanager
-    def watch(self, namespace: str, run: str) -> Iterator[Watch]:  # noqa: ARG002 - the port's signature
+    def watch(self, namespace: str, run: str, *, only_end: bool = False) -> Iterator[Watch]:  # noqa: ARG002 - the port
         yield _Poll(self._clock)
 
     def pause(self, milliseconds: Milliseconds) -> bool:

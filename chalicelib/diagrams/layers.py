@@ -21,6 +21,7 @@ Band: TypeAlias = tuple[float, float]
 SWEEPS: Final = 16
 MAX_CROSSED_ROWS: Final = 12_000
 """Rows that all edges together may cross with boxes of their own. In larger graphs edges are drawn straight."""
+NOTHING_KEPT: Final[Mapping[str, int]] = {}
 _LONG_EDGE_WEIGHT: Final = 8.0
 """The weight of a piece of a long edge relative to an edge to a node, so that long edges are straight."""
 
@@ -59,15 +60,24 @@ class _Box:
     weight: float = 1.0
 
 
-def arrange(sizes: Mapping[str, tuple[float, float]], arcs: Sequence[Arc], gap: float, space: float) -> LayerLayout:
-    """Position nodes of these sizes, `gap` apart in a row, with `space` between rows. Arcs have two distinct ends."""
+def arrange(
+    sizes: Mapping[str, tuple[float, float]],
+    arcs: Sequence[Arc],
+    gap: float,
+    space: float,
+    kept: Mapping[str, int] = NOTHING_KEPT,
+) -> LayerLayout:
+    """Position nodes of these sizes, `gap` apart in a row, with `space` between rows. Arcs have two distinct ends.
+
+    Nodes of a row that are in `kept` stand in the order of their numbers there.
+    """
     down = _directions(list(sizes), arcs)
     rows = _rows(list(sizes), arcs, down)
     boxes: dict[Key, _Box] = {key: _Box(*size, 2 * rows[key]) for key, size in sizes.items()}
     small = sum(abs(rows[arc.source] - rows[arc.target]) for arc in arcs) * 2 <= MAX_CROSSED_ROWS
     chains = [_chain(number, arc, boxes, is_down=down[number], whole=small) for number, arc in enumerate(arcs)]
     links = [(a, b) for chain in chains for a, b in pairwise(chain) if boxes[b].row == boxes[a].row + 1]
-    order = _ordered(boxes, links)
+    order = _ordered(boxes, links, kept)
     _spread(order, boxes, links, gap)
     left = min((box.x - box.width / 2 for box in boxes.values()), default=0.0)
     right = max((box.x + box.width / 2 for box in boxes.values()), default=0.0)
@@ -170,11 +180,13 @@ def _neighbours(boxes: Iterable[Key], links: Iterable[tuple[Key, Key]]) -> tuple
     return above, below
 
 
-def _ordered(boxes: Mapping[Key, _Box], links: Sequence[tuple[Key, Key]]) -> list[list[Key]]:
+def _ordered(boxes: Mapping[Key, _Box], links: Sequence[tuple[Key, Key]], kept: Mapping[str, int]) -> list[list[Key]]:
     """Return the boxes by row, in an order with few crossings: the best order of several sweeps."""
     rows: list[list[Key]] = [[] for _ in range(max((box.row for box in boxes.values()), default=-1) + 1)]
     for key, box in boxes.items():
         rows[box.row].append(key)
+    for row in rows:
+        _restore(row, kept)
     above, below = _neighbours(boxes, links)
     best, fewest = [list(row) for row in rows], _crossings(rows, below)
     for sweep in range(SWEEPS):
@@ -185,11 +197,20 @@ def _ordered(boxes: Mapping[Key, _Box], links: Sequence[tuple[Key, Key]]) -> lis
                 key: sum(places[one] for one in near[key]) / len(near[key]) if near[key] else places[key] for key in row
             }
             row.sort(key=wanted.__getitem__)
+            _restore(row, kept)
             places.update((key, float(n)) for n, key in enumerate(row))
         found = _crossings(rows, below)
         if found < fewest:
             best, fewest = [list(row) for row in rows], found
     return best
+
+
+def _restore(row: list[Key], kept: Mapping[str, int]) -> None:
+    """Put the kept boxes of a row in their order, in the places that they have together."""
+    places = [n for n, key in enumerate(row) if isinstance(key, str) and key in kept] if kept else []
+    inside = sorted((row[n] for n in places), key=lambda key: kept[str(key)])
+    for n, key in zip(places, inside, strict=True):
+        row[n] = key
 
 
 def _crossings(rows: Sequence[Sequence[Key]], below: Mapping[Key, Sequence[Key]]) -> int:

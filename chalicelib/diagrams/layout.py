@@ -64,11 +64,15 @@ class Drawing:
     height: float
 
 
-def draw(graph: Graph) -> Drawing:
-    """Return the drawing of a graph."""
+def draw(graph: Graph, order: Sequence[str] = ()) -> Drawing:
+    """Return the drawing of a graph.
+
+    `order` has ids of nodes from left to right in an earlier drawing: those of one row keep that order.
+    """
     inner: dict[str, Drawing] = {}
+    kept = {key: number for number, key in enumerate(order)}
     for scope in reversed(graph.scopes):
-        inner[scope.id] = _Sheet(graph, scope, inner).drawing()
+        inner[scope.id] = _Sheet(graph, scope, inner, kept).drawing()
     return inner[""]
 
 
@@ -91,7 +95,8 @@ def labels_of(edge: Edge) -> list[str]:
 class _Sheet:
     """The layout of one scope."""
 
-    def __init__(self, graph: Graph, scope: Scope, inner: Mapping[str, Drawing]) -> None:
+    def __init__(self, graph: Graph, scope: Scope, inner: Mapping[str, Drawing], kept: Mapping[str, int]) -> None:
+        self._kept = kept
         nodes, edges = graph.within(scope.id)
         self._nodes, edges = _with_own_ends(nodes, edges) if len(nodes) > _MAX_SHARED_END_NODES else (nodes, edges)
         self._held = {
@@ -108,7 +113,7 @@ class _Sheet:
         sizes = {node.id: _size(node, self._held.get(node.id, [])) for node in self._nodes}
         room = {key: (width + 2 * self._reach(key), height) for key, (width, height) in sizes.items()}
         arcs = [Arc(edge.source, edge.target, *_label_size(edge)) for edge in self._edges]
-        placed = arrange(room, arcs, NODE_GAP, ROW_GAP)
+        placed = arrange(room, arcs, NODE_GAP, ROW_GAP, self._kept)
         at: dict[str, Box] = {}
         for node in self._nodes:
             (x, y), (width, height) = placed.nodes[node.id], sizes[node.id]

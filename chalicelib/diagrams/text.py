@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from chalicelib.diagrams.flow_graph import BEGIN, Edge, Graph, Node, Scope, mark_of
@@ -20,16 +20,16 @@ _MARKED: Final = (
 )
 
 
-def as_json(graph: Graph, *, has_layout: bool = False) -> Json:
+def as_json(graph: Graph, *, has_layout: bool = False, order: Sequence[str] = ()) -> Json:
     """Return the graph as JSON: `nodes`, `edges` (which refer to nodes by id), and `scopes`, the outermost first.
 
     Of a run, `run` is its name, and `partial` says from which history entry on its path is counted, if not from the
-    first. `has_layout`: add the positions of boxes and lines.
+    first. `has_layout`: add the positions of boxes and lines; nodes of a row that are in `order` keep that order.
     """
     of_run: dict[str, Json] = {"run": graph.run} if graph.run else {}
     if graph.since > 1:
         of_run["partial"] = {"from": graph.since}
-    layout = {"layout": _layout(graph)} if has_layout else {}
+    layout = {"layout": _layout(graph, order)} if has_layout else {}
     return {
         "name": graph.name,
         **of_run,
@@ -49,9 +49,9 @@ def as_json(graph: Graph, *, has_layout: bool = False) -> Json:
     }
 
 
-def _layout(graph: Graph) -> Json:
+def _layout(graph: Graph, order: Sequence[str]) -> Json:
     """Return where boxes and lines are, in pixels from the upper left corner; a box comes before the boxes in it."""
-    drawing = draw(graph)
+    drawing = draw(graph, order)
     return {
         "width": _pixels(drawing.width),
         "height": _pixels(drawing.height),

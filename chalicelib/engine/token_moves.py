@@ -178,8 +178,10 @@ def _move(
     transition: Transition, token: Token, after: Token, returned: StepResult, move: Move, *, waited: bool
 ) -> None:
     """Move the token along the route that was chosen."""
-    shown = msgspec.structs.replace(returned, error=move.error) if move.error and move.is_given else returned
-    transition.record_return(token, shown, move.target, route=move.route)
+    is_replaced = bool(move.error and move.is_given)
+    shown = msgspec.structs.replace(returned, error=move.error) if is_replaced else returned
+    replaced = returned.error if is_replaced else None
+    transition.record_return(token, shown, move.target, route=move.route, replaced=replaced)
     _clear(transition, token)
     if move.target == STOPPED:  # `retry` resumes the token at this step
         kept = transition.put(without_wait(transition.tokens.get(token.id, token)))

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
+import msgspec
 from msgspec.structs import replace
 
 from chalicelib.engine import ended_activations, late_answers, notices, suspensions
@@ -47,6 +48,7 @@ from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT, mint_uuid
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run, StoppingChild, Token
+from chalicelib.model.run_error import StepError
 from chalicelib.model.status import MOVING, Status
 from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.model.waits import ChildWait, EventWait, Wait
@@ -57,8 +59,14 @@ MAX_ERROR_CHARACTERS: Final = 2_000
 JOIN_TIMEOUT_MS: Final[Milliseconds] = 366 * 86_400_000
 """The timeout of a step that waits for other tokens or for another run. Their own deadlines usually end the wait."""
 
+MAX_KEPT_BYTES: Final = 4 * 1024
+"""Bytes of JSON of what an entry keeps of an error's data, and of a response."""
+
 _WITH_DATA: Final = ("StepAcked", "EventArrived", "FlowStarted", "StepRejected")
 """The history entries that hold the data of a step."""
+
+_WITH_ERROR: Final = ("DeliveryFailed", "ChildEnded", "StartFailed", "PublishFailed")
+"""The history entries of steps that failed outside of the run, and whose error may have a status or data."""
 
 BlobReader: TypeAlias = Callable[[str], Json]
 """Reads a blob of a run by its key. A blob never changes."""
@@ -323,17 +331,25 @@ class Transition(TransitionVars):
             by=self.fact.by,
             token=token.id if token else ROOT,
             sent=sent,
+            nonce=self.fact.nonce if self.definition.has_draws and not self.entries else "",
             **{"step": step, "origin": step, **fields},
         )
         self.entries.append(entry)
 
     def record_return(
-        self, token: Token, returned: StepResult, target: str, *, rule: int | None = None, route: int = 0
+        self,
+        token: Token,
+        returned: StepResult,
+        target: str,
+        *,
+        rule: int | None = None,
+        route: int = 0,
+        replaced: StepError | None = None,
     ) -> None:
         """Add the history entry of a step that returned; `target` is where its state leads.
 
         `rule`: the rule of its `repeat`, counted from 1, by which it is done again. `route`: which of its routes with
-        this state and target it takes.
+        this state and target it takes. `replaced`: the step's own error, if its route gives the one of `returned`.
         """
         self.record(
             returned.event,
@@ -346,8 +362,20 @@ class Transition(TransitionVars):
             vars=self.encrypt_secrets(returned.variables, token),
             rule=rule,
             route=route,
+            returned=self._kept_error(returned, replaced),
+            response=_bounded(returned.response) if self.definition.reads_response else None,
         )
         self.set_run(last_state=token.step, last_event=f"{self.run.name}_{token.step}_{returned.state}")
+
+    def _kept_error(self, returned: StepResult, replaced: StepError | None) -> StepError | None:
+        """Return the step's own error, if the entry does not say all of it and a replay would need it."""
+        error = replaced or returned.error
+        if error is None or (replaced is None and returned.event not in _WITH_ERROR):
+            return None
+        has_more = self.definition.reads_error and (error.status is not None or error.data is not None)
+        if returned.event in _WITH_DATA or not has_more:
+            return StepError(error.name, error.cause) if replaced is not None else None
+        return StepError(error.name, error.cause, status=error.status, data=_bounded(error.data))
 
     def end(self, status: Status, *, error: str = "", output: Json = None) -> None:
         """End the run. A failed or canceled one keeps its tokens, for late answers and for `retry`.
@@ -435,6 +463,13 @@ class Transition(TransitionVars):
         if deadlines and (timer_at is None or timer_at <= self.at or min(deadlines) < timer_at):
             self.set_run(timer_at=min(deadlines))
             self.emit(SetTimer(min(deadlines)))
+
+
+def _bounded(value: Json) -> Json:
+    """Return the value, or None if it is too large to be kept beside what an entry is about."""
+    if value is None or len(msgspec.json.encode(value)) > MAX_KEPT_BYTES:
+        return None
+    return value
 
 
 def without_wait(token: Token) -> Token:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from chalicelib.model.action_versions import ActionVersions
 from chalicelib.model.actions import DEFAULTS, Action, Options
@@ -15,6 +18,8 @@ from chalicelib.model.times import Milliseconds
 
 MAX_STEPS: Final = 1_000_000
 """How many steps a run may enter in all, unless its flow or the setting ECHOER_MAX_STEPS says otherwise."""
+
+_DRAWN: Final = re.compile(rb"\$(?:random|uuid|shuffle)\b|\$step\s*\.\s*`?(?:uuid|token)\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +58,9 @@ class Definition:
     """Whether any step waits for a condition."""
     has_scopes: bool = field(init=False, repr=False, compare=False)
     """Whether a fork, a branch or an each has variables of its own."""
+    has_draws: bool = field(init=False, repr=False, compare=False)
+    """Whether any expression may read what is drawn at random: `$random()`, `$uuid()`, `$shuffle()`, or the uuid of an
+    activation."""
 
     def __post_init__(self) -> None:
         versions = ActionVersions(self.actions, self.newest, frozenset(self.config))
@@ -72,6 +80,7 @@ class Definition:
             "reads_response": _reads(self.flow, steps.values(), "response"),
             "reads_error": _reads(self.flow, steps.values(), "error"),
             "has_cancels": any(action.cancel for action in (*self.actions.values(), *self.newest.values())),
+            "has_draws": _has_draws((self.flow, *self.actions.values(), *self.newest.values())),
             "has_conditions": any(isinstance(compiled.step, ConditionStep) for compiled in steps.values()),
         }
         for name, value in derived.items():
@@ -108,6 +117,11 @@ class Definition:
 def _reads(flow: Flow, steps: Iterable[CompiledStep], name: str) -> bool:
     """Return whether an expression of a step or of the flow's output reads that name."""
     return name in names_in(flow.output) or any(name in compiled.names for compiled in steps)
+
+
+def _has_draws(parts: Iterable[Flow | Action]) -> bool:
+    """Return whether an expression of a part may read what is drawn. A text that only looks like one counts too."""
+    return any(_DRAWN.search(msgspec.json.encode(part)) for part in parts)
 
 
 def _unfollowed(problems: Mapping[str, str], undoing: Iterable[str]) -> dict[str, str]:

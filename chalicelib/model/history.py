@@ -9,6 +9,7 @@ import msgspec
 from chalicelib.model import formats
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import FrozenValue, Json, ready
+from chalicelib.model.run_error import StepError
 from chalicelib.model.times import Instant, Milliseconds
 
 
@@ -56,6 +57,14 @@ class Entry(FrozenValue, frozen=True, kw_only=True):
     """Which of the step's routes with this state and target was taken, counted from 0."""
     sent: Sent | None = msgspec.field(name="h", default=None)
     """The delivery that this entry records; None if it records none."""
+    returned: StepError | None = msgspec.field(name="j", default=None)
+    """The error that the step returned, where the entry does not say all of it and its flow reads it: its route gave
+    another one, or it has a status or data."""
+    response: dict[str, Json] | None = msgspec.field(name="p", default=None)
+    """What an action without callback answered with (`$response`), if its flow reads that."""
+    nonce: str = msgspec.field(name="z", default="")
+    """That of the decision which begins with this entry, if the definition draws random values: a replay draws the same
+    ones. Otherwise it is not kept."""
 
     @property
     def is_return(self) -> bool:

@@ -7,6 +7,17 @@ client needs no session: it sends the script again with one more move, or with o
 moves      the moves of a script, as JSON
 play_host  a host that holds deliveries until a move answers them, with the definitions of a namespace
 waiting    what each token waits for
+outside    what happened outside of a run
+moving     makes moves with a run of the host
+recorded   the recorded facts of a run, secrets masked
+facts      what each entry of a history says as an event of the engine
+recorded_log  what a history says of the world outside
+replay     decides the facts again, and finds where the decisions differ
+secret_reads  which secrets a decision depends on
+replayed_run  puts a replayed run on a host, where moves go on
 session    the play itself
-case_text  a play as a test for `fsl test`
+case       a play as a case of `fsl test`
+case_run   runs a case as `fsl test` does
+case_text  a play as a test file
+yaml_text  JSON values as YAML text
 """

@@ -81,9 +81,13 @@ class ClockMove(_Body, frozen=True, kw_only=True):
 
 
 class AutoMove(_Body, frozen=True, kw_only=True):
-    """Everything that is asked is answered with its first state, until nothing is asked, or until a step is reached."""
+    """Everything that is asked is answered with its first state, until nothing is asked, or until a step is reached.
+
+    `time`: where nothing is asked, time passes until something happens by itself, or the run has ended.
+    """
 
     until: _Text | None = None
+    time: bool = False
 
 
 class Move(_Body, frozen=True, kw_only=True, omit_defaults=True):

@@ -105,12 +105,14 @@ class StepExecutor:
     def _publish(self, run: Run, uuid: str, wait: EmitWait) -> None:
         if wait.to is None:
             ttl = DEFAULT_TTL_MS if wait.ttl is None else wait.ttl
-            self._signaler.publish(run.namespace, wait.event, key=wait.key, data=wait.data, ttl=ttl, origin=uuid)
+            self._signaler.publish(
+                run.namespace, wait.event, key=wait.key, data=wait.data, ttl=ttl, origin=uuid, by=f"run {run.name}"
+            )
             return
         to = self._runs.load(run.namespace, wait.to)
         if to is None:
             raise NotFound("flow_run", wait.to)
-        self._signaler.signal(run.namespace, to, wait.event, data=wait.data, origin=uuid)
+        self._signaler.signal(run.namespace, to, wait.event, data=wait.data, origin=uuid, by=f"run {run.name}")
 
     def _start(self, run: Run, token: Token, activation: Activation, wait: StartWait) -> Json:
         """Start the run, unless it was started before. Raises RunExists if another run has its name."""

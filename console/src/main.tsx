@@ -5,10 +5,11 @@ import { lazy, Suspense } from "preact/compat";
 import { Frame } from "./screens/frame";
 import { Now } from "./screens/now";
 import { RunScreen } from "./screens/run/screen";
-import { Runs } from "./screens/runs";
+import { Runs } from "./screens/runs/screen";
 import "./style.css";
 import "./runs.css";
 import "./frame.css";
+import "./edit.css";
 import { Boundary } from "./ui/boundary";
 import { Empty, Skeleton } from "./ui/parts";
 import { href, usePlace } from "./ui/router";
@@ -19,20 +20,28 @@ const Flows = lazy(async () => ({ default: (await import("./screens/flows")).Flo
 const FlowScreen = lazy(async () => ({ default: (await import("./screens/flow")).FlowScreen }));
 const ActionScreen = lazy(async () => ({ default: (await import("./screens/flows")).ActionScreen }));
 const Start = lazy(async () => ({ default: (await import("./screens/start")).Start }));
-const Edit = lazy(async () => ({ default: (await import("./screens/edit")).Edit }));
+const Edit = lazy(async () => ({ default: (await import("./screens/edit/screen")).Edit }));
 const PlayScreen = lazy(async () => ({ default: (await import("./screens/play")).PlayScreen }));
 const Health = lazy(async () => ({ default: (await import("./screens/health")).Health }));
 const Terminal = lazy(async () => ({ default: (await import("./screens/terminal")).Terminal }));
 const Admin = lazy(async () => ({ default: (await import("./screens/admin")).Admin }));
 const Settings = lazy(async () => ({ default: (await import("./screens/settings")).Settings }));
+const Batches = lazy(async () => ({ default: (await import("./screens/batch/screen")).Batches }));
+const BatchScreen = lazy(async () => ({ default: (await import("./screens/batch/screen")).BatchScreen }));
+const Compare = lazy(async () => ({ default: (await import("./screens/compare/screen")).Compare }));
 
 function Screen(): JSX.Element {
-  const [first = "", name] = usePlace().path;
+  const { path } = usePlace();
+  const [first = "", name] = path;
   switch (first) {
     case "":
       return <Now />;
     case "runs":
       return name ? <RunScreen key={name} name={name} /> : <Runs />;
+    case "batch":
+      return name ? <BatchScreen key={name} id={name} /> : <Batches />;
+    case "compare":
+      return <Compare key={path.join("/")} names={path.slice(1)} />;
     case "inbox":
       return <Inbox />;
     case "flows":

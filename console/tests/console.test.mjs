@@ -2,46 +2,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { before, test } from "node:test";
-import { admin, api, axe, close, open, service, shots, until, url } from "./support.mjs";
+import { FLOWS, seed } from "./seed.mjs";
+import { admin, api, close, open, service, until, url } from "./support.mjs";
 
-const HOSTILE = '<img src=x onerror="window.hit=1">';
 const tokens = {};
-
-const FLOWS = `action charge addr = "${service}/nowhere"; args = (str order); return = (PAID | REFUSED); action_end
-/
-action review method = human; args = (str order, float amount); return = (AGREE | REJECT); timeout = 1d; action_end
-/
-action guarded
-    addr = "${service}/answer"; args = (secret str key = secret "pay.key"); return = (OK); data = secret;
-action_end
-/
-flow order
-    input = (str order, float amount = 10.0);
-    deci Size => (when \${ $input.amount > 1000 } -> Review | else -> Charge);
-    deci Review => (AGREE -> Charge | REJECT -> stopped | TIMEOUT -> stopped) {
-        action = review; args = (order = \${ $input.order }, amount = \${ $input.amount });
-    };
-    # the money
-    step Charge => (PAID -> done | REFUSED -> stopped) { action = charge; args = (order = \${ $input.order }); };
-flow_end
-/
-flow slow
-    wait Rest => (DONE -> done) { for = 1h; };
-flow_end
-/
-flow sealed
-    step Use => (OK -> Rest) { action = guarded; };
-    wait Rest => (DONE -> done) { for = 1h; };
-flow_end`;
 
 before(async () => {
   for (const role of ["viewer", "clerk", "operator", "author"]) tokens[role] = (await api("POST", "/token", { name: role, role })).token;
-  await api("PUT", "/secret/pay.key", { value: "s3cr3t-of-the-bank" });
-  await api("POST", "/fsl", undefined, { text: FLOWS });
-  for (const [name, amount] of [["o-1", 50], ["o-2", 60], ["o-3", 5000], ["o-4", 6000]]) await api("POST", "/flow/order/runs", { name, input: { order: name, amount }, labels: { team: "a" } });
-  for (const name of ["s-1", "s-2"]) await api("POST", "/flow/slow/runs", { name });
-  await api("POST", "/flow/sealed/runs", { name: "sealed-1" });
-  await until(async () => (await api("GET", "/flowrun?status=failed&view=summary")).length === 2);
+  await seed();
 });
 
 test("sign in: a wrong token is refused, the right one leads to the place that was asked for", async () => {
@@ -155,8 +123,9 @@ test("a command over selected runs tells the outcome of each", async () => {
   await page.getByText("1 would be done, 1 refused, of 2").waitFor();
   assert.equal((await api("GET", "/flowrun/o-2")).spec.status, "failed");
   await page.getByRole("dialog").getByRole("button", { name: "Retry" }).click();
+  await page.waitForURL(/#\/batch\//);
   await page.getByText("1 done, 1 refused, of 2").waitFor();
-  await page.getByRole("dialog").getByText(/o-3/).waitFor();
+  await page.getByRole("link", { name: "o-3" }).waitFor();
   await close(page);
 });
 
@@ -279,18 +248,6 @@ test("secrets: no clear text in the page, its storage or what it reads", async (
   await close(page);
 });
 
-test("hostile texts stay texts on every screen", async () => {
-  await api("POST", "/fsl", undefined, { text: `action evil method = human; args = (str a); return = (OK); action_end\n/\nflow evil input = (str a); deci Ask => (OK -> done | TIMEOUT -> stopped) { action = evil; args = (a = \${ $input.a }); }; flow_end` });
-  await api("POST", "/flow/evil/runs", { name: HOSTILE, input: { a: HOSTILE }, labels: { x: HOSTILE } });
-  await api("POST", `/flowrun/${encodeURIComponent(HOSTILE)}/vars`, { vars: { [HOSTILE]: HOSTILE } });
-  for (const place of ["#/", "#/runs", `#/runs/${encodeURIComponent(HOSTILE)}`, `#/runs/${encodeURIComponent(HOSTILE)}?side=data`, "#/inbox", "#/health", "#/admin"]) {
-    const page = await open(place);
-    await page.waitForTimeout(500);
-    assert.equal(await page.evaluate(() => window.hit), undefined, place);
-    await close(page);
-  }
-});
-
 test("a server that fails is told, and the page tries again", async () => {
   const page = await open("#/runs");
   await page.getByRole("link", { name: "o-1", exact: true }).waitFor();
@@ -315,57 +272,6 @@ test("tokens: one is made with an end, shown once, and revoked", async () => {
   await row.getByRole("button", { name: "Revoke" }).click();
   await row.getByText("revoked").waitFor();
   assert.equal(await row.getByRole("button").count(), 0);
-  await close(page);
-});
-
-const SCREENS = {
-  now: "#/",
-  runs: "#/runs",
-  run: "#/runs/o-2",
-  steps: "#/runs/s-2?tab=steps",
-  timeline: "#/runs/s-2?side=timeline",
-  data: "#/runs/s-2?side=data",
-  inbox: "#/inbox",
-  flows: "#/flows",
-  flow: "#/flows/order",
-  versions: "#/flows/order?tab=versions",
-  start: "#/start/order",
-  edit: "#/edit?flow=order",
-  play: "#/play/order",
-  health: "#/health",
-  events: "#/admin",
-  secrets: "#/admin?tab=secrets",
-  tokens: "#/admin?tab=tokens",
-  settings: "#/settings",
-};
-
-for (const theme of ["light", "dark"])
-  test(`accessible: axe finds nothing on any screen, ${theme}`, async () => {
-    const page = await open("#/", { theme });
-    const found = [];
-    for (const [name, place] of Object.entries(SCREENS)) {
-      await page.goto(`${url}/${place}`);
-      await page.locator("main h1").first().waitFor();
-      await page.waitForTimeout(name === "edit" ? 1200 : 500);
-      await page.screenshot({ path: `${shots}/${name}-${theme}.png` });
-      // axe is run through the protocol of the tools, which the page's policy does not bind.
-      await page.evaluate(axe);
-      const result = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }));
-      for (const one of result.violations) found.push(`${name}: ${one.id} ${one.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(", ")}`);
-    }
-    assert.deepEqual(found, []);
-    await page.context().close();
-  });
-
-test("360 pixels wide: nothing but diagrams and tables scrolls sideways", async () => {
-  const page = await open("#/", { width: 360 });
-  for (const [name, place] of Object.entries(SCREENS)) {
-    await page.goto(`${url}/${place}`);
-    await page.locator("main h1").first().waitFor();
-    await page.waitForTimeout(300);
-    await page.screenshot({ path: `${shots}/${name}-narrow.png` });
-    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= 360), name);
-  }
   await close(page);
 });
 

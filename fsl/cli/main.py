@@ -37,6 +37,7 @@ SECTIONS: Final = {
             "export", f"{_DOCUMENTS}.exchange:export", "Print definitions as JSON, or a flow for AWS Step Functions."
         ),
         LazyCommand("import", f"{_DOCUMENTS}.importing:import_", "Print Step Functions machines, or JSON, as FSL."),
+        LazyCommand("compare", f"{_DOCUMENTS}.compare:compare", "Compare executions of AWS Step Functions with runs."),
         LazyCommand("schema", f"{_DOCUMENTS}.exchange:schema", "Print the JSON Schema of exported definitions."),
         LazyCommand("lsp", f"{_DOCUMENTS}.lsp:lsp", "Run the language server for editors."),
     ),
@@ -48,7 +49,7 @@ SECTIONS: Final = {
         LazyCommand("list", f"{_RUNS}.listing:list_", "List runs, definitions, waiting steps or events."),
         LazyCommand("sent", f"{_RUNS}.details:sent", "Show what an activation was sent, and what came back."),
         LazyCommand("items", f"{_RUNS}.details:items", "List the items of an each of a run."),
-        LazyCommand("cost", f"{_RUNS}.details:cost", "Show what a run costs so far on AWS."),
+        LazyCommand("cost", f"{_RUNS}.cost:cost", "Show what a run or a flow costs on AWS."),
         LazyCommand("diff", f"{_RUNS}.versions:diff", "Show what changed between two versions of a flow."),
         LazyCommand("get", f"{_RUNS}.resources:get", "Show one definition, run, step or event."),
     ),

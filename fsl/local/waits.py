@@ -116,12 +116,12 @@ class LimitedChanges:
         self._changes = changes
         self._waits = waits
 
-    def notify(self, namespace: str, run: str) -> None:
-        self._changes.notify(namespace, run)
+    def notify(self, namespace: str, run: str, *, is_over: bool) -> None:
+        self._changes.notify(namespace, run, is_over=is_over)
 
     @contextmanager
-    def watch(self, namespace: str, run: str) -> Iterator[Watch]:
-        with self._changes.watch(namespace, run) as watch:
+    def watch(self, namespace: str, run: str, *, only_end: bool = False) -> Iterator[Watch]:
+        with self._changes.watch(namespace, run, only_end=only_end) as watch:
             yield _LimitedWatch(watch, self._waits)
 
     def pause(self, milliseconds: Milliseconds) -> bool:

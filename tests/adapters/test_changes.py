@@ -23,21 +23,21 @@ def test_a_change_wakes_those_that_watch_that_run() -> None:
     with ThreadPoolExecutor(1) as pool:
         woken = pool.submit(wait, "a", 20_000)
         assert watching.wait(5)
-        changes.notify("ns", "b")
-        changes.notify("other", "a")
+        changes.notify("ns", "b", is_over=False)
+        changes.notify("other", "a", is_over=False)
         assert not woken.done()
-        changes.notify("ns", "a")
+        changes.notify("ns", "a", is_over=False)
         assert woken.result(5) < 5
 
 
 def test_a_change_between_reading_and_waiting_is_not_missed() -> None:
     changes, began = LocalChanges(FakeClock()), monotonic()
     with changes.watch("ns", "a") as watch:
-        changes.notify("ns", "a")
+        changes.notify("ns", "a", is_over=False)
         watch.wait(20_000)
         assert monotonic() - began < 5
         watch.wait(1)
-    changes.notify("ns", "a")
+    changes.notify("ns", "a", is_over=False)
 
 
 def test_a_poll_waits_longer_and_longer_but_not_beyond_its_time() -> None:

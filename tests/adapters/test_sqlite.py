@@ -57,7 +57,7 @@ def test_an_idle_receiver_wakes_when_a_delayed_message_comes_due(database: Datab
 
 
 def test_a_delivery_is_written_with_the_deletion_of_its_message(database: Database) -> None:
-    """It costs no commit of its own. Who reads it does not miss it before."""
+    """Neither costs a commit of its own: the next one stores them. Who reads a delivery does not miss it before."""
     store, queue, run = SqliteStore(database), SqliteQueue(database, FakeClock()), a_run()
     queue.send(QueueName.DELIVERIES, ["a", "b"])
     statements: list[str] = []
@@ -65,10 +65,11 @@ def test_a_delivery_is_written_with_the_deletion_of_its_message(database: Databa
         (message,) = queue.receive(QueueName.DELIVERIES, 1, 0)
         database._writer.set_trace_callback(statements.append)
         store.deliveries.put(run, a_delivery(body))
-        assert statements == []
         queue.delete(QueueName.DELIVERIES, [message.receipt])
+        assert statements == []
+        queue.send(QueueName.WAKES, ["next"])
         database._writer.set_trace_callback(None)
-        assert [text.split()[0] for text in statements] == ["BEGIN", "INSERT", "DELETE", "COMMIT"]
+        assert [text.split()[0] for text in statements] == ["BEGIN", "INSERT", "DELETE", "INSERT", "COMMIT"]
         statements.clear()
     assert database.rows("SELECT uuid FROM deliveries ORDER BY uuid") == [("a",), ("b",)]
     store.deliveries.put(run, a_delivery("c"))
@@ -92,8 +93,8 @@ def test_postponed_statements_wait_for_a_transaction_that_commits(tmp_path: Path
 
 
 def test_postponed_statements_that_fail_are_dropped(database: Database) -> None:
-    database.change_later("INSERT INTO nothing VALUES (1)")
     SqliteQueue(database, FakeClock()).send(QueueName.WAKES, ["kept"])
+    database.change_later("INSERT INTO nothing VALUES (1)")
     SqliteStore(database).deliveries.put(a_run(), a_delivery("a"))
     with database.transaction() as connection:
         connection.execute("UPDATE messages SET body = 'changed'")

@@ -1,8 +1,9 @@
 """Try the console in Chromium: `make console-test`, or `python -m tests.console FILE.test.mjs` for some scenarios.
 
 Each file of scenarios in `console/tests` gets a server of its own: it requires tokens and keeps its database in
-memory. An action service answers what its path says. The scenarios run with Node's test runner and playwright; Chromium
-is installed with apt-get if it is missing. Screenshots are in `out/console`.
+memory. It permits pages of one other origin, and its page may call one other server; scenarios may start both at these
+addresses. An action service answers what its path says. The scenarios run with Node's test runner and playwright;
+Chromium is installed with apt-get if it is missing. Screenshots are in `out/console`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -73,10 +75,26 @@ def scenarios(files: Sequence[str]) -> Iterator[Path]:
         yield folder / name
 
 
+def free_addresses(count: int) -> list[str]:
+    """Return addresses of this machine at which nothing listens now."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    found = [f"http://127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    for one in sockets:
+        one.close()
+    return found
+
+
 def play(file: Path, browser: str, service: str) -> int:
     """Play the scenarios of one file on a fresh server and return the exit code of Node."""
+    origin, other = free_addresses(2)
     settings = Settings(
-        port=0, url="http://127.0.0.1:0", db=":memory:", auth=Access.TOKEN, admin_token_sha256=sha256(TOKEN)
+        port=0,
+        url="http://127.0.0.1:0",
+        db=":memory:",
+        auth=Access.TOKEN,
+        admin_token_sha256=sha256(TOKEN),
+        origins=(origin,),
+        servers=(other,),
     )
     with LocalServer(settings) as server:
         environment = {
@@ -84,6 +102,9 @@ def play(file: Path, browser: str, service: str) -> int:
             "CONSOLE_URL": server.url,
             "CONSOLE_TOKEN": TOKEN,
             "CONSOLE_SERVICE": service,
+            "CONSOLE_ORIGIN": origin,
+            "CONSOLE_OTHER": other,
+            "CONSOLE_PYTHON": sys.executable,
             "CONSOLE_SHOTS": str(OUT),
             "CHROMIUM": browser,
         }

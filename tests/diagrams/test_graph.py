@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path as File
+from random import Random
 from xml.etree import ElementTree
 
 import pytest
@@ -223,6 +224,24 @@ def scopes(draw: st.DrawFn, prefix: str = "S", depth: int = 2) -> tuple[Step, ..
 @given(scopes())
 def test_any_flow_is_drawn_well(steps: tuple[Step, ...]) -> None:
     is_well_drawn(graph_of(Flow(name="any", steps=steps)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(scopes(), st.randoms())
+def test_boxes_of_a_row_keep_the_order_of_an_earlier_drawing(steps: tuple[Step, ...], random: Random) -> None:
+    graph = graph_of(Flow(name="f", steps=steps))
+    order = [node.id for node in graph.nodes]
+    random.shuffle(order)
+    rows: dict[tuple[str, float], list[Box]] = {}
+    drawing = draw(graph, order)
+    for box in drawing.boxes:
+        if box.node is not None:
+            rows.setdefault((box.node.scope, box.y + box.height / 2), []).append(box)
+    for row in rows.values():
+        found = [box.node.id for box in sorted(row, key=lambda one: one.x) if box.node and box.node.id in order]
+        assert found == sorted(found, key=order.index)
+    again = draw(graph, [box.node.id for box in sorted(drawing.boxes, key=lambda one: one.x) if box.node])
+    assert [(box.x, box.y) for box in again.boxes] == [(box.x, box.y) for box in drawing.boxes]
 
 
 def test_a_large_flow_is_drawn_in_time() -> None:

@@ -122,6 +122,16 @@ def test_an_action_has_the_shape_that_echoer_gave_it(host: Host) -> None:
     }
 
 
+def test_an_input_shows_what_is_secret_and_a_whole_input_its_type(host: Host) -> None:
+    defined("flow one input = (secret str pin, int n = 1); wait W => (DONE -> done) { for = 1h; }; flow_end")
+    defined("flow whole input = list; wait W => (DONE -> done) { for = 1h; }; flow_end")
+    assert call("GET", "/flow/one").json["spec"]["input"] == [
+        {"name": "pin", "type": "str", "required": True, "secret": True},
+        {"name": "n", "type": "int", "required": False, "default": 1},
+    ]
+    assert call("GET", "/flow/whole").json["spec"]["input"] == [{"name": "", "type": "list", "required": True}]
+
+
 def test_a_flow_shows_its_steps_its_text_and_its_input(host: Host) -> None:
     defined(WORK, TWO)
     spec = call("GET", "/flow/two").json["spec"]

@@ -256,7 +256,11 @@ def test_the_cost_of_a_run_is_counted(host: Host) -> None:
     assert found["reads"] == found["messages"] + found["writes"] - 1
     assert found["prices"] == LIST_PRICES.name
     assert 0 < found["usd"] < found["step_functions_usd"]
+    there = found.pop("step_functions")
     assert spec()["cost"] == found
+    assert there["standard"] == {"transitions": 2, "usd": 0.00005, "complete": True}
+    assert there["express"]["requests"] == 1
+    assert (there["express"]["memory_mb"], there["express"]["fits"]) == (64, True)
     assert call("GET", "/flowrun/none/cost").status == 404
 
 

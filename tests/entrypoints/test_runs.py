@@ -342,6 +342,7 @@ def test_events_are_kept_until_they_expire(host: Host) -> None:
         "key": "o-1",
         "data": {"n": 1},
         "run": "",
+        "by": "",
         "at": "2027-01-15T08:00:00.000Z",
         "expires_at": "2027-01-15T08:00:05.000Z",
     }

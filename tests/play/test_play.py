@@ -11,7 +11,8 @@ from chalicelib.hosting.responder import Answer
 from chalicelib.model.status import Status
 from chalicelib.play.moves import Move
 from chalicelib.play.play_host import PLACEHOLDER, PlayHost
-from chalicelib.play.session import Play, Played, PlayTooLong, UnknownFlow, play
+from chalicelib.play.recorded import PlayTooLong
+from chalicelib.play.session import Play, Played, UnknownFlow, play
 from chalicelib.service.documents.results import FslMalformed, FslRefused
 from chalicelib.service.ports.runs import RunQuery
 from tests.hosts import NS, Host
@@ -149,6 +150,12 @@ def test_commands_pause_stop_and_retry(lender: Host) -> None:
 def test_auto_answers_everything_that_is_asked(lender: Host) -> None:
     assert played(lender, {"auto": {}}).waits[0].step == "Pause"
     assert played(lender, {"auto": {"until": "Review"}}).waits[0].step == "Review"
+
+
+def test_auto_lets_time_pass_where_it_may(lender: Host) -> None:
+    found = played(lender, {"auto": {"until": "Paid", "time": True}})
+    assert (found.waits[0].step, found.now - found.run.created_at) == ("Paid", 30 * 86_400_000)
+    assert played(lender, {"auto": {"time": True}}).run.status is Status.FAILED
 
 
 def test_names_that_the_text_does_not_define_come_from_the_namespace(lender: Host) -> None:

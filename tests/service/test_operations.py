@@ -210,6 +210,11 @@ def refused(host: Host, text: str) -> list[str]:
     return [f"{one.code} {one.message} ({one.hint})" for one in raised.value.diagnostics]
 
 
+def test_text_stands_for_a_value_of_dynamodb() -> None:
+    host = begun(lambda _: Returned({}), PUT, FLOW.replace('{ "S": ${ $input.id } }', '"o-1"'), id="o-1", n="7")
+    assert host.run().status is Status.SUCCEEDED
+
+
 def test_an_operation_that_is_not_listed_is_refused_at_submission() -> None:
     host = Host(accept)
     host.rebuild(Settings(), operations=operations_of([]))

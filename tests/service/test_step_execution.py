@@ -146,6 +146,18 @@ def test_an_event_wakes_the_runs_that_wait_for_its_name_and_key(host: Host) -> N
     assert [(entry.event, entry.step, entry.state) for entry in run.tail[-1:]] == [("EventPublished", "Paid", "DONE")]
 
 
+def test_a_run_that_receives_an_event_knows_which_run_published_it(host: Host) -> None:
+    started(host, "waits", "w")
+    started(host, "shop", "seller")
+    started(host, "nudges", "nudger", to="w")
+    host.services.signaler.publish(NS, "paid", key="k")
+    host.settle()
+    received = [entry.by for entry in host.run("w").tail if entry.event == "EventArrived"]
+    assert received == ["run seller", "run nudger", "event"]
+    kept = host.store.signals.list(NS, host.clock.now(), 100)
+    assert sorted(signal.by for signal in kept) == ["", "run nudger", "run seller"]
+
+
 def test_runs_that_begin_to_wait_in_time_receive_it_too(host: Host) -> None:
     started(host, "shop", data=1, ttl="1h")
     host.pass_time(HOUR - 1)

@@ -3,8 +3,8 @@
 - A socket's time-out covers a single read, so a server that sends one byte per second never exceeds it. `_Clocked`
   wraps a connection's socket and gives every read and write only the rest of the total time.
 - The SSL context alone decides which certificates are trusted. `requests.Session` would add its default certificates,
-  and take more of them, proxies and passwords from the environment. So only its adapter is used; nothing follows
-  redirects or keeps cookies either.
+  and take more of them, proxies and passwords from the environment. So the pools of urllib3 below it are used; nothing
+  follows redirects or keeps cookies either.
 - The peer may close an idle connection at the moment it is used again. If no byte of a response was received, this says
   nothing about the service: `Stale`.
 - A host name can resolve to other addresses each time. It is resolved once per connection, and the socket connects to
@@ -21,14 +21,16 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Mapping
 from functools import cache, partial
 from http import HTTPStatus
 from typing import Any, Final, cast
 
-from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3 import exceptions as urllib3_errors
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util import parse_url
 
 from chalicelib.adapters.actions.egress import ANYWHERE, EgressPolicy, Forbidden
 
@@ -217,24 +219,38 @@ def _resolve(host: str, port: int, seconds: float) -> list[Any]:
     return found
 
 
-class Connections(HTTPAdapter):
+class Connections:
     """The connections of one thread that share an SSL context."""
 
     def __init__(self, context: ssl.SSLContext, connect_timeout: float, egress: EgressPolicy = ANYWHERE) -> None:
-        self._context, self._connect_timeout, self._egress = context, connect_timeout, egress
-        super().__init__(pool_connections=32, pool_maxsize=1)
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: FBT001 - requests' signature
-        super().init_poolmanager(
-            connections, maxsize, block, ssl_context=self._context, timeout=self._connect_timeout, **kwargs
-        )
-        self.poolmanager.pool_classes_by_scheme = {  # pools pass unknown arguments on to their connections
-            "http": partial(_Pool, egress=self._egress),
-            "https": partial(_TlsPool, egress=self._egress),
+        self._pools = PoolManager(num_pools=32, maxsize=1, ssl_context=context, timeout=connect_timeout)
+        self._pools.pool_classes_by_scheme = {  # pools pass unknown arguments on to their connections
+            "http": partial(_Pool, egress=egress),  # type: ignore[dict-item]  # the stub knows classes only
+            "https": partial(_TlsPool, egress=egress),  # type: ignore[dict-item]
         }
 
-    def cert_verify(self, *_: Any, **__: Any) -> None:
-        """Do nothing. Requests would add its default certificates to the context."""
+    def send(
+        self, verb: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: Timeout
+    ) -> BaseHTTPResponse:
+        """Return the response, of which the body is not read yet. Raises errors of urllib3. `url` is normalized."""
+        parts = parse_url(url)
+        pool = self._pools.connection_from_host(parts.host, parts.port, parts.scheme)
+        return pool.urlopen(
+            verb,
+            parts.request_uri,
+            body,
+            headers,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=timeout,
+            preload_content=False,
+            decode_content=False,
+        )
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        self._pools.clear()
 
 
 def context_of(ca_bundle: str | None) -> ssl.SSLContext:

@@ -16,10 +16,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 import requests
-from urllib3 import HTTPResponse, Timeout
+from urllib3 import BaseHTTPResponse, Timeout
 from urllib3 import exceptions as urllib3_errors
 
 from chalicelib.adapters.actions.answers import taken
@@ -147,21 +148,22 @@ class HttpCaller:
     def _exchange(self, adapter: Connections, address: str, call: Call, total: float) -> _Answer:
         if not address.lower().startswith(("http://", "https://")):
             raise requests.exceptions.InvalidURL
-        body = call.body if call.content_type else None
-        request = requests.Request(call.verb, address, headers=_headers(call), data=body).prepare()
+        url, authorization = _normalized(address)
+        body, headers = call.body if call.content_type else None, {**_headers(call), **authorization}
         due = time.monotonic() + total
         for attempts_left in (1, 0):
             limit = Timeout(total=max(due - time.monotonic(), 0.001))
             try:
-                response = adapter.send(request, stream=True, timeout=limit)  # type: ignore[arg-type]  # stub lacks Timeout
+                response = adapter.send(call.verb, url, headers, body, limit)
                 break
-            except requests.ConnectionError as exc:
+            except _ERRORS as exc:
                 if not attempts_left or not any(isinstance(cause, Stale) for cause in _causes(exc)):
                     raise
         try:
-            return _read(response.status_code, response.headers, response.raw)
+            return _read(response)
         finally:
             response.close()
+            response.release_conn()
 
     def _response(self, answer: _Answer) -> Response:
         headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -208,23 +210,30 @@ def _headers(call: Call) -> dict[str, str]:
     return {"User-Agent": "echoer", **theirs, **({"Content-Type": kind} if kind else {})}
 
 
-def _read(status: int, headers: Mapping[str, str], raw: HTTPResponse) -> _Answer:
+@lru_cache(maxsize=1024)
+def _normalized(address: str) -> tuple[str, Mapping[str, str]]:
+    """Return the URL as it is requested, and the header of the user and password in it. Raises RequestException."""
+    request = requests.Request("GET", address).prepare()
+    return str(request.url), dict(request.headers)
+
+
+def _read(response: BaseHTTPResponse) -> _Answer:
     """Read a bounded part of the body. A body that breaks off or takes too long does not change the reply."""
     body, broken_off = b"", False
     try:
         while len(body) <= MAX_ANSWER_BYTES and (
-            piece := raw.read(MAX_ANSWER_BYTES + 1 - len(body), decode_content=False)
+            piece := response.read(MAX_ANSWER_BYTES + 1 - len(body), decode_content=False)
         ):
             body += piece
     except _ERRORS:
         broken_off = True
-    encoding = headers.get("Content-Encoding", "identity").strip().lower()
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if len(body) <= MAX_ANSWER_BYTES and encoding != "identity":
         try:  # unrequested compression; bounded here, since some versions of urllib3 do not bound it
             body = zlib.decompressobj(wbits=47).decompress(body, MAX_ANSWER_BYTES + 1)
         except zlib.error:
             body, broken_off = b"", True
-    return _Answer(status, headers, body, broken_off)
+    return _Answer(response.status, response.headers, body, broken_off)
 
 
 def _retry_after(headers: Mapping[str, str], now: Callable[[], Instant]) -> int:

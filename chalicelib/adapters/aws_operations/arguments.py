@@ -1,8 +1,8 @@
 """Args of an action as an operation of AWS takes them.
 
 Names match without the case of their first letter, at any depth. Where text or bytes are wanted, a map or a list is
-sent as its JSON, and where bytes are wanted a number, true or false too; text that is sent as bytes is UTF-8. All else
-must have the type that botocore's model says.
+sent as its JSON, and where bytes are wanted a number, true or false too; text that is sent as bytes is UTF-8. Text in
+the place of a value of DynamoDB is `{"S": text}`. All else must have the type that botocore's model says.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from botocore.validate import ParamValidator
 
-from chalicelib.adapters.aws_operations.models import Operation, Shape
+from chalicelib.adapters.aws_operations.models import TEXT_VALUE, Operation, Shape
 from chalicelib.model.json_values import Json
 
 
@@ -46,6 +46,8 @@ def _converted(shape: Shape, value: Json, place: str) -> Any:
     match shape.kind:
         case "structure" if isinstance(value, Mapping):
             return _members(shape, value, place)
+        case "structure" if isinstance(value, str) and shape.takes_text:
+            return {TEXT_VALUE: value}
         case "map" if isinstance(value, Mapping):
             return {key: _converted(shape.element, one, f"{place}.{key}") for key, one in value.items()}
         case "list" if isinstance(value, (list, tuple)):

@@ -20,6 +20,7 @@ from botocore.exceptions import UnknownServiceError
 from chalicelib.adapters.aws_operations import gateway_model
 from chalicelib.language import UnknownOperation
 
+_OF_SDK: Final = "aws-sdk:"
 ADDRESS: Final = re.compile(r"(?:aws-sdk:)?([a-z0-9-]+):([A-Za-z][A-Za-z0-9]*)(\.sync(?::2)?)?")
 
 # Ids of services (AWS API models, `serviceId`) that are not botocore's names without dashes.
@@ -56,8 +57,14 @@ _BY_ID: Final = {
     "states": "stepfunctions",
 }
 
+_ELSEWHERE: Final = {("bedrock", "invokeModel"): "bedrock-runtime"}
+"""Operations that Step Functions names under another service than AWS does."""
+
 _ERROR_NAMES: Final = {"stepfunctions": "StepFunctions"}
 """Services whose errors do not begin with their id."""
+
+TEXT_VALUE: Final = "S"
+"""The member of a value of DynamoDB that is text."""
 
 _KINDS: Final = {"long": "integer", "double": "float"}
 
@@ -82,6 +89,11 @@ class Shape:
         return {name: Shape(model) for name, model in self.model.members.items()}
 
     @property
+    def takes_text(self) -> bool:
+        """Whether text may stand for a structure: for a value of DynamoDB, whose type is text then."""
+        return self.kind == "structure" and self.model.name == "AttributeValue" and TEXT_VALUE in self.model.members
+
+    @property
     def required(self) -> frozenset[str]:
         """The members of a structure that must be given."""
         return frozenset(self.model.required_members)
@@ -100,6 +112,8 @@ class Operation:
     name: str
     sync: str
     model: Any
+    is_of_sdk: bool = False
+    """Whether the address has the prefix of Step Functions' integrations with AWS's SDK."""
 
     @property
     def action(self) -> str:
@@ -145,6 +159,7 @@ class Models:
         if found is None:
             raise UnknownOperation("is not of the form service:operation, such as dynamodb:putItem")
         service, name, sync = found[1], found[2], found[3] or ""
+        service = _ELSEWHERE.get((service, name[:1].lower() + name[1:]), service)
         if (service, name[:1].upper() + name[1:]) == (gateway_model.SERVICE, gateway_model.OPERATION):
             model = gateway_model.MODEL.operation_model(gateway_model.OPERATION)
             return Operation(gateway_model.SERVICE, gateway_model.OPERATION, sync, model)
@@ -156,7 +171,7 @@ class Models:
         operation = model.operation_model(own)
         if operation.has_event_stream_output or operation.has_event_stream_input:
             raise UnknownOperation("names an operation that answers with a stream of events")
-        return Operation(str(model.service_name), own, sync, operation)
+        return Operation(str(model.service_name), own, sync, operation, is_of_sdk=address.startswith(_OF_SDK))
 
     def _service(self, name: str) -> Any:
         with self._lock:  # botocore's loader is not safe for threads

@@ -18,8 +18,8 @@ from chalicelib.adapters.aws_operations.models import Operation, Shape
 from chalicelib.engine.values.secret_values import is_posing
 from chalicelib.model.json_values import Json, is_shallow
 
-_JSON_MEMBERS: Final = {("lambda", "Invoke", "Payload")}
-"""Members of answers that are JSON, which Step Functions reads as well."""
+_JSON_MEMBERS: Final = {("lambda", "Invoke", "Payload"), ("bedrock-runtime", "InvokeModel", "Body")}
+"""Members of answers that are JSON, which Step Functions reads as well, unless it calls as the SDK does."""
 
 
 class TooMuch(ValueError):
@@ -45,7 +45,8 @@ def capitalised(name: str) -> str:
 
 
 def _json_member(operation: Operation, name: str, value: Json) -> Json:
-    if (operation.service, operation.name, name) not in _JSON_MEMBERS or not isinstance(value, str):
+    is_json = (operation.service, operation.name, capitalised(name)) in _JSON_MEMBERS
+    if not is_json or not isinstance(value, str) or (operation.is_of_sdk and operation.service != "lambda"):
         return value
     try:
         found = msgspec.json.decode(value) if value.strip() else None

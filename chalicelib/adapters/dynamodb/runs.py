@@ -7,6 +7,7 @@ twice harmless; they take effect with the write of the head. If that write is re
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from heapq import merge
 from itertools import islice
 from typing import Final
@@ -38,6 +39,9 @@ class DynamoRuns:
         self._table = table
         self._item = table.item
         self._values = Parts(table)
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def create(self, new: NewRun) -> None:
         self.write_blobs(new)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
@@ -53,6 +54,9 @@ class MemoryRuns:
 
     def exists(self, namespace: str, name: str) -> bool:
         return (namespace, name) in self._heads
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def create(self, new: NewRun) -> None:
         run = new.run

@@ -19,7 +19,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
@@ -34,6 +34,9 @@ from chalicelib.service.errors import Busy, ServiceError
 LOG = logging.getLogger("echoer.sqlite")
 
 Row: TypeAlias = tuple[Any, ...]
+
+_AtEnd: TypeAlias = tuple[Callable[[], None], Callable[[], None]]
+"""What to call when a transaction was committed, and when it was rolled back."""
 
 MEMORY: Final = ":memory:"
 _BUSY_TIMEOUT_MS: Final = 5_000
@@ -66,6 +69,8 @@ class Database:
         self._closed = False
         self._connections: list[sqlite3.Connection] = []
         self._postponed: list[tuple[str, Sequence[object]]] = []
+        self._is_in_transaction = False
+        self._at_end: list[_AtEnd] = []
         self._idle: list[sqlite3.Connection] = []
         """Connections for readers that are free."""
         try:
@@ -134,9 +139,21 @@ class Database:
                 self._idle.append(connection)
 
     def change(self, sql: str, values: Sequence[object] = ()) -> int:
-        """Execute and commit a statement. Return the number of rows that it changed."""
+        """Execute a statement, and commit it unless it is part of a transaction. Return the number of rows that it
+        changed."""
+        if self._postponed:
+            with self.transaction() as connection:
+                return connection.execute(sql, values).rowcount
         with self._errors.translated(), self._lock:
             return self._writer.execute(sql, values).rowcount
+
+    def change_rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        """Do the same. Return the rows of the statement's RETURNING clause."""
+        if self._postponed:
+            with self.transaction() as connection:
+                return connection.execute(sql, values).fetchall()
+        with self._errors.translated(), self._lock:
+            return self._writer.execute(sql, values).fetchall()
 
     def change_later(self, sql: str, values: Sequence[object] = ()) -> None:
         """Execute a statement in the next transaction. It is lost if the process ends before."""
@@ -146,43 +163,61 @@ class Database:
         if is_full:
             self.flush()
 
-    def change_now(self, sql: str, values: Sequence[object] = ()) -> None:
-        """Execute and commit a statement together with the postponed ones."""
-        if not self._postponed:
-            self.change(sql, values)
-            return
-        with self.transaction() as connection:
-            connection.execute(sql, values)
-
     def flush(self) -> None:
         """Execute and commit the postponed statements."""
         if self._postponed:
             with self.transaction():
                 pass
 
-    def change_rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
-        """Execute and commit a statement. Return the rows of its RETURNING clause."""
-        with self._errors.translated(), self._lock:
-            return self._writer.execute(sql, values).fetchall()
+    def at_end(self, committed: Callable[[], None], rolled_back: Callable[[], None] = lambda: None) -> None:
+        """Call one of these when the transaction of this thread ends; `committed` at once if there is none."""
+        with self._lock:  # other threads wait here until their transaction is over
+            if self._is_in_transaction:
+                self._at_end.append((committed, rolled_back))
+                return
+        committed()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit everything done in the `with` block at its end, or nothing if it ends with an exception.
 
-        Postponed statements are executed first. They are dropped if one of them fails.
+        Within another transaction of this thread it is a part of that one. Postponed statements are executed first.
+        They are dropped if one of them fails.
         """
-        with self._errors.translated(), self._lock:
-            self._writer.execute("BEGIN IMMEDIATE")
-            postponed = tuple(self._postponed)
-            try:
-                self._execute_postponed(postponed)
+        with self._lock:
+            is_part = self._is_in_transaction
+        if is_part:
+            with self._errors.translated():
                 yield self._writer
-                self._writer.execute("COMMIT")
-                del self._postponed[: len(postponed)]
-            except BaseException:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
-                raise
+            return
+        ended: list[_AtEnd] = []
+        is_committed = False
+        try:
+            with self._errors.translated(), self._lock:
+                yield from self._transaction(ended)
+                is_committed = True
+        finally:
+            for committed, rolled_back in ended:
+                (committed if is_committed else rolled_back)()
+
+    def _transaction(self, ended: list[_AtEnd]) -> Iterator[sqlite3.Connection]:
+        """Run a transaction, and add to `ended` what is to be called after it."""
+        self._writer.execute("BEGIN IMMEDIATE")
+        postponed = tuple(self._postponed)
+        self._is_in_transaction = True
+        try:
+            self._execute_postponed(postponed)
+            yield self._writer
+            self._writer.execute("COMMIT")
+            del self._postponed[: len(postponed)]
+        except BaseException:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            raise
+        finally:
+            self._is_in_transaction = False
+            ended += self._at_end
+            self._at_end.clear()
 
     def _execute_postponed(self, postponed: Sequence[tuple[str, Sequence[object]]]) -> None:
         """Execute the statements in the transaction that has begun, or none of them."""

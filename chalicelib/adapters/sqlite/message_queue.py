@@ -2,16 +2,22 @@
 
 A message is a row that is due from `visible_at` on. One statement receives it: it moves that time into the future and
 increments the count. The id and the count are the receipt, so a receipt is invalid once the message was received again.
-Idle receivers sleep until a message is sent or comes due; they do not poll the file.
+Idle receivers sleep until a message is sent or comes due; they do not poll the file. A message that is sent while one
+waits is stored as received, and handed over when its transaction is committed.
+
+A deletion is committed with the next transaction. If the process ends before, the message is received once more.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from time import monotonic
 
 from chalicelib.adapters.sqlite.database import Database
-from chalicelib.adapters.wakeup import MAX_RECEIVES, VISIBILITY_MS, PollResult, Wakeup, await_messages
+from chalicelib.adapters.sqlite.receivers import Receivers, Seat
+from chalicelib.adapters.wakeup import MAX_RECEIVES, VISIBILITY_MS
+from chalicelib.model.times import Instant
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.queues import QueueName, Received
 
@@ -39,24 +45,66 @@ class SqliteQueue:
         self._clock = clock
         self._visibility = visibility
         self._max_receives = max_receives
-        self._wakeups = {name: Wakeup() for name in QueueName}
+        self._receivers = {name: Receivers() for name in QueueName}
 
     def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0, *, early: bool = False) -> None:  # noqa: ARG002
-        now = self._clock.now()
+        now, receivers = self._clock.now(), self._receivers[queue]
+        seats = [] if delay else receivers.reserve(len(bodies))
+        handed, left = bodies[: len(seats)], bodies[len(seats) :]
+        try:
+            received = self._insert(queue, handed, now, now + self._visibility, 1)
+            self._insert(queue, left, now, now + delay, 0)
+        except BaseException:
+            _give(seats, [])
+            raise
+
+        def committed() -> None:
+            if received:
+                receivers.expect(now + self._visibility)
+            if left:
+                receivers.expect(now + delay)
+            _give(seats, received)
+
+        self._database.at_end(committed, lambda: _give(seats, []))
+
+    def _insert(
+        self, queue: QueueName, bodies: Sequence[str], now: Instant, visible_at: Instant, count: int
+    ) -> list[Received]:
+        """Insert messages that were received `count` times, and return them."""
+        inserted: list[tuple[int, str]] = []
         for start in range(0, len(bodies), _ROWS_AT_ONCE):
             some = bodies[start : start + _ROWS_AT_ONCE]
-            values = [value for body in some for value in (queue, now + delay, now, body)]
-            rows = ", ".join(["(?, ?, 0, ?, ?)"] * len(some))
-            self._database.change(f"{_SEND} VALUES {rows}", values)
-        self._wakeups[queue].notify(None if delay else len(bodies))
+            values = [value for body in some for value in (queue, visible_at, count, now, body)]
+            rows = ", ".join(["(?, ?, ?, ?, ?)"] * len(some))
+            inserted += self._database.change_rows(f"{_SEND} VALUES {rows} RETURNING id, body", values)
+        return [Received(str(key), f"{key}.{count}", body, count, now) for key, body in inserted]
 
     def defer(self, queue: QueueName, receipt: str, delay: int) -> None:
+        due = self._clock.now() + delay
         sql = "UPDATE messages SET visible_at = ? WHERE queue = ? AND id = ? AND count = ?"
-        self._database.change(sql, (self._clock.now() + delay, queue, *_parsed(receipt)))
-        self._wakeups[queue].notify()
+        self._database.change(sql, (due, queue, *_parsed(receipt)))
+        self._expect(queue, due)
 
     def receive(self, queue: QueueName, limit: int, wait: float) -> Sequence[Received]:
-        return await_messages(self._wakeups[queue], lambda: self._poll(queue, limit), wait)
+        end, receivers = monotonic() + wait, self._receivers[queue]
+        try:
+            while True:
+                due, changes = receivers.look()
+                now = self._clock.now()
+                if due is not None and due <= now:
+                    found, due = self._poll(queue, limit)
+                    if found:
+                        return found
+                    receivers.looked(due, changes)
+                left = end - monotonic()
+                if left <= 0:
+                    self._database.flush()
+                    return []
+                handed = receivers.wait(due, left, None if due is None else max(due - now, 1) / 1000)
+                if handed is not None:
+                    return [handed]
+        finally:
+            receivers.relieve()
 
     def delete(self, queue: QueueName, receipts: Sequence[str]) -> None:
         if not receipts:
@@ -66,34 +114,45 @@ class SqliteQueue:
         pairs = ", ".join(["(?, ?)"] * len(keys))
         # The + keeps SQLite from scanning the whole queue instead of looking the ids up.
         sql = f"DELETE FROM messages WHERE id IN ({ids}) AND +queue = ? AND (id, count) IN (VALUES {pairs})"  # noqa: S608
-        self._database.change_now(sql, (*(key for key, _ in keys), queue, *(value for key in keys for value in key)))
+        values = (*(key for key, _ in keys), queue, *(value for key in keys for value in key))
+        self._database.change_later(sql, values)
 
     def release_all(self) -> None:
         """Make every message due that was received and not deleted. Call it at the start, before any consumer runs."""
         self._database.change("UPDATE messages SET visible_at = 0 WHERE count > 0 AND visible_at > 0")
-        for wakeup in self._wakeups.values():
-            wakeup.notify()
+        for queue in QueueName:
+            self._expect(queue, 0)
 
-    def _poll(self, queue: QueueName, limit: int) -> PollResult:
+    def _expect(self, queue: QueueName, due: Instant) -> None:
+        """Let receivers look at that time, once the transaction is committed."""
+        self._database.at_end(lambda: self._receivers[queue].expect(due))
+
+    def _poll(self, queue: QueueName, limit: int) -> tuple[list[Received], Instant | None]:
+        """Return messages that are due or, if there are none, when the next one is."""
         now = self._clock.now()
         taken = sorted(self._database.change_rows(_TAKE, (now + self._visibility, queue, now, limit)))
         if not taken:
-            found = self._database.rows("SELECT min(visible_at) FROM messages WHERE queue = ?", (queue,))
-            due_at = found[0][0]
-            return [], None if due_at is None else due_at - now
+            return [], self._database.rows("SELECT min(visible_at) FROM messages WHERE queue = ?", (queue,))[0][0]
         spent = [] if queue is QueueName.DEAD else [row for row in taken if row[1] > self._max_receives]
         if spent:
             self._dead_letter([row[0] for row in spent], now)
             taken = [row for row in taken if row not in spent]
             if not taken:
                 return self._poll(queue, limit)
+        self._expect(queue, now + self._visibility)
         return [Received(str(key), f"{key}.{count}", body, count, at) for key, count, body, at in taken], None
 
     def _dead_letter(self, ids: Sequence[int], now: int) -> None:
         marks = ", ".join("?" * len(ids))
         sql = f"UPDATE messages SET queue = ?, visible_at = ?, count = 0 WHERE id IN ({marks})"  # noqa: S608 - marks
         self._database.change(sql, (QueueName.DEAD, now, *ids))
-        self._wakeups[QueueName.DEAD].notify()
+        self._expect(QueueName.DEAD, now)
+
+
+def _give(seats: Sequence[Seat], messages: Sequence[Received]) -> None:
+    """Give each receiver a message or, when there are none, a reason to look."""
+    for number, seat in enumerate(seats):
+        seat.give(messages[number] if messages else None)
 
 
 def _parsed(receipt: str) -> tuple[int, int]:

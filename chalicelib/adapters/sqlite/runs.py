@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Final
 
@@ -31,6 +32,11 @@ _DELETE_LABEL: Final = (
 class SqliteRuns:
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        with self._database.transaction():
+            yield
 
     def create(self, new: NewRun) -> None:
         if new.own is None and not new.run.labels:

@@ -35,6 +35,11 @@ RESULT_PATH: Final = reference(nullable=True, roots=(Root.INPUT,))
 """The check of a ResultPath."""
 
 
+def _is_known(name: str) -> bool:
+    """Return whether Step Functions names an error so; those of HTTP tasks end in a status."""
+    return name in PREDEFINED or name.startswith("States.Http.StatusCode.")
+
+
 def _errors(place: Place) -> None:
     items(place, _error, least=1)
 
@@ -43,7 +48,7 @@ def _error(place: Place) -> None:
     text(place)
     if place.value == "":
         place.error("the name of an error must not be empty")
-    elif isinstance(place.value, str) and place.value.startswith("States.") and place.value not in PREDEFINED:
+    elif isinstance(place.value, str) and place.value.startswith("States.") and not _is_known(place.value):
         place.warning(f"{short(place.value)} is no error of Step Functions: it never happens")
 
 

@@ -12,13 +12,14 @@ text            the text
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from chalicelib.asl.convert import variables, walk
 from chalicelib.asl.convert.documents import asked_whole
-from chalicelib.asl.convert.durations import computed_seconds, seconds
+from chalicelib.asl.convert.durations import seconds
 from chalicelib.asl.convert.machine import Machine
 from chalicelib.asl.convert.names import Names, snake_word
 from chalicelib.asl.convert.scopes import Way
@@ -26,6 +27,7 @@ from chalicelib.asl.convert.steps import Block, Plain
 from chalicelib.asl.convert.text import block_size, written_action, written_flow
 from chalicelib.asl.convert.tidy import tidy
 from chalicelib.asl.problems import Level, Problem
+from chalicelib.asl.substitute import substitute
 from chalicelib.expressions import problem_in
 from chalicelib.language import Diagnostic, KnownNames, Unreadable, format_text, read
 
@@ -53,17 +55,20 @@ class Conversion:
     problems: tuple[Problem, ...]
 
 
-def convert(machine: dict[str, Any], name: str, values: Mapping[str, str] | None = None) -> Conversion:
+def convert(
+    machine: dict[str, Any], name: str, values: Mapping[str, str] | None = None, *, way: Way | None = None
+) -> Conversion:
     """Return the flow of a machine, which was checked (`asl.check`).
 
-    `values` fills the placeholders `${Name}` of a template. Never raises for a machine that is JSON: what cannot be
-    said is a problem of level error, and a comment `NOT IMPORTED` in the text.
+    `values` fills the placeholders `${Name}` of a template. `way` is how documents are kept; None: as is shorter. Never
+    raises for a machine that is JSON: what cannot be said is a problem of level error, and a comment `NOT IMPORTED` in
+    the text.
     """
     flow = snake_word(name, "machine")
     reason = _refusal(machine)
     if reason:
         return _refused(flow, reason)
-    return _checked(_shortest(_filled(machine, values or {}), flow))
+    return _checked(_shortest(substitute(machine, values or {}), flow, way))
 
 
 def _refusal(machine: Any) -> str:
@@ -71,7 +76,8 @@ def _refusal(machine: Any) -> str:
     if _is_deeper(machine, _MAX_DEPTH):
         return f"values are nested more than {_MAX_DEPTH} levels deep"
     states = machine.get("States") if isinstance(machine, dict) else None
-    if not isinstance(states, dict) or machine.get("StartAt") not in states:
+    start = machine.get("StartAt") if isinstance(machine, dict) else None
+    if not isinstance(states, dict) or not isinstance(start, str) or start not in states:
         return "a machine needs States, and StartAt that is one of them"
     return ""
 
@@ -95,11 +101,13 @@ def _refused(flow: str, reason: str) -> Conversion:
     return Conversion(format_text(text), flow, (Problem("", Level.ERROR, reason),))
 
 
-def _shortest(machine: Any, flow: str) -> Conversion:
+def _shortest(machine: Any, flow: str, way: Way | None) -> Conversion:
     """Return the shortest text: all documents in parts, all as a whole, or of each scope what is shorter there."""
     whole = _made(machine, {})
     found = [_written(*whole, flow)]
-    if len(whole[0].words) <= _MAX_COMPARED:
+    if way is Way.PARTS:
+        return _written(*_made(machine, dict.fromkeys((scope.pointer for scope in whole[0].scopes), Way.PARTS)), flow)
+    if way is None and len(whole[0].words) <= _MAX_COMPARED:
         everywhere = dict.fromkeys((scope.pointer for scope in whole[0].scopes), Way.PARTS)
         parts = _made(machine, everywhere)
         found.append(_written(*parts, flow))
@@ -113,10 +121,8 @@ def _length(made: Conversion) -> tuple[int, int]:
     """Return how many lines the text takes, at least roughly where it is long, and its characters."""
     text = made.text
     if len(text) <= _MAX_LAID_OUT:
-        try:
+        with contextlib.suppress(Unreadable):
             text = format_text(text)
-        except Unreadable:
-            pass
     return sum(1 + len(line) // 100 for line in text.splitlines()), len(text)
 
 
@@ -183,18 +189,4 @@ def _problem(diagnostic: Diagnostic) -> Problem:
     return Problem("", Level.ERROR, f"the flow is refused: {diagnostic.message}")
 
 
-def _filled(value: Any, values: Mapping[str, str]) -> Any:
-    """Return the machine with its placeholders filled."""
-    if not values:
-        return value
-    if isinstance(value, dict):
-        return {name: _filled(one, values) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_filled(one, values) for one in value]
-    if isinstance(value, str) and "${" in value:
-        for name, text in values.items():
-            value = value.replace(f"${{{name}}}", text)
-    return value
-
-
-__all__ = ["Conversion", "computed_seconds", "convert"]
+__all__ = ["Conversion", "convert"]

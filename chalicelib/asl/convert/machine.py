@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from chalicelib.asl.convert.expressions import INPUT, Literal
 from chalicelib.asl.convert.names import Names, step_word
 from chalicelib.asl.convert.placing import Placer
 from chalicelib.asl.convert.reader import Reader
-from chalicelib.asl.convert.scopes import Scope, Way, assigned_in
+from chalicelib.asl.convert.scopes import Scope, Way
 from chalicelib.asl.convert.steps import Actions, Block, Step
 from chalicelib.asl.convert.unsayable import Unsayable
 from chalicelib.asl.problems import Level, Problem, pointer
@@ -120,18 +120,22 @@ class Machine:
                 raise Unsayable(f"states are nested more than {MAX_DEPTH} levels deep")
             found = read(reader)
         except Unsayable as problem:
-            self.tell(reader.pointer, Level.ERROR, problem.reason, *problem.keys)
-            found = _not_imported(name, problem.reason, document)
-        comment = reader.state.get("Comment")
-        if isinstance(comment, str):
-            found.step.comments[:0] = [line.strip() for line in comment.splitlines() if line.strip()]
+            return self.refused(scope, name, problem, document)
+        found.step.comments[:0] = _comment(reader.state)
         return found
 
+    def refused(self, scope: Scope, name: str, problem: Unsayable, document: Document) -> Draft:
+        """Return what stands for a state that FSL cannot say, and report why: a step that stops."""
+        self.tell(self.pointer_of(scope, name), Level.ERROR, problem.reason, *problem.keys)
+        comments = [*_comment(scope.states[name]), f"NOT IMPORTED: {problem.reason}"]
+        given: dict[str, Document] = {"error": Literal("NotImported"), "cause": Literal(problem.reason)}
+        way_out = Exit(None, document, otherwise=True, given=given, is_success=False)
+        return Draft(Step("deci", name, comments=comments), [way_out])
 
-def _not_imported(name: str, reason: str, document: Document) -> Draft:
-    step = Step("deci", name, comments=[f"NOT IMPORTED: {reason}"])
-    given: dict[str, Document] = {"error": Literal("NotImported"), "cause": Literal(reason)}
-    return Draft(step, [Exit(None, document, otherwise=True, given=given, is_success=False)])
+
+def _comment(state: Any) -> list[str]:
+    comment = state.get("Comment") if isinstance(state, dict) else None
+    return [line.strip() for line in comment.splitlines() if line.strip()] if isinstance(comment, str) else []
 
 
 def _language(owner: Mapping[str, Any], otherwise: str) -> str:
@@ -144,9 +148,3 @@ def _depth(scope: Scope) -> int:
     while above is not None:
         depth, above = depth + 1, above.parent
     return depth
-
-
-def all_names(scope: Scope) -> Iterator[str]:
-    """Yield the names that the states of a scope assign."""
-    for state in scope.states.values():
-        yield from assigned_in(state)

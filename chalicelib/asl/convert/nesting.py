@@ -121,6 +121,8 @@ def _items(reader: Reader) -> Document:
 
 
 def _list_document(document: Document) -> Document:
+    if isinstance(document, Literal) and not isinstance(document.value, list):
+        raise Unsayable("the items must be a list")
     return document if isinstance(document, (Lst, Literal)) else _listed(document)
 
 

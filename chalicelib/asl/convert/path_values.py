@@ -45,12 +45,12 @@ def path_value(path: tree.Path, roots: Roots) -> Document:
         elif isinstance(step, tree.Index):
             found = item(found, step.index)
         else:
-            return _computed(as_expression(found), steps[number:], roots)
+            return _computed(as_expression(found), steps[number:], roots, is_root=number == 0)
     return found
 
 
-def _computed(expr: Expr, steps: list[tree.Step], roots: Roots) -> Expr:
-    """Return what the steps find from the expression on."""
+def _computed(expr: Expr, steps: list[tree.Step], roots: Roots, *, is_root: bool = False) -> Expr:
+    """Return what the steps find from the expression on, which may be the whole document (`is_root`)."""
     last = steps[-1]
     function = last if isinstance(last, tree.Function) else None
     steps = steps if function is None else steps[:-1]
@@ -62,7 +62,7 @@ def _computed(expr: Expr, steps: list[tree.Step], roots: Roots) -> Expr:
         if isinstance(step, tree.Descent):
             found = _descended(found, steps)
             continue
-        found = _stepped(found, step, roots, is_root=found == bare(expr))
+        found = _stepped(found, step, roots, is_root=is_root and found == bare(expr))
     if function is not None:
         return _applied(function, Array((found,)) if is_list else found, roots)
     return Array((found,)) if is_list else found

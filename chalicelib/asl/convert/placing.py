@@ -27,7 +27,7 @@ from chalicelib.asl.convert.documents import (
 from chalicelib.asl.convert.drafts import Draft, Exit
 from chalicelib.asl.convert.expressions import RESULT, Expr, Get, Literal, Var, Variable, bare
 from chalicelib.asl.convert.scopes import Scope, Way, targets_of
-from chalicelib.asl.convert.steps import DONE, STOPPED, Entry, Route, Step
+from chalicelib.asl.convert.steps import DONE, STOPPED, Block, Entry, Route, Step
 from chalicelib.asl.convert.unsayable import Unsayable
 from chalicelib.language.limits import MAX_NAME_CHARACTERS
 from chalicelib.model.visible_text import is_safe
@@ -174,13 +174,18 @@ class Placer:
 
     def _finished(self, name: str) -> Step:
         draft = self.drafts[name]
+        blocks: list[Block] = []
+        if draft.blocks is not None:
+            try:
+                blocks = draft.blocks()
+            except Unsayable as problem:
+                draft = self.machine.refused(self.scope, name, problem, self.entries[name])
         step = draft.step
         step.name = self.machine.word(self.scope, name)
+        step.blocks = blocks
         for way_out in draft.exits:
             handed = self._handed(name, way_out)
             step.routes.append(self._route(step, way_out, handed))
-        if draft.blocks is not None:
-            step.blocks = draft.blocks()
         return step
 
     def _route(self, step: Step, way_out: Exit, handed: Handed) -> Route:

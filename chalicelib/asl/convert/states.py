@@ -47,9 +47,9 @@ def read_wait(reader: Reader) -> Draft:
 
 def _moment(reader: Reader) -> Property:
     value = reader.state.get("Timestamp")
-    if isinstance(value, str) and not (reader.is_jsonata and is_expression(value)):
-        if instant(value) is None:
-            raise Unsayable(f"`{value[:60]}` is no RFC 3339 time", "Timestamp")
+    if value is not None and not (reader.is_jsonata and is_expression(value)):
+        if not isinstance(value, str) or instant(value) is None:
+            raise Unsayable(f"`{str(value)[:60]}` is no RFC 3339 time", "Timestamp")
         return Sent(Literal(value))
     found = reader.text("Timestamp")
     if found is None:

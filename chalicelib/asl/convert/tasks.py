@@ -83,7 +83,9 @@ def _called(reader: Reader, resource: Resource) -> Called:
     if has_placeholder(resource.name):
         reader.tell(Level.NOTE, f"a template fills in `{resource.name[:80]}`: give --var NAME=VALUE", "Resource")
     else:
-        words = f"`{resource.name[:80]}` is no function, activity or integration: the flow calls a function in its place"
+        words = (
+            f"`{resource.name[:80]}` is no function, activity or integration: the flow calls a function in its place"
+        )
         reader.tell(Level.WARNING, words, "Resource")
     return _function(reader, resource.name)
 
@@ -153,7 +155,8 @@ def _invoked(reader: Reader, resource: Resource) -> Called:
 def _operation(reader: Reader, resource: Resource) -> Called:
     given = _given(reader)
     properties = {"addr": resource.address, "method": "aws"}
-    if not isinstance(given, (Obj, Literal)) or (isinstance(given, Obj) and given.base is not None):
+    members = given.value if isinstance(given, Literal) else given.members if isinstance(given, Obj) else None
+    if not isinstance(members, dict) or (isinstance(given, Obj) and given.base is not None):
         properties["args"] = "any"
     properties["return"] = "(OK)"
     if resource.waits_for_token:
@@ -161,8 +164,7 @@ def _operation(reader: Reader, resource: Resource) -> Called:
     wish = snake_word(f"{resource.service.removeprefix('aws-sdk:')}_{resource.operation}", "operation")
     wish += "_wait" if resource.waits_for_token else ""
     action = reader.machine.actions.take(wish, properties)
-    is_empty = isinstance(given, Literal) and not given.value
-    return Called(action, None if is_empty else given, RESULT, answered=resource.waits_for_token)
+    return Called(action, None if members == {} else given, RESULT, answered=resource.waits_for_token)
 
 
 _ROLE: Final = re.compile(r"arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)

@@ -12,7 +12,7 @@ from chalicelib.asl.export.values.names import INPUT, NOTHING, NULL, Inexpressib
 from chalicelib.asl.export.values.rewrite import STATES_OF_ERRORS
 from chalicelib.asl.export.values.shapes import compared_names
 from chalicelib.asl.export.values.templates import names_in, wrapped
-from chalicelib.asl.export.ways import Here, Way, assigned, end_of, way_of
+from chalicelib.asl.export.ways import KEEP, Here, Way, assigned, end_of, way_of
 from chalicelib.model.flow import TIMEOUT, ChoiceStep, Route, Step
 from chalicelib.model.json_values import Json
 
@@ -142,13 +142,12 @@ def _complex(
     scope: Scope, here: Here, routes: Sequence[Route], names: Sequence[str], choose: Behind
 ) -> dict[str, Json]:
     """Return a catcher that leads to a Choice with the routes."""
-    held = wrapped(f"${scope.error}")
     behind = replace(
         here,
         writer=here.behind,
         saved=frozenset(),
         assign={},
-        error=held if here.is_failure else None,
+        error=KEEP,
         is_failure=False,
         unrouted=(wrapped(f"${scope.error}.name"), wrapped(f"${scope.error}.cause")),
     )

@@ -52,6 +52,7 @@ def left(
         saved=saved_at(step),
         assign=saved,
         carried=carried,
+        passes=passes,
         state=returns[0],
     )
     routes = [route for route in step.routes if route.state in (None, *returns)]

@@ -183,7 +183,7 @@ def _finished(
 
 def _choice(scope: Scope, step: ChoiceStep, place: str) -> State:
     writer = scope.entering(step)
-    here = Here(step=step, place=place, writer=writer, behind=writer, error=wrapped(f"${scope.error}"))
+    here = Here(step=step, place=place, writer=writer, behind=writer, passes=True, error=KEEP)
     routes = [route for route in step.routes if route.state != ERROR]
     if len(routes) < len(step.routes):
         scope.problem(place, f"step {step.name}: ERROR of a deci: a Choice state catches nothing")

@@ -12,7 +12,7 @@ from chalicelib.asl.export.values.templates import Missing, Writer, wrapped
 from chalicelib.model.actions import WHOLE, Action, Method
 from chalicelib.model.flow import ActionStep, CallStep, StartStep
 from chalicelib.model.json_values import Json
-from chalicelib.model.templates import Template
+from chalicelib.model.templates import Template, source_of
 
 SHIM: Final = "echoer-shim"
 """The Lambda function that calls services which answer later, and hands their answers to Step Functions."""
@@ -205,7 +205,7 @@ def _answered(task: Task, step: ActionStep, action: Action) -> Task:
 
 def call_task(step: CallStep, writer: Writer) -> Task:
     """Return the Task that runs another machine and waits for it."""
-    arguments = {"StateMachineArn": MACHINE + step.flow, "Input": writer.value(step.input, Missing.FAIL)}
+    arguments = {"StateMachineArn": MACHINE + step.flow, "Input": _input_of(step, writer)}
     return Task(
         resource=f"{_ARN}states:startExecution.sync:2",
         arguments=arguments,
@@ -216,7 +216,7 @@ def call_task(step: CallStep, writer: Writer) -> Task:
 
 def start_task(step: StartStep, writer: Writer) -> Task:
     """Return the Task that starts another machine."""
-    arguments = {"StateMachineArn": MACHINE + step.flow, "Input": writer.value(step.input, Missing.FAIL)}
+    arguments = {"StateMachineArn": MACHINE + step.flow, "Input": _input_of(step, writer)}
     notes = [_machine_note(step.flow)]
     if step.run is not None:
         arguments["Name"] = writer.value(step.run, Missing.FAIL)
@@ -229,6 +229,13 @@ def start_task(step: StartStep, writer: Writer) -> Task:
         result=Meaning(whole=f'{{"name": {name}}}', members={"name": name}),
         notes=tuple(notes),
     )
+
+
+def _input_of(step: CallStep | StartStep, writer: Writer) -> Json:
+    """Return the input of another machine. Entries that yield nothing are left out: its flow may have defaults."""
+    if source_of(step.input) is not None or all(writer.is_sure(entry) for entry in step.input.values()):
+        return writer.value(step.input, Missing.FAIL)
+    return wrapped(writer.text(step.input, Missing.FAIL))
 
 
 def _machine_note(flow: str) -> str:

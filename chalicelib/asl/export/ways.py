@@ -35,7 +35,8 @@ class Here:
         saved: The variables that the place itself sets, by their names in FSL: it reads the values before.
         assign: The values that it sets, by the names in the machine.
         carried: The output that makes `$result` the input of the next state; KEEP if that is so by itself.
-        error: The value of the variable that holds `$error`; None if nothing failed.
+        passes: Whether its routes read `$result` and `$error` of the step before, which then is set or decides.
+        error: The value of the variable that holds `$error`: None if nothing failed, KEEP if it stays as it is.
         is_failure: Whether it is a catcher: the input of the next state is the error, unless an output is set.
         state: The state that the step returned, as text.
         unrouted: The error and its cause if no route is taken; None: the Choice state itself fails then.
@@ -48,7 +49,8 @@ class Here:
     saved: frozenset[str] = frozenset()
     assign: Mapping[str, Json] = field(default_factory=dict)
     carried: Json | object = KEEP
-    error: Json = None
+    passes: bool = False
+    error: Json | object = None
     is_failure: bool = False
     state: str = ""
     unrouted: tuple[Json, Json] | None = None
@@ -126,18 +128,25 @@ def _to_step(scope: Scope, route: Route, here: Here) -> Way:
     if "response" in live:
         raise Inexpressible(f"step {route.target} reads $response, which Step Functions does not hand on; save it")
     way = Way(next=route.target, assign=dict(here.assign), output=here.carried if "result" in live else KEEP)
-    if "error" in live:
+    if "error" in live and here.error is not KEEP:
         way.assign[scope.error] = here.error
     if _reads(route.entries, here.saved):
-        entries = assigned(scope, here.behind, route.entries, "the route sets")
-        if names_in(route.entries) & {"result"}:
-            way.output = here.carried
-        if names_in(route.entries) & {"error"}:
-            way.assign[scope.error] = here.error
-        name = f"{here.step.name}To{route.target}"
-        way.next = scope.add(name, {"Type": "Pass", "Assign": entries, "Next": scope.state_named(route.target)})
-    else:
-        way.assign |= assigned(scope, here.writer, route.entries, "the route sets", here.assign)
+        return _by_pass(scope, route, here, live)
+    way.assign |= assigned(scope, here.writer, route.entries, "the route sets", here.assign)
+    return way
+
+
+def _by_pass(scope: Scope, route: Route, here: Here, live: frozenset[str]) -> Way:
+    """Return the way through a Pass state, which sets what depends on variables that are set before."""
+    way = _behind(scope, here, names_in(route.entries) | (frozenset() if here.passes else live))
+    entries = assigned(scope, here.behind, route.entries, "the route sets")
+    state: dict[str, Json] = {"Type": "Pass", "Assign": entries}
+    if here.passes and "error" in live and here.error is not KEEP:
+        entries[scope.error] = here.error
+    if here.passes and "result" in live and here.carried is not KEEP:
+        state["Output"] = here.carried
+    state["Next"] = scope.state_named(route.target)
+    way.next = scope.add(f"{here.step.name}To{route.target}", state)
     return way
 
 
@@ -173,8 +182,9 @@ def _to_fail(scope: Scope, route: Route, here: Here) -> Way:
 
 def _behind(scope: Scope, here: Here, names: frozenset[str]) -> Way:
     """Return the way to a state that reads these names."""
-    way = Way(next=None, assign=dict(here.assign), output=here.carried if "result" in names else KEEP)
-    if "error" in names:
+    output = here.carried if "result" in names and not here.passes else KEEP
+    way = Way(next=None, assign=dict(here.assign), output=output)
+    if "error" in names and not here.passes and here.error is not KEEP:
         way.assign[scope.error] = here.error
     return way
 

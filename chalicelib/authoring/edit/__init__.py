@@ -14,4 +14,5 @@ points), like the spans of an analysis.
     emit         `edit`, which does all of it: drafts -> a patch
     emit_routes  the part of it that is about routes
     write        new steps as FSL
+    outline      a step as a form needs it
 """

@@ -188,30 +188,42 @@ class Editor:
                 one.when = values.renamed_source(one.when, old, new)
 
     def _route(self, operation: SetRoute) -> None:
-        step, state, when = self._step(operation.step), operation.state, _condition(operation.when)
-        if state is None and when is None:
-            raise EditRefused("a route has a `state`, a condition `when`, or both; `else` is a state")
+        step, states, when = self._step(operation.step), _states(operation), _condition(operation.when)
         to = self._target(step, operation.to)
-        found = next((one for one in step.routes if not one.is_deleted and one.matches(state, when)), None)
+        found = self._routed(step, states, when)
         if found is not None:
-            routes.lead(self._flow, routes.parted(self._flow, step, found, state), to)
+            routes.lead(self._flow, found, to)
             return
-        if state == ELSE and when is not None:
-            raise EditRefused("`else` has no condition")
-        if state is not None and not (routes.decides_by_data(step) and state == ELSE):
-            routes.check_state(step, state, self._returns)
-        new = routes.route_to(self._flow, [] if state is None else [state], when, to)
+        if ELSE in states and (when is not None or len(states) > 1):
+            raise EditRefused("`else` stands alone, without a condition")
+        for state in states:
+            if not (routes.decides_by_data(step) and state == ELSE):
+                routes.check_state(step, state, self._returns)
+        new = routes.route_to(self._flow, states, when, to)
         self._flow.fresh.append(new)
-        step.routes.insert(routes.place_of(step, state), new)
+        step.routes.insert(routes.place_of(step, states), new)
+
+    def _routed(self, step: StepDraft, states: tuple[str, ...], when: str | None) -> RouteDraft | None:
+        """Return the route of these states, or of one alone, which is parted from others; None if there is none."""
+        left = [one for one in step.routes if not one.is_deleted]
+        if len(states) > 1:
+            return next((one for one in left if one.has(states, when)), None)
+        state = states[0] if states else None
+        found = next((one for one in left if one.matches(state, when)), None)
+        return None if found is None else routes.parted(self._flow, step, found, state)
 
     def _unroute(self, operation: Unroute) -> None:
-        step, state = self._step(operation.step), operation.state
-        if state is None and operation.when is None:
-            raise EditRefused("a route has a `state`, a condition `when`, or both; `else` is a state")
-        found = routes.required_route(step, state, _condition(operation.when))
-        if len(found.states) > 1:
-            found.states = [one for one in found.states if one[0] != state]
-            return
+        step, states, when = self._step(operation.step), _states(operation), _condition(operation.when)
+        if len(states) > 1:
+            found = next((one for one in step.routes if not one.is_deleted and one.has(states, when)), None)
+            if found is None:
+                routes.required_route(step, ", ".join(states), when)
+                return
+        else:
+            found = routes.required_route(step, states[0] if states else None, when)
+            if len(found.states) > 1:
+                found.states = [one for one in found.states if one[0] != states[0]]
+                return
         if sum(not one.is_deleted for one in step.routes) == 1:
             raise EditRefused(f"{step.label} has no other route, and without any, DONE would lead to done")
         if found.node is None:
@@ -284,6 +296,14 @@ class Editor:
         else:
             del scope.members[at]
         scope.members.insert(scope.members.index(first), step)
+
+
+def _states(operation: SetRoute | Unroute) -> tuple[str, ...]:
+    """Return the states that an operation names. Raises EditRefused if it names no route."""
+    state = operation.state
+    if state is None and operation.when is None:
+        raise EditRefused("a route has a `state`, a condition `when`, or both; `else` is a state")
+    return () if state is None else (state,) if isinstance(state, str) else state
 
 
 def _condition(when: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -44,6 +44,10 @@ class RouteDraft:
         """Return whether this is the route of the state, or without a state, under that condition."""
         named = [name for name, _ in self.states]
         return (state in named if state is not None else not named) and normal(self.when) == normal(when)
+
+    def has(self, states: Sequence[str], when: str | None) -> bool:
+        """Return whether this is the route of just these states, under that condition."""
+        return {name for name, _ in self.states} == set(states) and normal(self.when) == normal(when)
 
 
 @dataclass(slots=True, eq=False)

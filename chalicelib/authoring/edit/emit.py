@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from chalicelib.authoring import occurrences
 from chalicelib.authoring.edit import write
@@ -26,6 +27,9 @@ from chalicelib.authoring.edit.routes import Returns, returns_of
 from chalicelib.language import Diagnostic, Document, Unwritable, parse
 from chalicelib.language.source import Source, Span
 from chalicelib.language.syntax.tree import Statement
+
+_SHARED: Final = ("action", "flow", "config")
+"""What is defined for all documents: where the definition is not in the text, it is not renamed there alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,9 @@ def edit(text: str, flow: str, operations: Sequence[Operation], returns: Returns
 
 def _renamed(text: str, at: int, new: str) -> Edited:
     """Return the edits that rename what is at an offset."""
+    named = occurrences.symbol(text, at)
+    if named and named[0].name.kind in _SHARED and not any(one.defines for one in named[1]):
+        raise EditRefused(f"do[0]: {named[0].name.kind} '{named[0].name.text}' is not defined in this text")
     try:
         found = occurrences.renamed({"": text}, text, at, new)
     except occurrences.NotRenamed as problem:

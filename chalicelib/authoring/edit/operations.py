@@ -15,6 +15,8 @@ StepKind: TypeAlias = Literal["step", "deci", "set", "wait", "fork", "each", "ca
 
 _Text = Annotated[str, msgspec.Meta(max_length=1_024)]
 _Source = Annotated[str, msgspec.Meta(max_length=65_536)]
+_States = _Text | Annotated[tuple[_Text, ...], msgspec.Meta(min_length=1, max_length=200)]
+"""A state, or those of a route that has several."""
 
 
 class _Operation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="op"):
@@ -79,19 +81,21 @@ class Rename(_Operation, frozen=True, kw_only=True, tag="rename"):
 
 class SetRoute(_Operation, frozen=True, kw_only=True, tag="route"):
     """Let the route of a step for a state, a condition or both lead to `to`. A route that is not there is added where
-    it can be taken. `else` is a state."""
+    it can be taken. `else` is a state. One of several states of a route is parted from it; a list of states
+    means the route that has just these."""
 
     step: _Text
     to: _Text
-    state: _Text | None = None
+    state: _States | None = None
     when: _Source | None = None
 
 
 class Unroute(_Operation, frozen=True, kw_only=True, tag="unroute"):
-    """Remove the route of a step for a state, a condition or both."""
+    """Remove the route of a step for a state, a condition or both. A list of states means the route that has just
+    these."""
 
     step: _Text
-    state: _Text | None = None
+    state: _States | None = None
     when: _Source | None = None
 
 

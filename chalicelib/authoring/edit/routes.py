@@ -81,15 +81,18 @@ def decides_by_data(step: StepDraft) -> bool:
     return step.kind == "deci" and "action" not in properties_of(step)
 
 
+def route_states(step: StepDraft, own: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the states that a step can route, given its own; None if they are unknown."""
+    if own is None:
+        return None
+    built_in = (ERROR,) if step.kind == "set" or not own else sorted(BUILT_IN_STATES)
+    return (*own, *built_in)
+
+
 def check_state(step: StepDraft, state: str | None, returns: Returns) -> None:
     """Raise EditRefused if a step cannot return a state."""
-    if state is None or state == ELSE:
-        return
-    own = own_states(step, returns)
-    known = (
-        None if own is None else (*own, *((ERROR,) if step.kind in ("set",) or own == () else sorted(BUILT_IN_STATES)))
-    )
-    if known is not None and state not in known:
+    known = route_states(step, own_states(step, returns))
+    if state is not None and state != ELSE and known is not None and state not in known:
         raise unknown("state", state, known, step.label)
 
 
@@ -142,11 +145,11 @@ def labels(route: RouteDraft) -> str:
     return described(", ".join(name for name, _ in route.states) or None, route.when)
 
 
-def place_of(step: StepDraft, state: str | None) -> int:
+def place_of(step: StepDraft, states: Sequence[str]) -> int:
     """Return the index at which a new route stands: before the first one that would take all that it takes."""
     for number, one in enumerate(step.routes):
         names = [name for name, _ in one.states]
-        if not one.is_deleted and one.when is None and (ELSE in names or (state is not None and state in names)):
+        if not one.is_deleted and one.when is None and (ELSE in names or not {*states}.isdisjoint(names)):
             return number
     return len(step.routes)
 

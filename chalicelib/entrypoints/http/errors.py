@@ -69,6 +69,8 @@ CODES: Final[dict[str, ErrorCode]] = {
     "fsl-refused": ErrorCode(422, "The FSL text is syntactically correct but not valid; `diagnostics` lists why."),
     "unreadable": ErrorCode(422, "The flow has syntax errors, so it is not edited; `diagnostics` lists them."),
     "too-long": ErrorCode(422, "The play has too many moves, or its flow goes round in circles."),
+    "cannot-replay": ErrorCode(422, "What is recorded of the run does not suffice to decide it again."),
+    "no-test": ErrorCode(422, "No test for `fsl test` gives the run of the play."),
     "wrong-statement": ErrorCode(422, "The path takes FSL statements of one kind, and the text has another kind."),
     "secrets-off": ErrorCode(422, "The server has no key to encrypt secrets with."),
     "state-not-routed": ErrorCode(422, "The step has no route for this state; the step keeps waiting."),

@@ -23,6 +23,11 @@ class Shape(Protocol):
         ...
 
     @property
+    def takes_text(self) -> bool:
+        """Whether text may stand for a structure."""
+        ...
+
+    @property
     def required(self) -> frozenset[str]:
         """The members of a structure that must be given."""
         ...

@@ -17,6 +17,7 @@ from chalicelib.model.status import LIVE
 from chalicelib.model.waits import ChildWait
 from chalicelib.service.details.cost import MAX_COUNTED_PAGES, Cost, cost_of, page_count
 from chalicelib.service.details.items import Progress, progress_of
+from chalicelib.service.details.step_functions import StepFunctionsCost, cost_of_run
 from chalicelib.service.details.waits import TokenWait, wait_of
 from chalicelib.service.errors import NotFound
 from chalicelib.service.limits.limiter import Limiter
@@ -86,6 +87,14 @@ class RunDetailReader:
         if stored is None:
             raise NotFound("flow_run", name)
         return self._cost(stored)
+
+    def compared(self, run: Run, entries: tuple[Entry, ...]) -> tuple[Cost, StepFunctionsCost]:
+        """Return what the run has cost so far, and what Step Functions would have asked for it.
+
+        `entries` are those of its newest history that were read.
+        """
+        found = self._cost(run)
+        return found, cost_of_run(run, entries, found.bytes)
 
     def _cost(self, run: Run) -> Cost:
         first = run.tail[0].seq if run.tail else 1

@@ -107,16 +107,17 @@ class Signaler:
         ttl: int = DEFAULT_TTL_MS,
         event_id: str | None = None,
         origin: str = "",
+        by: str = "",
     ) -> Published:
         """Store the event, and notify every run that waits for it.
 
         `event_id` makes the request idempotent: with the same id it is the same event. `origin` is the uuid of the
-        activation that publishes it: one activation publishes one event, however often it does so. Raises EventRefused,
-        TooLarge, KeyTaken (the id was used for another event).
+        activation that publishes it: one activation publishes one event, however often it does so; `by` is its run,
+        as `run NAME`. Raises EventRefused, TooLarge, KeyTaken (the id was used for another event).
         """
         refuse_unsafe("the name of an event", name)
         data = self._event_types.admitted(namespace, name, data)
-        signal = self._signal(namespace, name, key=key, data=data, ttl=ttl, origin=origin)
+        signal = self._signal(namespace, name, key=key, data=data, ttl=ttl, origin=origin, by=by)
         if event_id is not None:
             signal = self._claim(namespace, signal, event_id, ttl)
         self._signals.put(namespace, signal)
@@ -147,11 +148,13 @@ class Signaler:
         until, expires_at = signal.until + later, signal.expires_at + later
         return replace(signal, id=signal_id, at=int(at), until=until, expires_at=expires_at)
 
-    def signal(self, namespace: str, run: Run, name: str, *, data: Json = None, origin: str = "") -> Signal:
+    def signal(
+        self, namespace: str, run: Run, name: str, *, data: Json = None, origin: str = "", by: str = ""
+    ) -> Signal:
         """Store the event for this run alone, which takes it when it waits for one.
 
-        `origin` is as in `publish`. An event that is stored already is not refused if the run has ended since. Raises
-        CommandRefused, EventRefused, TooLarge.
+        `origin` and `by` are as in `publish`. An event that is stored already is not refused if the run has ended
+        since. Raises CommandRefused, EventRefused, TooLarge.
         """
         refuse_unsafe("the name of an event", name)
         if run.status in status.ENDED:
@@ -161,7 +164,7 @@ class Signaler:
                 return sent
             raise CommandRefused(run.name, run.status, Command.SIGNAL)
         data = self._event_types.admitted(namespace, name, data)
-        signal = self._signal(namespace, name, run=run.id, data=data, ttl=MAX_TTL_MS, origin=origin)
+        signal = self._signal(namespace, name, run=run.id, data=data, ttl=MAX_TTL_MS, origin=origin, by=by)
         self._signals.put(namespace, signal)
         after = self._runs.load(namespace, run.name)  # it may have begun to wait while the event was being stored
         if after is not None and after.id == run.id:
@@ -199,7 +202,7 @@ class Signaler:
                 EventArrived(
                     at=at,
                     nonce=nonce,
-                    by="event",
+                    by=signal.by or "event",
                     uuid=uuid,
                     name=signal.name,
                     key=signal.key,
@@ -236,6 +239,7 @@ class Signaler:
         data: Json = None,
         ttl: int,
         origin: str,
+        by: str,
     ) -> Signal:
         size_limits.admit("the event's data", data)
         now = self._clock.now()
@@ -247,6 +251,7 @@ class Signaler:
             key=key,
             run=run,
             data=data,
+            by=by,
             at=now,
             until=now + ttl,
             expires_at=now + ttl + EXPIRY_MARGIN_MS,

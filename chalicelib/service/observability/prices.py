@@ -1,7 +1,8 @@
 """List prices of AWS, for the cost of runs: one table, of one region and month. Discounts and free tiers are left out.
 
 Sources: the pricing pages of DynamoDB (on-demand mode, standard table class), SQS (standard queues), Lambda (x86), API
-Gateway (REST and HTTP APIs) and Step Functions (standard workflows), each for US East (N. Virginia).
+Gateway (REST and HTTP APIs) and Step Functions (Standard and Express workflows; of Express the first 1,000 GB-hours of
+a month), each for US East (N. Virginia): https://aws.amazon.com/step-functions/pricing/ and its siblings.
 """
 
 from __future__ import annotations
@@ -32,7 +33,11 @@ class Prices(NamedTuple):
     http_request: float
     """A request through an HTTP API of API Gateway."""
     state_transition: float
-    """A state transition of a standard workflow of Step Functions."""
+    """A state transition of a Standard workflow of Step Functions."""
+    express_request: float
+    """The start of an execution of an Express workflow."""
+    express_gb_second: float
+    """A second of an execution of an Express workflow with 1 GB of memory."""
 
     @property
     def name(self) -> str:
@@ -51,7 +56,21 @@ LIST_PRICES: Final = Prices(
     rest_request=3.50 / _MILLION,
     http_request=1.00 / _MILLION,
     state_transition=25.0 / _MILLION,
+    express_request=1.00 / _MILLION,
+    express_gb_second=0.00001667,
 )
+
+EXPRESS_STEP_MS: Final = 100
+"""The duration of an Express workflow is rounded up to so many milliseconds."""
+
+EXPRESS_CHUNK_MB: Final = 64
+"""Its memory is rounded up to so many megabytes."""
+
+EXPRESS_BASE_MB: Final = 50
+"""The memory of an execution without data, in the examples of AWS's pricing page."""
+
+EXPRESS_MAX_MS: Final = 5 * 60_000
+"""How long an Express workflow may run."""
 
 WRITE_UNIT_BYTES: Final = 1_024
 READ_UNIT_BYTES: Final = 4_096

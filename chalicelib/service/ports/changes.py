@@ -25,12 +25,18 @@ class Watch(Protocol):
 class Changes(Protocol):
     """Notifies those that wait for runs. Safe for use by several threads."""
 
-    def notify(self, namespace: str, run: str) -> None:
-        """Wake all that watch the run: it was changed or deleted. Call it after the change is stored."""
+    def notify(self, namespace: str, run: str, *, is_over: bool) -> None:
+        """Wake those that watch the run: it was changed. Call it after the change is stored.
+
+        `is_over`: it has ended or was deleted.
+        """
         ...
 
-    def watch(self, namespace: str, run: str) -> AbstractContextManager[Watch]:
-        """Watch the run within the `with` block. Read the run after this call and before each `wait`."""
+    def watch(self, namespace: str, run: str, *, only_end: bool = False) -> AbstractContextManager[Watch]:
+        """Watch the run within the `with` block. Read the run after this call and before each `wait`.
+
+        `only_end`: other changes than its end need not wake the watch.
+        """
         ...
 
     def pause(self, milliseconds: Milliseconds) -> bool:

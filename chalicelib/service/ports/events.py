@@ -20,6 +20,8 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     run: str = ""
     """The id of the run that it is for; empty: any run that waits for its name and key."""
     data: Json = None
+    by: str = ""
+    """The run that published it, as `run NAME`; empty: a request did."""
     at: Instant
     until: Instant = 0
     """Runs that begin to wait until then receive it too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 import msgspec
@@ -95,6 +96,13 @@ class DueTimer(msgspec.Struct, frozen=True):
 
 class RunStore(Protocol):
     """Stores runs: heads, history pages and blobs."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Commit what this thread writes and sends within the `with` block at its end, or nothing if it raises.
+
+        Stores that cannot do so commit each write by itself, in their order.
+        """
+        ...
 
     def create(self, new: NewRun) -> None:
         """Create a run. Raises RunExists. Not repeatable."""

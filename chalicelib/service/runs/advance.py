@@ -130,8 +130,9 @@ class RunAdvancer:
         """
         if decision.run.status is Status.PENDING:
             self._check(decision.run)
-        self.prepare(decision)
-        self._runs.create(NewRun(decision.run, own))
+        with self._runs.together():
+            self.prepare(decision)
+            self._runs.create(NewRun(decision.run, own))
         self.observer.began(decision.run)
         return decision.run
 
@@ -175,8 +176,6 @@ class RunAdvancer:
             self._effect_executor.execute(decision.effects, before)
             return before
         after, page = turn_page(before, decision.run)
-        if page is not None:
-            self._runs.put_page(before, page)
         wanted: tuple[Wanted, ...] = ()
         if (  # most transitions announce nothing: that costs no call
             after.status is not before.status
@@ -184,11 +183,14 @@ class RunAdvancer:
             or OpenTask in map(type, decision.effects)
         ):
             wanted = self._wanted(before, after, decision.effects)
-        self._effect_executor.execute(decision.effects, after, wanted)
-        if after.labels == before.labels:
-            self._runs.save(after, before.version)
-        else:
-            self._runs.save_relabeled(after, before)
+        with self._runs.together():
+            if page is not None:
+                self._runs.put_page(before, page)
+            self._effect_executor.execute(decision.effects, after, wanted)
+            if after.labels == before.labels:
+                self._runs.save(after, before.version)
+            else:
+                self._runs.save_relabeled(after, before)
         return after
 
     def _wanted(self, before: Run | None, after: Run, effects: Sequence[Effect]) -> tuple[Wanted, ...]:

@@ -7,7 +7,9 @@ which no head refers.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -17,6 +19,7 @@ from chalicelib.model.flow import Flow
 from chalicelib.model.history import Entry, Page
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
+from chalicelib.model.status import ENDED
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import BlobMissing
 from chalicelib.service.ports.changes import Changes
@@ -44,6 +47,27 @@ class OffloadingRunStore:
         self._runs = runs
         self._changes = changes
         self._cache = BlobCache()
+        self._together = threading.local()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        changed: list[Run] = []
+        self._together.changed = changed
+        try:
+            with self._runs.together():
+                yield
+        finally:
+            self._together.changed = None
+        for run in changed:
+            self._notify(run)
+
+    def _notify(self, run: Run) -> None:
+        """Notify those that wait for a change of the run, once it is committed."""
+        changed: list[Run] | None = getattr(self._together, "changed", None)
+        if changed is not None:
+            changed.append(run)
+        elif self._changes is not None:
+            self._changes.notify(run.namespace, run.name, is_over=run.status in ENDED)
 
     def create(self, new: NewRun) -> None:
         self._runs.create(self.offload(new))
@@ -134,18 +158,18 @@ class OffloadingRunStore:
         head = offload_head(run, body)
         self._put_new(run, head.blobs)
         self._runs.save(head.run, seen, head.body)
-        if self._changes is not None:
-            self._changes.notify(run.namespace, run.name)
+        self._notify(run)
 
     def save_relabeled(self, run: Run, before: Run, body: bytes = b"") -> None:
         head = offload_head(run, body)
         self._put_new(run, head.blobs)
         self._runs.save_relabeled(head.run, before, head.body)
+        self._notify(run)
 
     def delete(self, run: Run) -> None:
         self._runs.delete(run)
         if self._changes is not None:
-            self._changes.notify(run.namespace, run.name)
+            self._changes.notify(run.namespace, run.name, is_over=True)
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
         listing = self._runs.list(namespace, query)

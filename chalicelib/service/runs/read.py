@@ -241,14 +241,22 @@ class Reader:
 
     def ended(self, namespace: str, name: str, wait: Milliseconds) -> Run:
         """Return the run once it has ended, or as it is after `wait` milliseconds. Raises NotFound."""
-        self._when(namespace, name, lambda run: run.status in ENDED, wait)
+        self._when(namespace, name, lambda run: run.status in ENDED, wait, only_end=True)
         return self.run(namespace, name)
 
-    def _when(self, namespace: str, name: str, holds: Callable[[Run], bool], wait: Milliseconds) -> Run:
+    def _when(
+        self,
+        namespace: str,
+        name: str,
+        holds: Callable[[Run], bool],
+        wait: Milliseconds,
+        *,
+        only_end: bool = False,
+    ) -> Run:
         """Return the run, with large values as references, once `holds` is true of it, or as it is after `wait`
         milliseconds. Raises NotFound."""
         give_up_at = self._clock.now() + min(wait, MAX_WATCH_MS)
-        with self._changes.watch(namespace, name) as changes:
+        with self._changes.watch(namespace, name, only_end=only_end) as changes:
             goes_on = True
             while True:
                 run = self.stored(namespace, name)

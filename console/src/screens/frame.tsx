@@ -64,8 +64,9 @@ export function Frame({ children }: { children: ComponentChildren }): JSX.Elemen
         <Namespace name={who.namespace} fixed={who.auth !== "open" && who.bound} />
         <Navigation />
         <span class="who">
-          <button type="button" class="quiet search" aria-label={words.palette} title={`${words.palette} (Ctrl K)`} onClick={() => setPalette(true)}>
-            <span aria-hidden="true">⌕</span> <kbd>Ctrl K</kbd>
+          <button type="button" class="quiet search" title={`${words.palette} (Ctrl K)`} onClick={() => setPalette(true)}>
+            <span aria-hidden="true">⌕</span>
+            <span class="visually-hidden">{words.palette}</span> <kbd>Ctrl K</kbd>
           </button>
           <button type="button" class="quiet" aria-label={words.help} title={`${words.help} (?)`} onClick={() => setHelp(true)}>
             ?
@@ -195,7 +196,7 @@ function Namespace({ name, fixed }: { name: string; fixed: boolean }): JSX.Eleme
 
 function useKeys(help: () => void, palette: () => void): void {
   useEffect(() => {
-    let since = 0;
+    let since = -Infinity;
     const listen = (event: KeyboardEvent): void => {
       if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) {
         event.preventDefault();
@@ -205,7 +206,7 @@ function useKeys(help: () => void, palette: () => void): void {
       }
       if (!isShortcut(event)) return;
       const isSecond = event.timeStamp - since < PREFIX_MS;
-      since = 0;
+      since = -Infinity;
       if (isSecond) {
         const found = [...PLACES, ...MORE_PLACES].find((one) => one.key === event.key);
         if (!found) return;

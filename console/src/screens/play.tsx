@@ -11,6 +11,7 @@ import { usePlace } from "../ui/router";
 import { moment, plain } from "../ui/text";
 import { words } from "../words/en";
 import { inField } from "./frame";
+import { analyze } from "./edit/analysis";
 import { Input, textOfValue, valueOf } from "./start";
 
 type Move = Record<string, Json>;
@@ -279,7 +280,7 @@ function First({ text, flow, begin }: { text: string; flow: string; begin: (inpu
   const found = useLoad(
     `play input ${flow} ${text}`,
     async (signal) => {
-      if (text) return declared(text, flow);
+      if (text) return declared(text, flow, signal);
       const input = (await call<Definition>("GET", at("flow", flow), { signal })).data.spec.input;
       return Array.isArray(input) ? input : [];
     },
@@ -342,25 +343,7 @@ function First({ text, flow, begin }: { text: string; flow: string; begin: (inpu
   );
 }
 
-/** The declared inputs of a flow of a text, as it is written: the form needs names and types only. */
-export function declared(text: string, flow: string): Parameter[] {
-  const begin = new RegExp(`\\bflow\\s+"?${flow.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}"?[\\s\\S]*?\\bflow_end`, "i").exec(text)?.[0] ?? "";
-  const one = /\binput\s*=\s*(any|map|list)\s*;/i.exec(begin)?.[1];
-  if (one) return [{ name: "", type: one, required: true }];
-  const group = /\binput\s*=\s*\(([\s\S]*?)\)\s*;/i.exec(begin)?.[1];
-  if (!group) return [];
-  return group
-    .split(/,(?![^([{]*[)\]}])/)
-    .map((part) => /^\s*(secret\s+)?(\w+)\s+"?([\w.-]+)"?\s*(?:=\s*([\s\S]+))?$/.exec(part))
-    .filter((found) => found !== null)
-    .map((found) => {
-      const written = found[4]?.trim();
-      let given: Json | undefined;
-      try {
-        given = written === undefined ? undefined : (JSON.parse(written) as Json);
-      } catch {
-        given = undefined;
-      }
-      return { name: found[3] ?? "", type: (found[2] ?? "any").toLowerCase(), required: written === undefined, ...(given === undefined ? {} : { default: given }) };
-    });
+/** The inputs of a flow of a text; none while the text cannot be read. */
+async function declared(text: string, flow: string, signal: AbortSignal): Promise<Parameter[]> {
+  return (await analyze(text, { signal })).inputs[flow] ?? [];
 }

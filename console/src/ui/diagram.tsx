@@ -1,6 +1,7 @@
 // The diagram of a flow or run, as the server laid it out. One tab stop: the arrow keys go along the routes.
 import type { JSX } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { RefObject } from "preact";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Graph, GraphEdge, GraphNode } from "../api/types";
 import { words } from "../words/en";
 import { plain } from "./text";
@@ -12,6 +13,19 @@ interface Props {
   dimmed?: boolean;
   /** What of the flow's runs is shown over it. */
   overlay?: "coverage" | "live" | undefined;
+  /** Add a step after this one: the selected box has a button for it. */
+  add?: (step: string) => void;
+  /** What other keys do with the step that has the focus. */
+  keys?: Readonly<Record<string, (step: string) => void>>;
+}
+
+/** The node to which an arrow key leads from another: down and up along the routes, sideways to what the same step leads to. */
+export function leadsAlong(graph: Graph, from: string, key: string): string | undefined {
+  const forward = graph.edges.filter((one) => one.source === from && one.target !== from).map((one) => one.target);
+  const back = graph.edges.filter((one) => one.target === from && one.source !== from).map((one) => one.source);
+  const siblings = back.length ? graph.edges.filter((one) => one.source === back[0]).map((one) => one.target) : [from];
+  const turn = (by: number): string | undefined => siblings[(siblings.indexOf(from) + by + siblings.length) % siblings.length];
+  return { ArrowDown: forward[0], ArrowUp: back[0], ArrowRight: turn(1), ArrowLeft: turn(-1) }[key];
 }
 
 const MARK = 40;
@@ -21,7 +35,7 @@ export function stepOf(node: GraphNode): string {
   return node.id.startsWith("step:") ? node.name : "";
 }
 
-export function Diagram({ graph, selected, select, dimmed, overlay }: Props): JSX.Element {
+export function Diagram({ graph, selected, select, dimmed, overlay, add, keys }: Props): JSX.Element {
   const layout = graph.layout;
   const nodes = useMemo(() => new Map(graph.nodes.map((one) => [one.id, one])), [graph]);
   const edges = useMemo(() => new Map(graph.edges.map((one) => [`${one.source} ${one.target}`, one])), [graph]);
@@ -35,21 +49,17 @@ export function Diagram({ graph, selected, select, dimmed, overlay }: Props): JS
     const room = frame.current?.clientWidth ?? 0;
     if (room && width) setZoom(Math.min(1, Math.max(0.35, (room - 24) / (width + 24))));
   }, [width]);
+  useMoves(frame, layout);
   if (!layout) return <List graph={graph} select={select} />;
   const move = (event: KeyboardEvent): void => {
     const here = at ? nodes.get(at) : graph.nodes[0];
     if (!here) return;
-    const forward = graph.edges.filter((one) => one.source === here.id && one.target !== here.id).map((one) => one.target);
-    const back = graph.edges.filter((one) => one.target === here.id && one.source !== here.id).map((one) => one.source);
-    const siblings = back.length ? graph.edges.filter((one) => one.source === back[0]).map((one) => one.target) : [here.id];
-    const turn = (list: string[], by: number): string | undefined => list[(list.indexOf(here.id) + by + list.length) % list.length];
-    const next = {
-      ArrowDown: forward[0],
-      ArrowUp: back[0],
-      ArrowRight: turn(siblings, 1),
-      ArrowLeft: turn(siblings, -1),
-    }[event.key];
-    if (event.key === "Enter" || event.key === " ") {
+    const next = leadsAlong(graph, here.id, event.key);
+    const act = keys?.[event.key];
+    if (act && stepOf(here)) {
+      event.preventDefault();
+      act(stepOf(here));
+    } else if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       const step = stepOf(here);
       if (step) select?.(step);
@@ -86,7 +96,7 @@ export function Diagram({ graph, selected, select, dimmed, overlay }: Props): JS
           </defs>
           {layout.boxes.map((box) => {
             const node = nodes.get(box.id.split(/:(?=step:|begin:|done:|stopped:)/)[0] ?? box.id) ?? nodes.get(box.id);
-            return <Box key={`${box.id}/${box.scope}/${box.x}`} box={box} node={node} focused={box.id === at} selected={selected === node?.name} select={select} small={zoom < 0.3} counted={overlay === "coverage"} heat={overlay === "live" ? Math.ceil((5 * (node?.there ?? 0)) / most) : 0} />;
+            return <Box key={`${box.id}/${box.scope}`} box={box} node={node} focused={box.id === at} selected={selected === node?.name} select={select} add={add} small={zoom < 0.3} counted={overlay === "coverage"} heat={overlay === "live" ? Math.ceil((5 * (node?.there ?? 0)) / most) : 0} />;
           })}
           {layout.ways.map((way, n) => (
             <Way key={n} way={way} edge={edges.get(`${way.source} ${way.target}`) ?? edgeLike(edges, way.source, way.target)} small={zoom < 0.3} />
@@ -98,6 +108,24 @@ export function Diagram({ graph, selected, select, dimmed, overlay }: Props): JS
       </p>
     </div>
   );
+}
+
+const MOVE_MS = 200;
+
+/** Let boxes that have moved glide to their new places, unless the reader wants no motion. */
+function useMoves(frame: RefObject<HTMLElement | null>, layout: Graph["layout"]): void {
+  const before = useRef<Map<string, { x: number; y: number }> | null>(null);
+  useLayoutEffect(() => {
+    const old = before.current;
+    before.current = layout ? new Map(layout.boxes.map((one) => [`${one.id}/${one.scope}`, one])) : null;
+    if (!layout || !old || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    for (const element of frame.current?.querySelectorAll<SVGElement>("[data-box]") ?? []) {
+      const [from, to] = [old.get(element.dataset["box"] ?? ""), before.current?.get(element.dataset["box"] ?? "")];
+      if (to && from && (from.x !== to.x || from.y !== to.y)) element.animate([{ transform: `translate(${from.x - to.x}px, ${from.y - to.y}px)` }, { transform: "none" }], { duration: MOVE_MS, easing: "ease-out" });
+      else if (to && !from) element.animate([{ opacity: 0 }, { opacity: 1 }], { duration: MOVE_MS });
+    }
+    for (const element of frame.current?.querySelectorAll<SVGElement>(".way") ?? []) element.animate([{ opacity: 0 }, { opacity: 1 }], { duration: MOVE_MS });
+  }, [layout]);
 }
 
 function edgeLike(edges: Map<string, GraphEdge>, source: string, target: string): GraphEdge | undefined {
@@ -119,19 +147,21 @@ interface BoxProps {
   selected: boolean;
   small: boolean;
   select: ((step: string) => void) | undefined;
+  add: ((step: string) => void) | undefined;
   /** How many tokens are here, from 0 to 5. */
   heat: number;
   /** Whether the edges say how often routes were taken. */
   counted: boolean;
 }
 
-function Box({ box, node, focused, selected, select, small, heat, counted }: BoxProps): JSX.Element {
-  if (!node) return <rect class="branch" x={box.x} y={box.y} width={box.w} height={box.h} rx={8} />;
+function Box({ box, node, focused, selected, select, add, small, heat, counted }: BoxProps): JSX.Element {
+  const id = `${box.id}/${box.scope}`;
+  if (!node) return <rect class="branch" data-box={id} x={box.x} y={box.y} width={box.w} height={box.h} rx={8} />;
   const state = [node.kind, node.failed ? "failed" : node.current ? "current" : node.visits ? "visited" : "", focused ? "focused" : "", selected ? "selected" : "", heat ? `heat-${heat}` : ""].filter(Boolean).join(" ");
   if (box.w < MARK && !node.name) {
     const r = box.w / 2;
     return (
-      <g class={`mark ${state}`}>
+      <g class={`mark ${state}`} data-box={id}>
         <circle cx={box.x + r} cy={box.y + r} r={r - 1} />
         {node.kind === "stopped" ? <path d={`M${box.x + 5} ${box.y + 5} l8 8 m0 -8 l-8 8`} /> : null}
       </g>
@@ -140,7 +170,7 @@ function Box({ box, node, focused, selected, select, small, heat, counted }: Box
   const step = stepOf(node);
   const holds = box.h > 80;
   return (
-    <g class={`node ${state}`} onClick={step && select ? () => select(step) : undefined}>
+    <g class={`node ${state}`} data-box={id} onClick={step && select ? () => select(step) : undefined}>
       <title>{plain(`${node.name} ${node.detail}`)}</title>
       <rect x={box.x} y={box.y} width={box.w} height={box.h} rx={9} />
       {small ? null : (
@@ -166,6 +196,19 @@ function Box({ box, node, focused, selected, select, small, heat, counted }: Box
           <text x={box.x + box.w - 6 + 3.5 * String(node.there).length} y={box.y + 4}>
             {node.there}
           </text>
+        </g>
+      ) : null}
+      {selected && add && step && !small ? (
+        <g
+          class="add"
+          onClick={(event) => {
+            event.stopPropagation();
+            add(step);
+          }}
+        >
+          <title>{words.addAfter(plain(step))}</title>
+          <circle cx={box.x + box.w} cy={box.y + box.h} r={12} />
+          <path d={`M${box.x + box.w - 5} ${box.y + box.h} h10 m-5 -5 v10`} />
         </g>
       ) : null}
       {node.failed ? (

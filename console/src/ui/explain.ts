@@ -99,7 +99,8 @@ function texts(value: Json | undefined): string[] {
 export function waitInWords(token: TokenView, graph: Graph | null): string {
   const wait = token.waits_for;
   if (!wait) return "";
-  const until = typeof wait["until"] === "string" ? moment(wait["until"]) : "";
+  const deadline = wait["until"] ?? token["deadline"];
+  const until = typeof deadline === "string" ? moment(deadline) : "";
   const then = until ? unanswered(graph, token.step) : "";
   const name = (key: string): string => String(wait[key] ?? "");
   switch (wait.kind) {
@@ -113,7 +114,8 @@ export function waitInWords(token: TokenView, graph: Graph | null): string {
       return words.wait.action(name("action"), until, then);
     case "event": {
       const events = texts(wait["events"]);
-      if (events.length) return words.wait.event(events, until, then);
+      const key = name("key") ? words.wait.ofKey(name("key")) : "";
+      if (events.length) return words.wait.event(events, key, until, then);
       break;
     }
     case "timer":

@@ -27,6 +27,11 @@ export function usePlace(): Place {
   return useStore(place);
 }
 
+/** Where the page is now: for what happens later than the last drawing. */
+export function here(): Place {
+  return place.value;
+}
+
 /** The address of a place in the page. */
 export function href(path: readonly string[], query: Record<string, string | null | undefined> | URLSearchParams = {}): string {
   const given = query instanceof URLSearchParams ? [...query.entries()] : Object.entries(query);

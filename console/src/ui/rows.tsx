@@ -21,6 +21,8 @@ interface Props {
   className?: string;
   rowClass?: (row: number) => string;
   isSelected?: (row: number) => boolean;
+  /** The tracks of the columns, for the head and every row. */
+  rowStyle?: { gridTemplateColumns: string; minWidth: string };
   /** Rows that came in before the first one: what is in view stays where it is. */
   before?: number;
   /** Other keys than those that move. */
@@ -90,11 +92,11 @@ export function Rows(props: Props): JSX.Element {
       onKeyDown={keys}
     >
       {props.head ? (
-        <div class="rows-head" ref={head} role="row">
+        <div class="rows-head" ref={head} role="row" style={props.rowStyle ?? {}}>
           {props.head}
         </div>
       ) : null}
-      <div class="rows-body" role="presentation" style={{ height: `${tall}px` }}>
+      <div class="rows-body" role="presentation" style={{ height: `${tall}px`, minWidth: props.rowStyle?.minWidth ?? "" }}>
         {Array.from({ length: Math.max(0, last - first) }, (_, n) => first + n).map((n) => (
           <div
             key={n}
@@ -103,7 +105,7 @@ export function Rows(props: Props): JSX.Element {
             class={`row${n === at ? " at" : ""} ${props.rowClass?.(n) ?? ""}`}
             aria-rowindex={n + 1}
             aria-selected={props.isSelected?.(n) ?? n === at}
-            style={{ height: `${height}px`, transform: `translateY(${n * height - offset + top}px)` }}
+            style={{ ...props.rowStyle, height: `${height}px`, transform: `translateY(${n * height - offset + top}px)` }}
             onClick={() => props.move(n)}
           >
             {props.row(n)}

@@ -55,6 +55,11 @@ export function bytes(n: number): string {
   return n < 1_000_000 ? `${numbers.format(Math.round(n / 100) / 10)} kB` : `${numbers.format(Math.round(n / 100_000) / 10)} MB`;
 }
 
+/** A small amount of money: "$0.0000034". */
+export function dollars(usd: number): string {
+  return usd === 0 ? "$0" : `$${Number(usd.toPrecision(2)).toFixed(Math.max(2, 1 - Math.floor(Math.log10(usd))))}`;
+}
+
 /** A name in words: `ChargeCard` is "Charge card". */
 export function titled(name: string): string {
   const words = name

@@ -111,7 +111,7 @@ function Part({ value, path, base, window, source, first, open }: PartProps): JS
   const name = `${base}${path}`;
   if (cut && whole) return <RemoteValue source={source} path={name} label={name} />;
   const opener = cut ? (
-    <button type="button" class="quiet cut" onClick={() => setWhole(true)} aria-label={words.openPart(name)}>
+    <button type="button" class="quiet cut" onClick={() => setWhole(true)} aria-label={words.openPart(name, words.openOf(cut.type, bytes(cut.bytes)))}>
       {words.openOf(cut.type, bytes(cut.bytes))}
     </button>
   ) : null;

@@ -1,5 +1,6 @@
 // Every word of the page. Another language is another file of the same shape.
 import { runWords } from "./runs";
+import { editWords } from "./edit";
 import { frameWords } from "./frame";
 
 const plural = new Intl.PluralRules("en");
@@ -9,6 +10,7 @@ const n = (count: number, one: string, other: string): string =>
 export const words = {
   ...runWords,
   ...frameWords,
+  ...editWords,
   product: "Echoer",
   now: "Now",
   runs: "Runs",
@@ -56,7 +58,8 @@ export const words = {
   at: "At",
   begun: "Begun",
   took: "Took",
-  runsShown: (count: number, more: boolean) => `${n(count, "run", "runs")}${more ? " and more" : ""}`,
+  runsShown: (count: number, more: boolean, total: number | null) =>
+    total !== null && total > count ? `${new Intl.NumberFormat("en").format(count)} of ${n(total, "run", "runs")}` : `${n(count, "run", "runs")}${more ? " and more" : ""}`,
   newRuns: (count: number) => `${n(count, "new run", "new runs")} · show`,
   noRuns: "No runs yet",
   noRunsHelp: "A run is one execution of a flow. Start one:",
@@ -64,7 +67,7 @@ export const words = {
   dropFilter: (name: string) => `without ${name}`,
   clearFilters: "Clear all filters",
   loadMore: "Load more",
-  selected: (count: number) => `${count} selected`,
+  selected: (count: number, more = false) => `${count}${more ? " and more" : ""} selected`,
   live: "live",
   why: (step: string) => `Why it failed at ${step}`,
   lineOf: (line: number, flow: string) => `line ${line} of ${flow}`,
@@ -142,6 +145,10 @@ export const words = {
     ["/", "Find"],
     ["j k", "Next and previous row"],
     ["x", "Select a row"],
+    ["X", "Select the rows up to here"],
+    ["*", "Select all rows that are shown"],
+    [".", "Commands for what is selected"],
+    ["n N", "Next and last failure of a history"],
     ["Enter", "Open"],
     ["[ ]", "Earlier and later entry of a history"],
     ["Esc", "Close"],

@@ -129,8 +129,9 @@ export const frameWords = {
   wait: {
     person: (states: readonly string[], until: string, then: string) => `waits for ${either.format(states)} from a person${until ? ` until ${until}` : ""}${then}`,
     action: (action: string, until: string, then: string) => `waits for the answer of ${action}${until ? ` until ${until}` : ""}${then}`,
-    event: (events: readonly string[], until: string, then: string) => `waits for the event ${either.format(events)}${until ? ` until ${until}` : ""}${then}`,
-    timer: (until: string) => `waits until ${until}`,
+    ofKey: (key: string) => ` with the key ${key}`,
+    event: (events: readonly string[], key: string, until: string, then: string) => `waits for the event ${either.format(events)}${key}${until ? ` until ${until}` : ""}${then}`,
+    timer: (until: string) => `waits for a time, until ${until}`,
     child: (child: string, until: string, then: string) => `waits for the end of ${child}${until ? ` until ${until}` : ""}${then}`,
     items: (left: number, until: string, then: string) => `waits for ${n(left, "item", "items")}${until ? ` until ${until}` : ""}${then}`,
     other: (what: string, until: string, then: string) => `${what}${until ? ` until ${until}` : ""}${then}`,

@@ -25,7 +25,7 @@ from fsl.definition_json import exported, schema_text
 def export(
     *, files: Sequence[str], name: str | None, as_asl: bool, output: Path | None, client: Client, as_json: bool
 ) -> None:
-    """Print the definitions of FSL files as JSON, or a flow for AWS Step Functions.
+    """Print definitions as JSON, or a flow for AWS Step Functions.
 
     The output is a list, or one definition if --name selects one. `fsl schema` prints the JSON Schema of it.
 

@@ -25,9 +25,11 @@ class BadMove(EchoerError):
     """The line is no move; `str()` says how one is written."""
 
 
-def move_of(line: str, waits: Sequence[Waiting]) -> Move:
-    """Return the move that the line means, where tokens wait like this. Raises BadMove."""
+def move_of(line: str, waits: Sequence[Waiting], run: str = "run") -> Move:
+    """Return the move that the line means, where tokens of the run of that name wait like this. Raises BadMove."""
     word, rest = _first(line)
+    if word.lower() == "signal":
+        return _made(_signal(rest, run))
     parse = _PARSERS.get(word.lower())
     if parse is not None:
         return _made(parse(rest))
@@ -110,9 +112,9 @@ def _event(text: str) -> _Fields:
     return {"event": {"name": name, "key": key, "data": value_of(data.strip()) if data.strip() else None}}
 
 
-def _signal(text: str) -> _Fields:
+def _signal(text: str, run: str) -> _Fields:
     name, data = _words(text, 1, 2, "signal NAME [DATA]")
-    return {"event": {"name": name, "data": value_of(data) if data else None, "run": "run"}}
+    return {"event": {"name": name, "data": value_of(data) if data else None, "run": run}}
 
 
 def _wait(text: str) -> _Fields:
@@ -150,7 +152,6 @@ _PARSERS: Final[dict[str, Callable[[str], _Fields]]] = {
     "report": _report,
     "fail": _fail,
     "event": _event,
-    "signal": _signal,
     "next": lambda _: {"clock": {"next": True}},
     "wait": _wait,
     "until": _until,
@@ -177,5 +178,5 @@ undo                      takes the last move back
 vars, history, runs       show the variables, the whole history, the called runs
 quit"""
 
-WORDS: Final = (*_PARSERS, "undo", "vars", "history", "runs", "help", "quit")
+WORDS: Final = (*_PARSERS, "signal", "undo", "vars", "history", "runs", "help", "quit")
 """The words with which a line may begin, beside the names of steps and states."""

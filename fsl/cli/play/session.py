@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
+import click
+
 from chalicelib.hosting.wiring import Services
+from chalicelib.play.case_text import case_text
 from chalicelib.play.moves import Move
 from chalicelib.play.session import Play, Played, play
 from chalicelib.service.errors import ServiceError
 from fsl.cli.common import say, table, write
 from fsl.cli.play import shown
+from fsl.cli.play.case_file import write_case
 from fsl.cli.play.moves import HELP, BadMove, move_of
 from fsl.transition_text import fields_of, transition
 
@@ -54,6 +61,17 @@ class PlaySession:
                 self._move(line)
         return True
 
+    def save(self, case: Path, files: Sequence[Path]) -> None:
+        """Write the play as a test of the files into a new file. Raises click.ClickException."""
+        own = case.name.removesuffix(".test.yaml").removesuffix(".test.yml") + ".fsl"
+        programs = [os.path.relpath(file, case.parent) for file in files]
+        wanted = replace(self._wanted, script=self._moves)
+        try:
+            text = case_text(self._lender, NAMESPACE, wanted, programs=() if programs == [own] else programs)
+        except ServiceError as exc:
+            raise click.ClickException(f"no test is written: {exc}") from exc
+        write_case(case, text)
+
     def _undo(self) -> None:
         if not self._moves:
             self._refuse("there is no move to take back")
@@ -64,7 +82,7 @@ class PlaySession:
 
     def _move(self, line: str) -> None:
         try:
-            moves = (*self._moves, move_of(line, self.played.waits))
+            moves = (*self._moves, move_of(line, self.played.waits, self.played.run.name))
             played = self._play(moves)
         except (BadMove, ServiceError) as exc:
             self._refuse(str(exc))

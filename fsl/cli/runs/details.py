@@ -1,9 +1,8 @@
-"""`fsl sent`, `items` and `cost`: what a run sent and got back, the items of its eaches, and what it costs."""
+"""`fsl sent` and `items`: what a run sent and got back, and the items of its eaches."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Final
 
 import click
@@ -117,7 +116,7 @@ def _came_back(kind: str, one: Resource) -> tuple[str, ...]:
     return kind, exact_time(one["at"]), one["state"], one["by"], why
 
 
-# ── items, cost ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── items ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @click.command(no_args_is_help=True)
@@ -155,28 +154,6 @@ def items(
 def _item(one: Resource) -> tuple[Cell, ...]:
     shown = one["error"] or ("" if one["output"] is None else _text(one["output"]))
     return str(one["index"]), one["token"], styled(one["status"]), one["step"], short_time(one["since"]), shown
-
-
-@click.command(no_args_is_help=True)
-@click.argument("run")
-@remote
-def cost(*, run: str, client: Client, as_json: bool) -> None:
-    """Show what a run costs so far on AWS.
-
-    The prices are list prices of DynamoDB and SQS. What AWS Step Functions asks for as many steps is shown next to it.
-
-    \b
-    fsl cost my_flow_run
-    """
-    found: Mapping[str, Json] = client.call(api_calls.GET_FLOWRUN_NAME_COST, run).json()
-    if as_json:
-        put(found)
-        return
-    dollars = {"usd", "step_functions_usd"}
-    table(
-        ("what", "so far"),
-        [(name.replace("_", " "), f"${value:.6f}" if name in dollars else str(value)) for name, value in found.items()],
-    )
 
 
 def _text(value: Json) -> str:

@@ -34,7 +34,7 @@ def row(kind: str, found: Resource) -> tuple[Cell, ...]:
             addresses, returns = ", ".join(spec["endpoints"]), " | ".join(spec["return_states"])
             return name, version, spec["method"], addresses, returns, _held(found)
         case "flow":
-            given = ", ".join(one["name"] for one in spec["input"])
+            given = ", ".join(one["name"] or one["type"] for one in spec["input"])
             return name, version, str(len(spec["steps"])), given, _held(found)
         case "eventtype":
             args = spec["args"]

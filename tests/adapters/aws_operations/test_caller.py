@@ -63,7 +63,7 @@ def table() -> Any:
 
 def test_an_item_is_put_and_read(aws: None) -> None:
     table()
-    item = {"id": {"s": "o-1"}, "n": {"N": "7"}, "raw": {"B": "bytes"}}
+    item = {"id": "o-1", "n": {"N": "7"}, "raw": {"b": "bytes"}}
     assert post("dynamodb:putItem", {"tableName": "orders", "item": item}) == Returned({})
     found = post("dynamodb:getItem", {"TableName": "orders", "Key": {"id": {"S": "o-1"}}})
     assert found == Returned({"Item": {"id": {"S": "o-1"}, "n": {"N": "7"}, "raw": {"B": "bytes"}}})
@@ -293,6 +293,16 @@ def test_a_functions_payload_is_json_and_its_error_is_the_actions(body: bytes, e
     fake = Fake([answer])
     assert post("lambda:invoke", {"FunctionName": "f", "Payload": {"x": [1]}}, fake.clients()) == reply
     assert fake.asked == [("invoke", {"FunctionName": "f", "Payload": b'{"x":[1]}'})]
+
+
+@pytest.mark.parametrize(
+    ("address", "body"),
+    [("bedrock:invokeModel", {"a": 1}), ("aws-sdk:bedrockruntime:invokeModel", '{"a": 1}')],
+)
+def test_the_body_of_a_model_is_read_as_step_functions_reads_it(address: str, body: Json) -> None:
+    fake = Fake([{"body": io.BytesIO(b'{"a": 1}'), "contentType": "application/json"}])
+    found = post(address, {"ModelId": "m", "Body": {"prompt": "x"}}, fake.clients())
+    assert found == Returned({"Body": body, "ContentType": "application/json"})
 
 
 @pytest.mark.parametrize(

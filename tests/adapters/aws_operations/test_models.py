@@ -25,6 +25,7 @@ MODELS: Final = Models()
         ("aws-sdk:sqs:sendMessage", "sqs:SendMessage", "SQS"),
         ("states:startExecution.sync:2", "stepfunctions:StartExecution", "StepFunctions"),
         ("sfn:startExecution.sync", "stepfunctions:StartExecution", "StepFunctions"),
+        ("bedrock:invokeModel", "bedrock-runtime:InvokeModel", "BedrockRuntime"),
         ("cloudwatchlogs:putLogEvents", "logs:PutLogEvents", "CloudWatchLogs"),
         ("secretsmanager:getSecretValue", "secretsmanager:GetSecretValue", "SecretsManager"),
         ("rdsdata:executeStatement", "rds-data:ExecuteStatement", "RDSData"),

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.asl.check import check
 from chalicelib.asl.export import export
-from chalicelib.asl.problems import Level
+from chalicelib.asl.problems import Level, has_errors
 from chalicelib.authoring.analyze import analyze_all, source_file
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow
@@ -151,6 +152,8 @@ def test_every_program_is_exported_or_refused(program: Path) -> None:
             states = found.machine["States"]
             assert found.machine["StartAt"] in states
             assert {name for state in states.values() for name in _targets(state)} <= states.keys()
+            if not has_errors(found.problems):
+                assert not check(found.machine)
 
 
 def _targets(state: dict[str, object]) -> set[str]:

@@ -11,6 +11,7 @@ import pytest
 from chalicelib.authoring.edit.emit import Edited, edit
 from chalicelib.authoring.edit.errors import EditRefused, FlowUnreadable
 from chalicelib.authoring.edit.operations import Operation
+from chalicelib.authoring.edit.outline import step_at
 from chalicelib.authoring.edit.patch import applied
 from chalicelib.language import KnownNames, parse, read
 
@@ -159,6 +160,35 @@ def test_a_rename_by_place_changes_any_name() -> None:
     assert found.text == ORDER.replace("charge;", "pay;").replace("action charge", "action pay")
 
 
+def test_a_name_that_is_defined_elsewhere_is_not_renamed_in_one_text() -> None:
+    text = "flow f step A => (OK -> done) { action = far; }; flow_end"
+    with pytest.raises(EditRefused, match=r"do\[0\]: action 'far' is not defined in this text"):
+        changed({"op": "rename", "at": text.index("far"), "to": "near"}, text=text)
+
+
+def test_a_step_at_a_place_is_outlined_for_a_form() -> None:
+    found = step_at(ORDER, ORDER.index("AGREE ->"))
+    assert found is not None
+    assert (found.flow, found.name, found.kind, found.into) == ("order", "Review", "deci", "")
+    assert [(one.states, one.when, one.to) for one in found.routes] == [
+        (("AGREE",), None, "Charge"),
+        (("REJECT", "TIMEOUT"), None, "stopped"),
+        (("ERROR",), '$error.step = "Charge"', "Charge"),
+    ]
+    assert [(one.name, one.value) for one in found.properties if one.value] == [("action", "review")]
+    assert found.states == ("AGREE", "REJECT", "ERROR", "TIMEOUT")
+    assert found.targets == ("Size", "Review", "Charge", "All", "Both", "done", "stopped")
+    nested = [step_at(ORDER, ORDER.index(word)) for word in ("step One", "set N", "each All", "deci Size")]
+    assert [(one.name, one.into, one.states) for one in nested if one] == [
+        ("One", "All", ("PAID", "REFUSED", "ERROR", "TIMEOUT")),
+        ("N", "Both/a", ("DONE", "ERROR")),
+        ("All", "", ("DONE", "FAIL", "ERROR", "TIMEOUT")),
+        ("Size", "", ("ERROR",)),
+    ]
+    assert step_at(ORDER, 0) is None
+    assert step_at(ORDER, ORDER.index("input =")) is None
+
+
 @pytest.mark.parametrize(
     ("do", "after"),
     [
@@ -184,6 +214,18 @@ def test_a_rename_by_place_changes_any_name() -> None:
 def test_routes_are_changed_and_added_where_they_can_be_taken(do: list[Any], after: list[str]) -> None:
     ops = [{"op": "route", "step": step, "state": state, "when": when, "to": to} for step, state, when, to in do]
     assert lines(*ops) == after
+
+
+def test_a_route_of_several_states_is_changed_and_removed_as_a_whole() -> None:
+    both = {"step": "Review", "state": ["TIMEOUT", "REJECT"]}
+    assert lines({"op": "route", "to": "Charge", **both}) == ["| REJECT, TIMEOUT -> Charge  # bad"]
+    assert "REJECT" not in "".join(changed({"op": "unroute", **both}).text.splitlines()[12:])
+    assert lines({"op": "route", "step": "One", "state": ["ERROR", "TIMEOUT"], "to": "stopped"}) == [
+        "step One => (PAID -> done | REFUSED -> stopped | ERROR, TIMEOUT -> stopped) "
+        '{ action = charge; args = (order = "o"); };'
+    ]
+    with pytest.raises(EditRefused, match="has no route 'ERROR, TIMEOUT'"):
+        changed({"op": "unroute", "step": "One", "state": ["ERROR", "TIMEOUT"]})
 
 
 @pytest.mark.parametrize(
@@ -282,7 +324,10 @@ def test_without_healing_routes_stay_and_lead_to_no_step() -> None:
         ({"op": "route", "step": "Charge", "state": "PAID", "to": "One"}, "has no step 'One'"),
         ({"op": "route", "step": "One", "state": "PAID", "to": "Charge"}, "has no step 'Charge'"),
         ({"op": "route", "step": "Charge", "to": "done"}, "a route has a `state`"),
-        ({"op": "route", "step": "Charge", "state": "else", "when": "true", "to": "done"}, "`else` has no condition"),
+        (
+            {"op": "route", "step": "Charge", "state": "else", "when": "true", "to": "done"},
+            "`else` stands alone, without a condition",
+        ),
         ({"op": "route", "step": "Charge", "when": "$inptu.x", "to": "done"}, "invalid expression"),
         ({"op": "route", "step": "Charge", "when": "1 }; {", "to": "done"}, "would not end the expression"),
         ({"op": "unroute", "step": "Charge", "state": "ERROR"}, "has no route 'ERROR'"),

@@ -67,6 +67,11 @@ class Writer:
         """Return a local variable that is no variable of the machine."""
         return "$" + free_name(name, {*self.reads.variables.values()})
 
+    def is_sure(self, template: Template) -> bool:
+        """Return whether all expressions in the template yield a value, wherever they do not fail."""
+        source = source_of(template)
+        return has_value(source, self.sure) if source is not None else all(map(self.is_sure, children_in(template)))
+
     def _leaf(self, source: str, missing: Missing) -> Json:
         if missing is Missing.NULL and self._is_empty(source):
             return None

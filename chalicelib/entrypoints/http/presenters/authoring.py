@@ -1,36 +1,41 @@
-"""What a text means, and what became of a play, as JSON."""
+"""What a text means, as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
-
-import msgspec
 
 from chalicelib import diagrams, language
 from chalicelib.authoring import complete, occurrences, symbols
 from chalicelib.authoring.edit.emit import Edited
+from chalicelib.authoring.edit.outline import Outline, step_at
+from chalicelib.authoring.edit.routes import Returns
 from chalicelib.authoring.explain import Row, explain
 from chalicelib.authoring.fixes import fixes
 from chalicelib.authoring.symbols import Workspace
 from chalicelib.entrypoints.http import responses
-from chalicelib.entrypoints.http.presenters.common import moment
-from chalicelib.entrypoints.http.presenters.history import entry
 from chalicelib.language import Diagnostic
 from chalicelib.language.source import Source, Span
 from chalicelib.language.syntax.tree import Statement, steps_within
 from chalicelib.model.actions import WHOLE, Options, Parameter
 from chalicelib.model.flow import Flow
-from chalicelib.play.session import Played
-from chalicelib.play.waiting import Waiting
 from chalicelib.service.documents.results import Inspected
 
 
 def analysis(
-    text: str, found: Inspected, workspace: Workspace, defaults: Options, offset: int | None, *, layout: bool
+    text: str,
+    found: Inspected,
+    workspace: Workspace,
+    defaults: Options,
+    offset: int | None,
+    order: Mapping[str, Sequence[str]] | None,
 ) -> responses.Analysis:
-    """Return what a text means. `offset` is the place for which words and a hover text are wanted."""
+    """Return what a text means.
+
+    `offset` is the place for which words and a hover text are wanted. `order`: add the layout of graphs, in which boxes
+    keep the order that they have there, by flow.
+    """
     changes = {(str(one.kind), one.name): change for one, change in found.changes}
     flows = {
         statement.name.text: flow
@@ -39,7 +44,7 @@ def analysis(
     }
     hover = symbols.hover(text, offset, workspace) if offset is not None else None
     return {
-        "diagnostics": _diagnostics(found.diagnostics),
+        "diagnostics": diagnostics(found.diagnostics),
         "statements": [
             {
                 "kind": one.kind.key,
@@ -50,7 +55,7 @@ def analysis(
             for one in found.document.statements
         ],
         "steps": list(_steps(text, found.document.statements)),
-        "graphs": {name: _graph(flow, layout=layout) for name, flow in flows.items()},
+        "graphs": {name: _graph(flow, None if order is None else order.get(name, ())) for name, flow in flows.items()},
         "explain": {
             name: [_explained(row) for row in explain(flow, workspace.actions, defaults)]
             for name, flow in flows.items()
@@ -68,6 +73,7 @@ def analysis(
         ],
         "hover": {"markdown": hover[0], "span": _span(hover[1])} if hover else None,
         "symbol": None if offset is None else _symbol(text, offset),
+        "step": None if offset is None else _editable(step_at(text, offset, _returns(workspace))),
     }
 
 
@@ -102,17 +108,43 @@ def _symbol(text: str, offset: int) -> responses.Symbol | None:
     }
 
 
+def _returns(workspace: Workspace) -> Returns:
+    def returns(name: str) -> Sequence[str] | None:
+        action = workspace.actions.get(name)
+        return None if action is None else action.returns
+
+    return returns
+
+
+def _editable(found: Outline | None) -> responses.EditableStep | None:
+    if found is None:
+        return None
+    return {
+        "flow": found.flow,
+        "name": found.name,
+        "kind": found.kind,
+        "into": found.into,
+        "span": _span(found.span),
+        "routes": [{"states": list(one.states), "when": one.when, "to": one.to} for one in found.routes],
+        "properties": [{"name": one.name, "value": one.value, "about": one.about} for one in found.properties],
+        "states": None if found.states is None else list(found.states),
+        "targets": list(found.targets),
+    }
+
+
 def edited(found: Edited) -> responses.Edited:
     """Return an edited text."""
     edits: list[responses.TextEdit] = [{"from": one.start, "to": one.end, "insert": one.insert} for one in found.edits]
     return {"edits": edits, "text": found.text}
 
 
-def _graph(flow: Flow, *, layout: bool) -> responses.Graph:
-    return cast("responses.Graph", diagrams.as_json(diagrams.graph_of(flow), has_layout=layout))
+def _graph(flow: Flow, order: Sequence[str] | None) -> responses.Graph:
+    graph = diagrams.graph_of(flow)
+    return cast("responses.Graph", diagrams.as_json(graph, has_layout=order is not None, order=order or ()))
 
 
-def _diagnostics(found: Sequence[Diagnostic]) -> list[responses.Diagnostic]:
+def diagnostics(found: Sequence[Diagnostic]) -> list[responses.Diagnostic]:
+    """Return problems of a text."""
     return [cast("responses.Diagnostic", asdict(one)) for one in found]
 
 
@@ -143,71 +175,3 @@ def _formatted(text: str) -> str | None:
         return language.format_text(text)
     except language.Unreadable:
         return None
-
-
-# ── plays ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def played(found: Played) -> responses.Played:
-    """Return a play after its last move."""
-    run = found.run
-    return {
-        "now": moment(found.now),
-        "status": str(run.status),
-        "flow": run.definition.flow,
-        "waits": [_wait(one) for one in found.waits],
-        "next": {"at": moment(found.next_at), "what": found.next_what} if found.next_at is not None else None,
-        "input": run.input,
-        "vars": run.vars,
-        "output": run.output,
-        "last_err": run.last_err,
-        "seq": found.history[-1].seq,
-        "history": [entry(one) for one in found.history],
-        "visits": _visits(found),
-        "asked": [
-            {
-                "at": moment(one.at),
-                "run": one.what.run,
-                "step": one.what.step,
-                "name": one.what.name,
-                "kind": one.what.kind,
-                "args": one.what.args,
-                "attempt": one.what.attempt,
-            }
-            for one in found.asked
-        ],
-        "refused": [{"move": one.move, "why": one.why} for one in found.refused],
-        "runs": [
-            {"name": one.name, "flow": one.definition.flow, "status": str(one.status), "output": one.output}
-            for one in found.runs
-        ],
-        "diagnostics": _diagnostics(found.submission.diagnostics if found.submission else ()),
-        "state": {"script": msgspec.to_builtins(found.script)},
-    }
-
-
-def _wait(one: Waiting) -> responses.PlayWait:
-    return {
-        "run": one.run,
-        "step": one.step,
-        "token": one.token,
-        "uuid": one.uuid,
-        "kind": one.kind,
-        "name": one.name,
-        "states": list(one.states),
-        "args": one.args,
-        "attempt": one.attempt,
-        "deadline": moment(one.deadline),
-        "retry_at": moment(one.retry_at),
-        "due": one.is_held,
-    }
-
-
-def _visits(found: Played) -> responses.PlayVisits:
-    graph = diagrams.graph_of(found.definition.flow, diagrams.path_of(found.run, found.history))
-    return {
-        "nodes": {node.id: node.visits for node in graph.nodes if node.visits},
-        "edges": {f"{edge.source} -> {edge.target}": edge.visits for edge in graph.edges if edge.visits},
-        "current": [node.id for node in graph.nodes if node.current],
-        "failed": [node.id for node in graph.nodes if node.failed],
-    }

@@ -9,7 +9,7 @@ from chalicelib.entrypoints.http import echoer_types, responses
 from chalicelib.entrypoints.http.presenters.common import Resource, metadata, moment
 from chalicelib.entrypoints.http.presenters.templates import action_of, shown
 from chalicelib.model import json_values
-from chalicelib.model.actions import Action, Parameter
+from chalicelib.model.actions import WHOLE, Action, Parameter
 from chalicelib.model.flow import Flow, walk
 from chalicelib.model.hooks import Hook
 from chalicelib.model.json_values import Json
@@ -86,7 +86,7 @@ def _flow_spec(flow: Flow, found: Definition) -> responses.FlowSpec:
             {"name": step.name, "action_name": action_of(step), "returns": echoer_types.returns_of(step)}
             for step in walk(flow.steps)
         ],
-        "input": [_parameter(parameter) for parameter in flow.input],
+        "input": _inputs(flow),
         "text": found.text,
         "created_at": moment(found.created_at),
     }
@@ -141,8 +141,16 @@ def last_hour(found: LastHour | None) -> responses.LastHour | None:
     }
 
 
+def _inputs(flow: Flow) -> list[responses.Input]:
+    if flow.input_type is not None:
+        return [{"name": WHOLE, "type": flow.input_type, "required": True}]
+    return [_parameter(parameter) for parameter in flow.input]
+
+
 def _parameter(parameter: Parameter) -> responses.Input:
     shown: responses.Input = {"name": parameter.name, "type": parameter.type, "required": parameter.required}
     if not parameter.required:
         shown["default"] = parameter.default
+    if parameter.secret:
+        shown["secret"] = True
     return shown

@@ -29,6 +29,7 @@ def signal(namespace: str, found: Signal) -> responses.Event:
             "key": found.key,
             "data": found.data,
             "run": found.run,
+            "by": found.by,
             "at": moment(found.at),
             "expires_at": moment(found.until or found.expires_at),
         },

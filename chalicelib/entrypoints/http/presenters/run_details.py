@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chalicelib.service.details.cost import Cost
     from chalicelib.service.details.items import Progress
     from chalicelib.service.details.run_details import Child, RunDetails
+    from chalicelib.service.details.step_functions import StepFunctionsCost
 
 
 def with_details(shown: responses.Run, head: Run, found: RunDetails) -> Json:
@@ -42,6 +43,29 @@ def cost(found: Cost) -> shapes.Cost:
         "usd": found.usd,
         "step_functions_usd": found.step_functions_usd,
         "prices": found.prices,
+    }
+
+
+def compared_cost(found: Cost, there: StepFunctionsCost) -> shapes.ComparedCost:
+    """Return what a run has cost, and what Step Functions would have asked for it."""
+    standard, express = there.standard, there.express
+    return {
+        **cost(found),
+        "step_functions": {
+            "standard": {
+                "transitions": standard.transitions,
+                "usd": standard.usd,
+                "complete": standard.complete,
+            },
+            "express": {
+                "requests": express.requests,
+                "duration_ms": express.duration_ms,
+                "memory_mb": express.memory_mb,
+                "gb_seconds": express.gb_seconds,
+                "usd": express.usd,
+                "fits": express.fits,
+            },
+        },
     }
 
 

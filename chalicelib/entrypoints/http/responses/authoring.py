@@ -92,6 +92,37 @@ class Symbol(TypedDict):
     places: list[tuple[Count, Count]]
 
 
+class StepRoute(TypedDict):
+    """A route of a step. `when` is its condition without `${` and `}`, null if it has none."""
+
+    states: list[str]
+    when: str | None
+    to: str
+
+
+class StepProperty(TypedDict):
+    """A property that the step can have, and a line about it. `value` is FSL, null if it is not set."""
+
+    name: str
+    value: str | None
+    about: str
+
+
+class EditableStep(TypedDict):
+    """The step at the place. `into` is its scope, as in `add` of `POST /edit`; `states` are those that it can return,
+    null if they are unknown; `targets` are the steps and ends where its routes can lead."""
+
+    flow: str
+    name: str
+    kind: str
+    into: str
+    span: tuple[Count, Count]
+    routes: list[StepRoute]
+    properties: list[StepProperty]
+    states: list[str] | None
+    targets: list[str]
+
+
 class _DeclaredInput(TypedDict):
     name: str
     type: ArgType
@@ -108,8 +139,8 @@ class DeclaredInput(_DeclaredInput, total=False):
 
 class Analysis(TypedDict):
     """What a text means. `graphs`, `explain` and `inputs` have an entry for each flow that can be read; `formatted` is
-    null if the text has syntax errors; `offers`, `hover` and `symbol` are for the place that was asked about. Spans
-    count characters (code points)."""
+    null if the text has syntax errors; `offers`, `hover`, `symbol` and `step` are for the place that was asked
+    about. Spans count characters (code points)."""
 
     diagnostics: list[Diagnostic]
     statements: list[OutlinedStatement]
@@ -122,6 +153,7 @@ class Analysis(TypedDict):
     offers: list[Offer]
     hover: Hover | None
     symbol: Symbol | None
+    step: EditableStep | None
 
 
 TextEdit = TypedDict("TextEdit", {"from": Count, "to": Count, "insert": str})
@@ -216,8 +248,18 @@ class ImportedMachine(TypedDict):
     problems: list[MachineProblem]
 
 
+class PlayDifference(TypedDict):
+    """The first entry of a recorded history that is decided otherwise when it is replayed, as it was `recorded` and as
+    it is `now`. Null: there is no such entry."""
+
+    seq: Number
+    recorded: Entry | None
+    now: Entry | None
+
+
 class Played(TypedDict):
-    """A play after its last move. `state` is what `continue` takes."""
+    """A play after its last move. `state` is what `continue` takes. `differs` is null if nothing was replayed, or every
+    decision is the recorded one."""
 
     now: Moment
     status: str
@@ -235,4 +277,5 @@ class Played(TypedDict):
     refused: list[PlayRefused]
     runs: list[PlayRun]
     diagnostics: list[Diagnostic]
+    differs: PlayDifference | None
     state: Json

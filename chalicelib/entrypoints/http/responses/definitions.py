@@ -114,9 +114,11 @@ class _Parameter(TypedDict):
 
 
 class Input(_Parameter, total=False):
-    """An input parameter of a flow. `default` is present if the parameter is not required."""
+    """An input parameter of a flow; without a name it is the whole input. `default` is present if the parameter is not
+    required, and `secret`, true, if its values are secret."""
 
     default: Json
+    secret: bool
 
 
 class FlowSpec(TypedDict):

@@ -27,6 +27,40 @@ class Cost(TypedDict):
     prices: str
 
 
+class StandardCost(TypedDict):
+    """A Standard workflow: a state transition for each step that was entered, and for each retry of a delivery.
+    `complete` is false if the history has older entries that were not read."""
+
+    transitions: Count
+    usd: float
+    complete: bool
+
+
+class ExpressCost(TypedDict):
+    """An Express workflow: a request, and its duration in steps of 100 ms times its memory in chunks of 64 MB. `fits`
+    is false if the run took longer than the 5 minutes that such a workflow may."""
+
+    requests: Count
+    duration_ms: Count
+    memory_mb: Count
+    gb_seconds: float
+    usd: float
+    fits: bool
+
+
+class StepFunctionsCost(TypedDict):
+    """What AWS Step Functions would have asked for the run, without what it calls."""
+
+    standard: StandardCost
+    express: ExpressCost
+
+
+class ComparedCost(Cost):
+    """The cost of a run, and what AWS Step Functions would have asked for it."""
+
+    step_functions: StepFunctionsCost
+
+
 class Child(TypedDict):
     """A run that a step started and waits for. `state` is what the step returned; empty while it waits. `stopping` is
     true if the child was asked to stop."""

@@ -333,12 +333,14 @@ class Outcome(TypedDict):
 
 
 class EventSpec(TypedDict):
-    """A published event. `run` is empty if the event is for all runs."""
+    """A published event. `run` is empty if the event is for all runs. `by` is the run that published it, as `run NAME`;
+    empty if a request did."""
 
     name: str
     key: str
     data: Json
     run: str
+    by: str
     at: Moment
     expires_at: Moment
 

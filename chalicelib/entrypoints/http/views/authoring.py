@@ -1,4 +1,4 @@
-"""Calls for editors and the console: what a text means, edits of a text, and plays. They change nothing."""
+"""Calls for editors and the console: what a text means, and edits of a text. They change nothing."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ import msgspec
 
 from chalicelib.authoring.edit.operations import MAX_OPERATIONS, Operation
 from chalicelib.entrypoints.http import bodies, responses
-from chalicelib.entrypoints.http.bodies import Labels, Moment, Text
+from chalicelib.entrypoints.http.bodies import Text
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.model import json_values
 from chalicelib.model.actions import Action
 from chalicelib.model.json_values import Json
-from chalicelib.play.moves import MAX_MOVES, Move
 from chalicelib.service.errors import Invalid, Malformed, TooLarge
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.security.roles import Role
 
-# The play, the presenters of this module and what they need are imported when a view is called: a cold start does not
+# The presenters of this module and what they need are imported when a view is called: a cold start does not
 # pay for them.
 
 MAX_TEXT_BYTES: Final = 1024 * 1024
@@ -39,11 +38,13 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class AnalyzeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An FSL text. `at` is the place for which words and a hover text are wanted; `layout` adds the positions of boxes
-    and lines to the graphs."""
+    and lines to the graphs. `order` has ids of nodes from left to right in an earlier layout, by flow: those of a row
+    keep their order."""
 
     text: str
     at: Place | None = None
     layout: bool = False
+    order: dict[str, tuple[Text, ...]] = {}
 
 
 class EditBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,27 +54,6 @@ class EditBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     text: str
     do: Annotated[tuple[Operation, ...], msgspec.Meta(min_length=1, max_length=MAX_OPERATIONS)]
     flow: Text = ""
-
-
-class PlayState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The state of a play: the moves so far."""
-
-    script: Annotated[tuple[Move, ...], msgspec.Meta(max_length=MAX_MOVES)] = ()
-
-
-class PlayBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is played: the FSL text `fsl`, or `flow` of the namespace, in `version` or the newest. `script` are the
-    moves. To go on, send `continue` (the `state` of the last answer) and `event`, the next move."""
-
-    fsl: str = ""
-    flow: Text = ""
-    version: Annotated[int, msgspec.Meta(ge=1, le=10**9)] | None = None
-    input: Json = {}
-    labels: Labels = {}
-    at: Moment | None = None
-    script: Annotated[tuple[Move, ...], msgspec.Meta(max_length=MAX_MOVES)] = ()
-    state: PlayState | None = msgspec.field(name="continue", default=None)
-    event: Move | None = None
 
 
 def analyze(request: Request) -> Json:
@@ -86,7 +66,7 @@ def analyze(request: Request) -> Json:
     from chalicelib.language.source import Source
 
     body = bodies.read(request.body, AnalyzeBody)
-    _check_size(body.text)
+    check_size(body.text)
     services = request.services
     found = services.submitter.inspect(request.namespace, body.text)
     stored = {f"{kind}/{name}": one.text for kind, names in found.used.items() for name, one in names.items()}
@@ -101,7 +81,8 @@ def analyze(request: Request) -> Json:
             for one in store.list(request.namespace, kind, MAX_OFFERED_NAMES):
                 stored.setdefault(f"{kind}/{one.name}", one.text)
     workspace = workspace_of({"": body.text, **stored})
-    return authoring.analysis(body.text, found, workspace, services.settings.defaults, offset, layout=body.layout)
+    order = body.order if body.layout else None
+    return authoring.analysis(body.text, found, workspace, services.settings.defaults, offset, order)
 
 
 def edit(request: Request) -> Json:
@@ -117,7 +98,7 @@ def edit(request: Request) -> Json:
     from chalicelib.service.documents.results import Unreadable
 
     body = bodies.read(request.body, EditBody)
-    _check_size(body.text)
+    check_size(body.text)
 
     def returns(action: str) -> Sequence[str] | None:
         store = request.services.adapters.store.definitions
@@ -132,38 +113,8 @@ def edit(request: Request) -> Json:
         raise Invalid(str(problem)) from problem
 
 
-def play(request: Request) -> Json:
-    """Play a flow on a virtual clock, without storing anything.
-
-    The same body gives the same play. Actions are not called: each delivery waits for a move that answers it or lets it
-    fail. Secrets have placeholder values.
-    """
-    from chalicelib.entrypoints.http.presenters import authoring
-    from chalicelib.play.session import Play
-    from chalicelib.play.session import play as played
-
-    body = bodies.read(request.body, PlayBody)
-    _check_size(body.fsl)
-    if body.state is not None and body.script:
-        raise Malformed("a play has either `script` or `continue`")
-    script = body.state.script if body.state is not None else body.script
-    if body.event is not None:
-        script = (*script, body.event)
-    if len(script) > MAX_MOVES:
-        raise Malformed(f"a play has at most {MAX_MOVES} moves")
-    wanted = Play(
-        text=body.fsl,
-        flow=body.flow,
-        version=body.version,
-        input=body.input,
-        labels=body.labels,
-        at=None if body.at is None else bodies.moment_of("at", body.at),
-        script=script,
-    )
-    return authoring.played(played(request.services, request.namespace, wanted))
-
-
-def _check_size(text: str) -> None:
+def check_size(text: str) -> None:
+    """Raise TooLarge if the text is."""
     size = len(text.encode(errors="surrogatepass"))
     if size > MAX_TEXT_BYTES:
         raise TooLarge(f"the text has {size} bytes, and the limit is {MAX_TEXT_BYTES}")
@@ -189,15 +140,5 @@ ROUTES: Final = (
         body=EditBody,
         answers={200: responses.Edited},
         errors=(413, 422),
-    ),
-    Route(
-        method="POST",
-        path="/play",
-        view=play,
-        group="definitions",
-        role=Role.VIEWER,
-        body=PlayBody,
-        answers={200: responses.Played},
-        errors=(404, 409, 413, 422),
     ),
 )

@@ -46,8 +46,12 @@ def items(request: Request, name: str) -> Response:
 
 
 def cost(request: Request, name: str) -> Json:
-    """Show what the run has cost so far: requests, and money at list prices."""
-    return run_details.cost(request.services.run_details.cost(request.namespace, name))
+    """Show what the run has cost so far: requests, and money at list prices; and what AWS Step Functions would ask.
+
+    State transitions are counted in the newest 20,000 entries of the history.
+    """
+    view = request.services.reader.path(request.namespace, name)
+    return run_details.compared_cost(*request.services.run_details.compared(view.run, view.entries))
 
 
 def _item(run: str, found: Item) -> shapes.Item:
@@ -95,7 +99,7 @@ ROUTES: Final = (
         view=cost,
         group="runs",
         role=Role.VIEWER,
-        answers={200: shapes.Cost},
+        answers={200: shapes.ComparedCost},
         errors=(404,),
     ),
 )

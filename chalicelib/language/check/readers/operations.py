@@ -259,6 +259,8 @@ class OperationArgs:
             case "list", ListValue():
                 for inner in value.items:
                     self._check(name, inner, shape.element, place)
+            case "structure", Word() if value.quoted and shape.takes_text:
+                return
             case _ if not _is_fit(shape.kind, value):
                 self._wrong(name, value, _SHOWN.get(shape.kind, shape.kind))
 

@@ -5,6 +5,7 @@ import type { Json, Run } from "../../api/types";
 import { useLoad } from "../../ui/load";
 import { plain } from "../../ui/text";
 import { words } from "../../words/en";
+import { analyze } from "../edit/analysis";
 
 /** The text of the run's flow, in the version that the run uses; null for a run with steps of its own. */
 export function useFlowText(run: Run): string | null {
@@ -22,12 +23,15 @@ export function textOf(definition: { spec: Record<string, unknown> }): string {
   return String(text ?? fsl ?? data ?? "");
 }
 
-/** Where a step begins in a text. */
-export function lineOfStep(text: string, step: string): { number: number; text: string } | null {
-  const lines = text.split("\n");
-  const pattern = new RegExp(`^\\s*(step|deci|set|wait|fork|each|call|emit|start)\\s+"?${step.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}"?\\s*=>`, "i");
-  const n = lines.findIndex((one) => pattern.test(one));
-  return n < 0 ? null : { number: n + 1, text: (lines[n] ?? "").trim() };
+/** Where a step of a flow begins in its text; null while that is not known. */
+export function useLineOfStep(text: string | null, flow: string, step: string | undefined): { number: number; text: string } | null {
+  const found = useLoad(
+    `line ${flow} ${step ?? ""} ${text ?? ""}`,
+    async (signal) => (text && step ? ((await analyze(text, { signal })).steps.find((one) => one.flow === flow && one.name === step)?.line ?? 0) : 0),
+    0,
+  );
+  const number = found.data;
+  return text && number ? { number, text: (text.split("\n")[number - 1] ?? "").trim() } : null;
 }
 
 export function FlowText({ run }: { run: Run }): JSX.Element {

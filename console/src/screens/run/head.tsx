@@ -1,9 +1,10 @@
 // The head of a run: its name, status and figures, and the commands that fit its status.
 import type { JSX } from "preact";
 import type { Run } from "../../api/types";
+import { Popup } from "../../ui/popup";
 import { Status } from "../../ui/parts";
 import { href } from "../../ui/router";
-import { plain, span } from "../../ui/text";
+import { dollars, plain, span } from "../../ui/text";
 import { words } from "../../words/en";
 import type { Command } from "../commands";
 import { Do } from "../do";
@@ -29,7 +30,7 @@ export function Head({ run, moves, command }: { run: Run; moves: number; command
           words.ownSteps
         )}{" "}
         · {words.moves(moves)} · {span(end - Date.parse(spec.created_at))} · <span title={words.writesHelp}>{words.writes(metadata.version)}</span>
-        {cost?.usd !== undefined ? ` · $${cost.usd.toPrecision(2)}` : ""}
+        {cost?.usd !== undefined ? ` · ${dollars(cost.usd)}` : ""}
         {parent ? (
           <>
             {" "}
@@ -64,13 +65,13 @@ export function Head({ run, moves, command }: { run: Run; moves: number; command
             </Do>
           )
         ) : null}
-        <Menu run={run} command={command} />
+        <Others run={run} command={command} />
       </span>
     </div>
   );
 }
 
-function Menu({ run, command }: { run: Run; command: (command: Command) => void }): JSX.Element {
+function Others({ run, command }: { run: Run; command: (command: Command) => void }): JSX.Element {
   const live = LIVE.includes(run.spec.status);
   const entries: readonly (readonly [Command, string, boolean])[] = [
     ["signal", words.signal, live],
@@ -81,9 +82,7 @@ function Menu({ run, command }: { run: Run; command: (command: Command) => void 
     ["delete", words.delete_, !live],
   ];
   return (
-    <details class="menu">
-      <summary>{words.more_}</summary>
-      <div>
+    <Popup label={words.more_}>
         {entries
           .filter(([, , shown]) => shown)
           .map(([name, label]) => (
@@ -91,8 +90,8 @@ function Menu({ run, command }: { run: Run; command: (command: Command) => void 
               {label}
             </button>
           ))}
+        <a href={href(["compare", run.metadata.name])}>{words.compareRuns}</a>
         {run.spec.flow ? <a href={href(["start", run.spec.flow], { like: run.metadata.name })}>{words.again}</a> : null}
-      </div>
-    </details>
+    </Popup>
   );
 }

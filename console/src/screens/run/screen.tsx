@@ -7,7 +7,7 @@ import type { Graph, Run } from "../../api/types";
 import { Diagram, List, stepOf } from "../../ui/diagram";
 import { useLoad } from "../../ui/load";
 import { Empty, Problem, Skeleton, Tabs, useTitle } from "../../ui/parts";
-import { go, href, usePlace } from "../../ui/router";
+import { go, here, href, usePlace } from "../../ui/router";
 import { plain } from "../../ui/text";
 import { words } from "../../words/en";
 import { Commands, type Command } from "../commands";
@@ -22,6 +22,8 @@ import { useHistory } from "./use_history";
 import { Waits } from "./waits";
 import { Why } from "./why";
 
+const Calls = lazy(async () => ({ default: (await import("./calls")).Calls }));
+const Cost = lazy(async () => ({ default: (await import("./cost")).Cost }));
 const Items = lazy(async () => ({ default: (await import("../items/items")).Items }));
 
 export function RunScreen({ name }: { name: string }): JSX.Element {
@@ -41,7 +43,7 @@ export function RunScreen({ name }: { name: string }): JSX.Element {
   const [command, setCommand] = useState<Command | null>(null);
   const step = query.get("step");
   const set = (changed: Record<string, string | null>): void => {
-    const next = new URLSearchParams(query);
+    const next = new URLSearchParams(here().query);
     for (const [key, value] of Object.entries(changed)) value ? next.set(key, value) : next.delete(key);
     go(["runs", name], next, true);
   };
@@ -56,17 +58,21 @@ export function RunScreen({ name }: { name: string }): JSX.Element {
       {found.error ? found.error instanceof ApiError && found.error.status === 404 ? <p class="banner">{words.goneRun}</p> : <Problem error={found.error} retry={found.reload} /> : null}
       <Head run={run} moves={last} command={setCommand} />
       {run.spec.error && STOPPED.includes(run.spec.status) ? <Why run={run} command={setCommand} /> : null}
-      <Waits run={run} />
+      <Waits run={run} graph={kept} />
       <div class="columns">
         <section aria-label={words.diagram}>
           <Tabs
             label={words.diagram}
             at={tab}
             go={(next) => set({ tab: next === "diagram" ? null : next })}
-            tabs={[["diagram", words.diagram], ["steps", words.steps], ...(eachSteps.length ? ([["items", words.items]] as const) : []), ["text", words.text]]}
+            tabs={[["diagram", words.diagram], ["steps", words.steps], ...(eachSteps.length ? ([["items", words.items]] as const) : []), ["calls", words.calls], ["text", words.text]]}
           />
           {tab === "text" ? (
             <FlowText run={run} />
+          ) : tab === "calls" ? (
+            <Suspense fallback={<Skeleton />}>
+              <Calls run={run} turn={last} />
+            </Suspense>
           ) : tab === "items" ? (
             <Suspense fallback={<Skeleton />}>
               <Items run={name} steps={eachSteps} turn={last} follow={(token) => set({ token, step: null, failed: null, find: null, entry: null, side: null })} />
@@ -84,8 +90,12 @@ export function RunScreen({ name }: { name: string }): JSX.Element {
           )}
         </section>
         <section aria-label={words.history}>
-          <Tabs label={words.history} at={side} go={(next) => set({ side: next === "history" ? null : next })} tabs={[["history", words.history], ["timeline", words.timeline], ["data", words.data]]} />
-          {side === "data" ? (
+          <Tabs label={words.history} at={side} go={(next) => set({ side: next === "history" ? null : next })} tabs={[["history", words.history], ["timeline", words.timeline], ["data", words.data], ["cost", words.cost]]} />
+          {side === "cost" ? (
+            <Suspense fallback={<Skeleton />}>
+              <Cost run={run} turn={last} />
+            </Suspense>
+          ) : side === "data" ? (
             <Data run={run} turn={last} />
           ) : side === "timeline" ? (
             <Timeline entries={newest(history.entries)} live={live} select={(one) => set({ step: one, side: null })} />

@@ -17,19 +17,19 @@ export function Timeline({ entries, live, select }: { entries: readonly Entry[];
   return (
     <>
       {first > 1 ? <p class="faint">{words.newestOnly(count(first))}</p> : null}
-    <ul class="timeline">
-      {bars.slice(0, MAX_BARS).map((one, n) => (
-        <li key={n}>
-          <button type="button" class="quiet" onClick={() => select(one.step)}>
-            {plain(one.step)}
-          </button>
-          <svg viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label={`${one.step} ${span(one.end - one.begin)}`}>
-            <rect x={((one.begin - begin) / total) * 100} width={Math.max(0.4, ((one.end - one.begin) / total) * 100)} y={2} height={6} class={one.failed ? "failed" : ""} />
-          </svg>
-          <span class="faint">{span(one.end - one.begin)}</span>
-        </li>
-      ))}
-    </ul>
+      <ul class="timeline">
+        {bars.slice(0, MAX_BARS).map((one, n) => (
+          <li key={n}>
+            <button type="button" class="quiet" onClick={() => select(one.step)}>
+              {plain(one.step)}
+            </button>
+            <svg viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label={`${one.step} ${span(one.end - one.begin)}`}>
+              <rect x={((one.begin - begin) / total) * 100} width={Math.max(0.4, ((one.end - one.begin) / total) * 100)} y={2} height={6} class={one.failed ? "failed" : ""} />
+            </svg>
+            <span class="faint">{span(one.end - one.begin)}</span>
+          </li>
+        ))}
+      </ul>
     </>
   );
 }

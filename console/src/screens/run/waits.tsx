@@ -1,6 +1,7 @@
 // What each token of a run waits for, and until when.
 import type { JSX } from "preact";
-import type { Json, Run } from "../../api/types";
+import type { Graph, Json, Run } from "../../api/types";
+import { waitInWords } from "../../ui/explain";
 import { may } from "../../ui/me";
 import { When } from "../../ui/parts";
 import { href } from "../../ui/router";
@@ -8,8 +9,10 @@ import { plain } from "../../ui/text";
 import { words } from "../../words/en";
 import { LIVE } from "./status";
 
-export function Waits({ run }: { run: Run }): JSX.Element | null {
-  const waiting = run.spec.tokens.filter((one) => one.uuid && one.waits_for);
+export function Waits({ run, graph }: { run: Run; graph: Graph | null }): JSX.Element | null {
+  // A run that is too large to be shown whole has only the number of its tokens.
+  const tokens = Array.isArray(run.spec.tokens) ? run.spec.tokens : [];
+  const waiting = tokens.filter((one) => one.uuid && one.waits_for);
   if (!waiting.length || !LIVE.includes(run.spec.status)) return null;
   return (
     <section class="waits" aria-label={words.waitsFor}>
@@ -19,11 +22,11 @@ export function Waits({ run }: { run: Run }): JSX.Element | null {
           const until = (wait["until"] ?? token["deadline"]) as string | null;
           return (
             <li key={token.id}>
-              <strong>{plain(token.step)}</strong> {whatFor(wait)}
+              <strong>{plain(token.step)}</strong> {plain(waitInWords(token, graph))}
               {until ? (
                 <span class="faint">
                   {" "}
-                  {words.until} <When at={until} />
+                  (<When at={until} />)
                 </span>
               ) : null}
               {wait["child"] ? <a href={href(["runs", String(wait["child"])])}> {plain(String(wait["child"]))}</a> : null}
@@ -39,12 +42,4 @@ export function Waits({ run }: { run: Run }): JSX.Element | null {
       </ul>
     </section>
   );
-}
-
-function whatFor(wait: Record<string, Json>): string {
-  const states = (wait["states"] as string[] | undefined) ?? [];
-  const answers = states.length ? ` (${states.join(", ")})` : "";
-  const name = String(wait["action"] || wait["event"] || "");
-  if (wait["person"]) return `${words.waitsPerson}${answers}`;
-  return `${words.waits[String(wait["kind"])] ?? String(wait["kind"])} ${plain(name)}${answers}${wait["key"] ? ` ${words.key} ${plain(String(wait["key"]))}` : ""}`;
 }

@@ -6,12 +6,12 @@ import { plain } from "../../ui/text";
 import { words } from "../../words/en";
 import type { Command } from "../commands";
 import { Do } from "../do";
-import { lineOfStep, useFlowText } from "./flow_text";
+import { useFlowText, useLineOfStep } from "./flow_text";
 
 export function Why({ run, command }: { run: Run; command: (command: Command) => void }): JSX.Element {
   const error = run.spec.error;
   const text = useFlowText(run);
-  const line = text && error ? lineOfStep(text, error.step) : null;
+  const line = useLineOfStep(text, run.spec.flow, error?.step);
   return (
     <section class="why" aria-label={words.why_}>
       <h2>{words.why(plain(error?.step ?? ""))}</h2>

@@ -1,0 +1,1 @@
+var e=[`retry`,`pause`,`continue`,`stop`,`delete`];function t(e){return e.status===`collecting`||e.status===`running`}function n(e){return e.refused+e.missing+e.busy}export{n,t as r,e as t};

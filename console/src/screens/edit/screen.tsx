@@ -1,0 +1,413 @@
+// Write flows: the text is the truth; beside it the diagram, the problems, and what saving would change.
+import { lazy, Suspense } from "preact/compat";
+import type { JSX } from "preact";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { at, call } from "../../api/client";
+import type { Definition, Graph } from "../../api/types";
+import { Diagram, leadsAlong } from "../../ui/diagram";
+import { may } from "../../ui/me";
+import { Problem, Skeleton, useTitle } from "../../ui/parts";
+import { go, usePlace } from "../../ui/router";
+import { plain } from "../../ui/text";
+import { words } from "../../words/en";
+import { PlayPanel } from "../play";
+import { ImportMachine } from "./import_machine";
+import { textOf } from "../run/flow_text";
+import { analyze, edited, renamed, type Analysis, type EditableStep, type Operation, type Symbol } from "./analysis";
+import { draftKey, dropDraft, guarded, keepDraft, newest, readDraft, type Base, type Bases } from "./draft";
+import type { EditorHandle } from "./editor";
+import { EXAMPLES } from "./examples";
+import { Rename } from "./rename";
+import { Review } from "./review";
+import { StepPanel } from "./step_panel";
+import { offsetOf } from "./units";
+
+const Editor = lazy(() => import("./editor"));
+
+const WAIT_MS = 250;
+const SLOW_CHARACTERS = 200_000;
+const SLOW_MS = 1000;
+/** The diagram of a larger text is drawn on demand. */
+const DRAWN_STEPS = 300;
+
+interface Begun {
+  name: string;
+  stored: string;
+  text: string;
+  bases: Bases;
+}
+
+export function Edit(): JSX.Element {
+  const { query } = usePlace();
+  const flow = query.get("flow");
+  const action = query.get("action");
+  const example = query.get("example");
+  const name = flow ?? action ?? example ?? "";
+  const [begun, setBegun] = useState<Begun | null>(null);
+  const [error, setError] = useState<Error | null>(null);
+  useTitle(name ? `${words.edit} ${name}` : words.edit);
+  useEffect(() => {
+    setBegun(null);
+    setError(null);
+    const load = async (): Promise<void> => {
+      const key = flow ? `flow:${flow}` : action ? `action:${action}` : "";
+      const found = key ? (await call<Definition>("GET", flow ? at("flow", flow) : at("action", action ?? ""))).data : null;
+      const stored = found ? textOf(found) : "";
+      const bases: Bases = found ? { [key]: { version: found.metadata.version, text: stored } } : {};
+      const draft = readDraft(name);
+      setBegun({ name, stored, text: draft?.text ?? (stored || (EXAMPLES[example ?? "approval"] ?? "")), bases: { ...bases, ...draft?.bases } });
+    };
+    load().catch((problem: unknown) => setError(problem as Error));
+  }, [name]);
+  if (error) return <Problem error={error} />;
+  if (!begun || begun.name !== name) return <Skeleton />;
+  return <Desk key={name} begun={begun} />;
+}
+
+/** The step at an offset, as the last analysis has it. */
+function stepAround(analysis: Analysis | null, offset: number): Analysis["steps"][number] | null {
+  const around = (analysis?.steps ?? []).filter((one) => one.span[0] <= offset && offset <= one.span[1] && one.kind !== "branch");
+  return around.sort((a, b) => a.span[1] - a.span[0] - (b.span[1] - b.span[0]))[0] ?? null;
+}
+
+/** The ids of the boxes of a diagram, from left to right. */
+function orderOf(graph: Graph): string[] {
+  return [...(graph.layout?.boxes ?? [])].sort((a, b) => a.x - b.x).map((one) => one.id).filter(Boolean);
+}
+
+function Desk({ begun }: { begun: Begun }): JSX.Element {
+  const { name, stored, text: first } = begun;
+  const [text, setText] = useState(first);
+  const [bases, setBases] = useState<Bases>(begun.bases);
+  const [analysis, setAnalysis] = useState<Analysis | null>(null);
+  const [graphs, setGraphs] = useState<Record<string, Graph>>({});
+  const [shownFlow, setShownFlow] = useState("");
+  const [step, setStep] = useState<string | null>(null);
+  const [form, setForm] = useState(false);
+  const [outline, setOutline] = useState<EditableStep | null>(null);
+  const [focus, setFocus] = useState<{ on: "name" | "add" | ""; at: number }>({ on: "", at: 0 });
+  const [refused, setRefused] = useState("");
+  const [pane, setPane] = useState<"diagram" | "play">("diagram");
+  const [review, setReview] = useState(false);
+  const [symbol, setSymbol] = useState<{ symbol: Symbol; at: number } | null>(null);
+  const [note, setNote] = useState("");
+  const [error, setError] = useState<Error | null>(null);
+  const [otherTab, setOtherTab] = useState(false);
+  const [drawLarge, setDrawLarge] = useState(false);
+  const editor = useRef<EditorHandle | null>(null);
+  const problem = useRef(0);
+  const quick = useRef(false);
+  useEffect(() => {
+    if (text === stored) dropDraft(name);
+    else keepDraft(name, { text, bases });
+  }, [text, bases]);
+  useEffect(() => {
+    const channel = new BroadcastChannel(draftKey(name));
+    channel.onmessage = (event: MessageEvent<string>) => {
+      setOtherTab(true);
+      if (event.data === "here?") channel.postMessage("here");
+    };
+    channel.postMessage("here?");
+    return () => channel.close();
+  }, [name]);
+  const stepCount = analysis?.steps.length ?? text.split("=>").length - 1;
+  const isLarge = stepCount > DRAWN_STEPS;
+  useEffect(() => {
+    const control = new AbortController();
+    const read = async (): Promise<void> => {
+      const order = Object.fromEntries(Object.entries(graphs).map(([flow, graph]) => [flow, orderOf(graph)]));
+      const found = await analyze(text, { layout: !isLarge || drawLarge, order, signal: control.signal });
+      setError(null);
+      setAnalysis(found);
+      setGraphs((old) => ({ ...old, ...Object.fromEntries(Object.entries(found.graphs).map(([flow, graph]) => [flow, graph.layout || !old[flow]?.layout ? graph : old[flow]])) }));
+      editor.current?.report(found.diagnostics);
+      await learn(found);
+    };
+    const wait = quick.current ? 0 : text.length > SLOW_CHARACTERS ? SLOW_MS : WAIT_MS;
+    quick.current = false;
+    const timer = setTimeout(() => void read().catch((reason: unknown) => control.signal.aborted || setError(reason as Error)), wait);
+    return () => {
+      control.abort();
+      clearTimeout(timer);
+    };
+  }, [text, drawLarge]);
+  /** Remember from which versions the definitions of the text began. */
+  const learn = async (found: Analysis): Promise<void> => {
+    const unknown = guarded(found.statements).filter((one) => !bases[one.key]);
+    if (!unknown.length) return;
+    const none: Base = { version: 0, text: "" };
+    const learned = await Promise.all(unknown.map(async (one) => [one.key, one.change === "created" ? none : await newest(one.key)] as const));
+    setBases((old) => ({ ...Object.fromEntries(learned), ...old }));
+  };
+  const flows = (analysis?.statements ?? []).filter((one) => one.kind === "flow").map((one) => one.name);
+  const flow = flows.includes(shownFlow) ? shownFlow : (flows[0] ?? Object.keys(graphs)[0] ?? "");
+  const graph = graphs[flow];
+  const isFresh = analysis?.text === text;
+  const located = analysis?.steps.find((one) => one.name === step && one.flow === flow);
+  useEffect(() => {
+    if (!form || !isFresh || !located) return;
+    const control = new AbortController();
+    analyze(text, { at: located.name_span[0], signal: control.signal }).then(
+      (found) => setOutline(found.step),
+      () => undefined,
+    );
+    return () => control.abort();
+  }, [analysis, form, step, flow]);
+  const errors = analysis?.diagnostics.filter((one) => one.severity === "error") ?? [];
+  const warnings = analysis?.diagnostics.filter((one) => one.severity === "warning") ?? [];
+  const changes = analysis?.statements.filter((one) => one.change && one.change !== "unchanged") ?? [];
+  const statement = analysis?.statements.find((one) => one.kind === "flow" && one.name === flow);
+  const unreadable = errors.filter((one) => one.code.startsWith("FSL1") && one.code !== "FSL116");
+  const hinder = statement ? unreadable.find((one) => inside(statement.span, offsetOf(text, one.line, one.column))) : unreadable[0];
+  const shown = form && step && outline && (located || !isFresh || hinder) ? outline : null;
+  const format = (): void => {
+    if (analysis?.formatted && isFresh && analysis.formatted !== editor.current?.text()) editor.current?.replace(analysis.formatted);
+  };
+  const nextProblem = (): void => {
+    const all = analysis?.diagnostics ?? [];
+    const one = all[problem.current % Math.max(1, all.length)];
+    problem.current += 1;
+    if (one) editor.current?.show(offsetOf(text, one.line, one.column));
+  };
+  const save = (): void => {
+    if (errors.length) nextProblem();
+    else if (isFresh && changes.length && may("POST /fsl")) setReview(true);
+  };
+  const moved = (offset: number): void => {
+    const here = stepAround(analysis, offset);
+    setStep(here?.name ?? null);
+    if (here) setShownFlow(here.flow);
+  };
+  /** Show a step in the text and in the form. */
+  const open = (selected: string, takesFocus = false): void => {
+    const found = analysis?.steps.find((one) => one.name === selected && one.flow === flow);
+    if (!found) return;
+    editor.current?.show(found.name_span[0], found.name_span[1], takesFocus);
+    setStep(selected);
+    setRefused("");
+  };
+  const select = (selected: string): void => {
+    open(selected);
+    setForm(true);
+  };
+  const focusOn = (on: "name" | "add"): void => {
+    setForm(true);
+    setFocus((old) => ({ on, at: old.at + 1 }));
+  };
+  const change = async (operations: Operation[], selected?: string | null): Promise<boolean> => {
+    const given = editor.current?.text() ?? text;
+    setRefused("");
+    try {
+      const edits = await edited(given, flow, operations);
+      if (editor.current?.text() !== given) throw new Error(words.textChanged);
+      quick.current = true;
+      editor.current?.change(edits);
+      if (selected !== undefined) {
+        setStep(selected);
+        if (selected === null) setForm(false);
+      }
+      return true;
+    } catch (reason) {
+      setRefused((reason as Error).message.replace(/^do\[\d+\]: /, ""));
+      return false;
+    }
+  };
+  const ask = useCallback((given: string, offset: number): Promise<Analysis> => analyze(given, { at: offset }), []);
+  const named = async (): Promise<{ symbol: Symbol; at: number } | null> => {
+    const [given, offset] = [editor.current?.text() ?? "", editor.current?.caret() ?? 0];
+    const found = (await ask(given, offset)).symbol;
+    setNote(found ? "" : words.nothingToRename);
+    return found && { symbol: found, at: offset };
+  };
+  const rename = (): void => void named().then(setSymbol, setError);
+  const define = (): void => {
+    void named().then((found) => {
+      if (!found) return;
+      const { kind, name: defined, definition } = found.symbol;
+      if (definition) editor.current?.show(definition[0], definition[1]);
+      else if (kind === "flow" || kind === "action") go(["edit"], { [kind]: defined });
+      else setNote(words.noDefinition(defined));
+    }, setError);
+  };
+  const along = (key: string): void => {
+    const next = graph && step ? leadsAlong(graph, `step:${step}`, key) : undefined;
+    if (next?.startsWith("step:")) open(next.slice("step:".length), true);
+  };
+  const keys: Record<string, () => void> = {
+    "Mod-s": save,
+    "Mod-Enter": () => setPane("play"),
+    F8: nextProblem,
+    F2: rename,
+    F12: define,
+    "Alt-ArrowDown": () => along("ArrowDown"),
+    "Alt-ArrowUp": () => along("ArrowUp"),
+    "Alt-ArrowLeft": () => along("ArrowLeft"),
+    "Alt-ArrowRight": () => along("ArrowRight"),
+  };
+  /** The same keys beside the text. */
+  const pressed = (event: KeyboardEvent): void => {
+    if (event.defaultPrevented || symbol || review) return;
+    const key = `${event.ctrlKey || event.metaKey ? "Mod-" : ""}${event.key}`;
+    if (!["Mod-s", "Mod-Enter", "F8"].includes(key)) return;
+    event.preventDefault();
+    keys[key]?.();
+  };
+  const line = errors[0]?.line ?? 0;
+  return (
+    <div class="desk" onKeyDown={pressed}>
+      <div class="title">
+        <h1>
+          {name ? plain(name) : words.newText}
+          {text === stored ? "" : " *"}
+        </h1>
+        <span class="faint" aria-live="polite">
+          {words.problems(errors.length, warnings.length)}
+        </span>
+        <span class="actions">
+          <button type="button" onClick={nextProblem} disabled={!analysis?.diagnostics.length} title="F8">
+            {words.nextProblem}
+          </button>
+          <button type="button" onClick={format} disabled={!analysis?.formatted}>
+            {words.format}
+          </button>
+          <button type="button" aria-pressed={pane === "play"} title="Ctrl Enter" onClick={() => setPane(pane === "play" ? "diagram" : "play")} disabled={!flow}>
+            {pane === "play" ? words.diagram : words.play}
+          </button>
+          <button type="button" class="primary" disabled={!changes.length || errors.length > 0 || !isFresh || !may("POST /fsl")} title={may("POST /fsl") ? "Ctrl S" : words.needsRole("POST /fsl")} onClick={() => setReview(true)}>
+            {words.review}
+            {changes.length ? ` (${changes.length})` : ""}
+          </button>
+        </span>
+      </div>
+      {otherTab ? <p class="banner">{words.otherTab}</p> : null}
+      {error ? <Problem error={error} /> : null}
+      <p class={note ? "faint" : "visually-hidden"} role="status">
+        {note}
+      </p>
+      <div class="columns edit">
+        <section aria-label={words.text}>
+          <ImportMachine put={(imported) => editor.current?.replace(imported)} />
+          <Suspense fallback={<Skeleton rows={12} />}>
+            <Editor
+              text={first}
+              label={words.editorLabel}
+              handle={(handle) => {
+                editor.current = handle;
+              }}
+              changed={setText}
+              moved={moved}
+              keys={keys}
+              complete={async (given, offset) => (await ask(given, offset)).offers}
+              hover={async (given, offset) => (await ask(given, offset)).hover}
+            />
+          </Suspense>
+          <ul class="problems" aria-label={words.problemList}>
+            {(analysis?.diagnostics ?? []).slice(0, 50).map((one, n) => (
+              <li key={n} class={one.severity}>
+                <button type="button" class="quiet" onClick={() => editor.current?.show(offsetOf(text, one.line, one.column), offsetOf(text, one.end_line, one.end_column))}>
+                  {one.line}:{one.column} {plain(one.message)} <code>{one.code}</code>
+                </button>
+                {(analysis?.fixes ?? [])
+                  .filter((fix) => fix.diagnostic === n && isFresh)
+                  .map((fix) => (
+                    <button key={fix.title} type="button" onClick={() => editor.current?.change([{ from: fix.span[0], to: fix.span[1], insert: fix.insert }])}>
+                      {fix.title}
+                    </button>
+                  ))}
+              </li>
+            ))}
+          </ul>
+        </section>
+        <section aria-label={pane === "play" ? words.play : words.diagram}>
+          {flows.length > 1 ? (
+            <select aria-label={words.flow} value={flow} onChange={(event) => setShownFlow(event.currentTarget.value)}>
+              {flows.map((one) => (
+                <option key={one}>{one}</option>
+              ))}
+            </select>
+          ) : null}
+          {pane === "play" && flow ? (
+            <PlayPanel text={text} flow={flow} />
+          ) : graph ? (
+            <div class={shown ? "with-form" : ""}>
+              {analysis && !analysis.graphs[flow] ? <p class="banner">{words.oldDiagram(line)}</p> : null}
+              {isLarge && !drawLarge ? (
+                <p>
+                  <button type="button" onClick={() => setDrawLarge(true)}>
+                    {words.draw}
+                  </button>{" "}
+                  <span class="faint">{words.largeFlow(stepCount)}</span>
+                </p>
+              ) : null}
+              <Diagram
+                graph={graph}
+                selected={step}
+                select={select}
+                dimmed={Boolean(analysis && !analysis.graphs[flow])}
+                add={(one) => (select(one), focusOn("add"))}
+                keys={{ F2: (one) => (select(one), focusOn("name")), "+": (one) => (select(one), focusOn("add")), Delete: (one) => void change([{ op: "delete", step: one, heal: true }], null) }}
+              />
+              {shown ? (
+                <StepPanel
+                  step={shown}
+                  change={change}
+                  refused={refused}
+                  hindered={hinder?.line ?? 0}
+                  toLine={() => hinder && editor.current?.show(offsetOf(text, hinder.line, hinder.column))}
+                  close={() => setForm(false)}
+                  focus={focus}
+                />
+              ) : refused ? (
+                <p class="error" role="alert">
+                  {plain(refused)}
+                </p>
+              ) : form ? null : (
+                <p class="faint">{words.selectStep}</p>
+              )}
+            </div>
+          ) : (
+            <p class="faint">{words.noFlowYet}</p>
+          )}
+        </section>
+      </div>
+      {symbol ? (
+        <Rename
+          symbol={symbol.symbol}
+          close={() => setSymbol(null)}
+          rename={async (to) => {
+            const given = editor.current?.text() ?? "";
+            const edits = await renamed(given, symbol.at, to);
+            quick.current = true;
+            editor.current?.change(edits);
+          }}
+        />
+      ) : null}
+      {review && analysis ? (
+        <Review
+          analysis={analysis}
+          isFresh={isFresh}
+          bases={bases}
+          warnings={warnings}
+          rebase={(key, base) => setBases((old) => ({ ...old, [key]: base }))}
+          replace={(span, given) => {
+            quick.current = true;
+            editor.current?.change([{ from: span[0], to: span[1], insert: given }]);
+          }}
+          close={(saved) => {
+            setReview(false);
+            if (saved) {
+              dropDraft(name);
+              const first_ = changes.find((one) => one.kind === "flow");
+              if (first_) go(["flows", first_.name]);
+              else go(["flows"], { kind: "action" });
+            }
+          }}
+        />
+      ) : null}
+    </div>
+  );
+}
+
+function inside(span: [number, number], offset: number): boolean {
+  return span[0] <= offset && offset <= span[1];
+}
