@@ -9,15 +9,13 @@ from typing import Any, Final
 from chalicelib.asl.problems import Level, Problem, pointer
 from chalicelib.asl.read import Reading, failed, read_json, reading_of
 from chalicelib.asl.substitute import substitute
+from chalicelib.model.actions import REPLY_TIMEOUT_S
 from fsl.importing.files import read_machine
 from fsl.importing.functions import FUNCTIONS, Resolver, TooLarge, names_in
 from fsl.importing.wiring import wiring
 
 SAM: Final = "AWS::Serverless::StateMachine"
 CLOUDFORMATION: Final = "AWS::StepFunctions::StateMachine"
-_REPLY_TIMEOUT_S: Final = 10
-"""How long an action waits for an answer, in seconds, where it does not say so itself."""
-
 _S3: Final = "the definition is in S3, and this command reads files only: download it and import the file"
 
 
@@ -130,7 +128,7 @@ def _notes_on_function(resolver: Resolver, name: str) -> Iterator[Problem]:
         words = f"the Lambda function has no FunctionName here, so the flow calls `{name}`: give its name with"
         yield Problem(place, Level.NOTE, f"{words} `--var {name}=NAME`")
     timeout = properties.get("Timeout")
-    if isinstance(timeout, int) and timeout > _REPLY_TIMEOUT_S:
+    if isinstance(timeout, int) and timeout > REPLY_TIMEOUT_S:
         words = f"the Lambda function may take {timeout} s: give its action `reply_timeout = {timeout}s`"
         yield Problem(pointer(place, "Properties", "Timeout"), Level.NOTE, words)
 
