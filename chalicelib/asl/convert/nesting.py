@@ -171,7 +171,8 @@ def _limits(reader: Reader, step: Step) -> None:
         elif wanted > 0:
             step.properties["max"] = Plain(str(wanted))
     elif most is not None:
-        step.properties["max"] = Sent(_as_number(most))
+        number = _as_number(most)
+        step.properties["max"] = Sent(Text((number, f" = 0 ? {MAX_AT_ONCE} : ", number), 5))
     tolerated = _tolerated(reader)
     if tolerated is not None:
         step.properties["tolerate"] = tolerated

@@ -54,6 +54,7 @@ class Reader:
             {"input": self.document},
             is_task=self.state.get("Type") == "Task",
             has_token=_reads_token(self.state),
+            has_retries="State.RetryCount" in json.dumps(own_fields(self.state)),
         )
 
     @cached_property
@@ -164,6 +165,11 @@ class Reader:
         if name in self.state:
             return self.values.field(self.state, name) if self.is_jsonata else Literal(self.state[name])
         return self._path(f"{name}Path") if not self.is_jsonata and f"{name}Path" in self.state else None
+
+
+def own_fields(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a state without the states within it."""
+    return {name: value for name, value in state.items() if name not in ("Branches", "ItemProcessor", "Iterator")}
 
 
 def _reads_token(state: Mapping[str, Any]) -> bool:
