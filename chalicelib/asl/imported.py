@@ -8,7 +8,7 @@ from typing import Any
 
 from chalicelib.asl.check import check
 from chalicelib.asl.convert import convert
-from chalicelib.asl.problems import Problem
+from chalicelib.asl.problems import Level, Problem
 from chalicelib.asl.read import Reading
 from chalicelib.asl.substitute import substitute
 
@@ -20,7 +20,8 @@ class Imported:
     Attributes:
         fsl: The text; empty where there is no state to begin with.
         name: The name of the flow.
-        problems: Those of the text, of the machine, and of its conversion, each once.
+        problems: Those of the text, of the machine, and of its conversion. An error of the machine is not repeated for
+            the conversion of the same place.
     """
 
     fsl: str
@@ -43,7 +44,9 @@ def import_machine(
     if not _has_a_start(filled):
         return Imported("", name, tuple(dict.fromkeys(problems)))
     found = convert(filled, name)
-    return Imported(found.text, found.name, tuple(dict.fromkeys([*problems, *found.problems])))
+    wrong = {problem.pointer for problem in problems if problem.level is Level.ERROR}
+    problems += [one for one in found.problems if one.level is not Level.ERROR or one.pointer not in wrong]
+    return Imported(found.text, found.name, tuple(dict.fromkeys(problems)))
 
 
 def _has_a_start(machine: Mapping[str, Any]) -> bool:
