@@ -10,6 +10,6 @@ variables       their scopes and names
 text            the text
 """
 
-from chalicelib.asl.convert.conversion import Conversion, convert
+from chalicelib.asl.convert.conversion import Conversion, actions_in, convert, flow_name
 
-__all__ = ["Conversion", "convert"]
+__all__ = ["Conversion", "actions_in", "convert", "flow_name"]

@@ -88,7 +88,7 @@ class Shape:
     @property
     def is_partial(self) -> bool:
         """Whether AWS has more in it than is known."""
-        return self.kind in (Kind.INVOKED, Kind.ENDED)
+        return self.kind is Kind.INVOKED
 
 
 Document: TypeAlias = Expr | Obj | Lst | Shape

@@ -122,11 +122,11 @@ class _Call:
         """Return the args, and whether they are a group: one value where nothing is in the path or in the query."""
         if body is MISSING or verb in (Verb.GET, Verb.DELETE):
             return self.args, True
-        if not self.args:
+        if not self.args and not self._is_form():
             return {}, False
         members = _members(body)
         if members is None or not all(re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) for name in members):
-            raise Unsayable("a body that is one value cannot be said beside a computed path", "Parameters")
+            raise Unsayable("a form, and a body beside a computed path, needs members that are known", "Parameters")
         return {**self.args, **members}, True
 
     def _headers(self) -> Iterator[str]:
