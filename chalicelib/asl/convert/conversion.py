@@ -8,16 +8,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from chalicelib.asl.convert import variables, walk
 from chalicelib.asl.convert.blame import steps_of
-from chalicelib.asl.convert.documents import asked_whole
-from chalicelib.asl.convert.durations import seconds
+from chalicelib.asl.convert.flow import variables, walk
+from chalicelib.asl.convert.flow.scopes import Way
+from chalicelib.asl.convert.flow.steps import Action, Block, Plain
+from chalicelib.asl.convert.flow.text import block_size, written_action, written_flow
+from chalicelib.asl.convert.flow.tidy import tidy
+from chalicelib.asl.convert.jsonata.documents import asked_whole
+from chalicelib.asl.convert.jsonata.durations import seconds
+from chalicelib.asl.convert.jsonata.names import Names, snake_word
 from chalicelib.asl.convert.machine import Machine
-from chalicelib.asl.convert.names import Names, snake_word
-from chalicelib.asl.convert.scopes import Way
-from chalicelib.asl.convert.steps import Action, Block, Plain
-from chalicelib.asl.convert.text import block_size, written_action, written_flow
-from chalicelib.asl.convert.tidy import tidy
 from chalicelib.asl.problems import Level, Problem
 from chalicelib.asl.substitute import substitute
 from chalicelib.expressions import problem_in

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from chalicelib.asl.convert.documents import Document, Kind, Obj, Shape, as_expression, get
-from chalicelib.asl.convert.drafts import Draft
-from chalicelib.asl.convert.expressions import RESULT, Func, Get, Literal, Word, bare
-from chalicelib.asl.convert.failures import Failures
-from chalicelib.asl.convert.reader import Reader
-from chalicelib.asl.convert.resources import Resource
-from chalicelib.asl.convert.steps import Plain, Sent, Step
+from chalicelib.asl.convert.flow.steps import Plain, Sent, Step
+from chalicelib.asl.convert.jsonata.documents import Document, Kind, Obj, Shape, as_expression, get
+from chalicelib.asl.convert.jsonata.expressions import RESULT, Func, Get, Literal, Word, bare
+from chalicelib.asl.convert.states.drafts import Draft
+from chalicelib.asl.convert.states.failures import Failures
+from chalicelib.asl.convert.states.reader import Reader
+from chalicelib.asl.convert.states.resources import Resource
 from chalicelib.language.format import spelling
 from chalicelib.model.flow import DEFAULT_STATE, STOPPED_STATE
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from chalicelib.asl.convert.documents import Document, Template, as_expression, as_template
-from chalicelib.asl.convert.expressions import (
+from chalicelib.asl.convert.flow.steps import Action, Block, Entry, Kept, Plain, Property, Route, Rule, Sent, Step
+from chalicelib.asl.convert.jsonata.documents import Document, Template, as_expression, as_template
+from chalicelib.asl.convert.jsonata.expressions import (
     Array,
     At,
     Expr,
@@ -25,7 +26,6 @@ from chalicelib.asl.convert.expressions import (
     need,
     source,
 )
-from chalicelib.asl.convert.steps import Action, Block, Entry, Kept, Plain, Property, Route, Rule, Sent, Step
 from chalicelib.language.format import spelling
 from chalicelib.language.limits import INTEGER_RANGE, MAX_NAME_CHARACTERS
 from chalicelib.model.json_values import Json

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chalicelib.asl.convert.documents import MISSING, Document, Lst, Obj, Shape, with_member
-from chalicelib.asl.convert.expressions import INPUT, Get, Literal, Var, Variable, Word, need
-from chalicelib.asl.convert.intrinsic_values import intrinsic_value
-from chalicelib.asl.convert.jsonata_values import expression_value, is_expression
-from chalicelib.asl.convert.path_values import path_value
-from chalicelib.asl.convert.scopes import Scope
-from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.convert.flow.scopes import Scope
+from chalicelib.asl.convert.jsonata.documents import MISSING, Document, Lst, Obj, Shape, with_member
+from chalicelib.asl.convert.jsonata.expressions import INPUT, Get, Literal, Var, Variable, Word, need
+from chalicelib.asl.convert.jsonata.intrinsic_values import intrinsic_value
+from chalicelib.asl.convert.jsonata.jsonata_values import expression_value, is_expression
+from chalicelib.asl.convert.jsonata.path_values import path_value
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
 from chalicelib.asl.intrinsics import Call, NotReadable, parse_value
 from chalicelib.asl.path_tree import Field, Path, Root
 from chalicelib.asl.paths import parse_path, parse_reference_path

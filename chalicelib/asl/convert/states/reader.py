@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.asl.convert.documents import Document, Kind, Shape, as_expression
-from chalicelib.asl.convert.drafts import Exit, next_of
-from chalicelib.asl.convert.durations import LONGEST, MAX_SECONDS, computed_seconds, seconds
-from chalicelib.asl.convert.expressions import ERROR, Literal, bare
-from chalicelib.asl.convert.failures import Failures, error_names, read_retry
-from chalicelib.asl.convert.jsonata_values import is_expression
-from chalicelib.asl.convert.scopes import Scope
-from chalicelib.asl.convert.steps import Plain, Property, Sent, Step
-from chalicelib.asl.convert.unsayable import Unsayable
-from chalicelib.asl.convert.values import Values
+from chalicelib.asl.convert.flow.scopes import Scope
+from chalicelib.asl.convert.flow.steps import Plain, Property, Sent, Step
+from chalicelib.asl.convert.jsonata.documents import Document, Kind, Shape, as_expression
+from chalicelib.asl.convert.jsonata.durations import LONGEST, MAX_SECONDS, computed_seconds, seconds
+from chalicelib.asl.convert.jsonata.expressions import ERROR, Literal, bare
+from chalicelib.asl.convert.jsonata.jsonata_values import is_expression
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
+from chalicelib.asl.convert.states.drafts import Exit, next_of
+from chalicelib.asl.convert.states.failures import Failures, error_names, read_retry
+from chalicelib.asl.convert.states.values import Values
 from chalicelib.asl.problems import Level
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from chalicelib.asl.convert.documents import MISSING, Document, Obj, as_expression, get
-from chalicelib.asl.convert.expressions import RESULT, Expr, Func, Get, Literal, Op, Word, bare
-from chalicelib.asl.convert.names import Names, has_placeholder, snake_word, variable_word, without_placeholders
-from chalicelib.asl.convert.reader import Reader
-from chalicelib.asl.convert.steps import Action
-from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.convert.flow.steps import Action
+from chalicelib.asl.convert.jsonata.documents import MISSING, Document, Obj, as_expression, get
+from chalicelib.asl.convert.jsonata.expressions import RESULT, Expr, Func, Get, Literal, Op, Word, bare
+from chalicelib.asl.convert.jsonata.names import Names, has_placeholder, snake_word, variable_word, without_placeholders
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
+from chalicelib.asl.convert.states.reader import Reader
 from chalicelib.asl.problems import Level
 from chalicelib.model.actions import Verb
 
