@@ -87,6 +87,7 @@ VALID: list[tuple[str, Any]] = [
 BROKEN: list[tuple[Any, str]] = [
     ([], ": a machine is an object, and not a list"),
     ({}, ": `StartAt` is missing"),
+    ({"Resources": {}}, ": this is a template, and no machine"),
     ({"StartAt": "A", "States": {}}, "/States: an object with at least one state"),
     ({"StartAt": "A", "States": []}, "/States: an object with at least one state"),
     (machine(PASS, StartAt="X"), "/StartAt: there is no state `X` here"),

@@ -48,7 +48,7 @@ def import_(
     is_asl: bool,
     as_json: bool,
 ) -> None:
-    """Print Step Functions machines as FSL.
+    """Print Step Functions machines, or JSON, as FSL.
 
     FILES are machines in Amazon States Language (JSON or YAML), templates of AWS SAM or CloudFormation, or what `cdk
     synth` writes; `-` is standard input. With --from, values for FILES are those of the template; without FILES, all
