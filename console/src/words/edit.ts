@@ -65,5 +65,11 @@ export const editWords = {
   keepMine: "Keep mine",
   takeBoth: "Take both",
   empty: "nothing",
+  changedStep: (name: string, detail: string) => `step ${name}${detail ? ` (${detail})` : ""}`,
+  changedRoute: (from: string, label: string, to: string) => `${from}: ${label} → ${to}`,
+  added: "added:",
+  removed: "removed:",
+  sameDiagram: "Its steps and routes stay the same.",
+  keepOld: (count: number, more: boolean) => (count ? `${more ? "More than " : ""}${n(count, "run in progress keeps the version with which it", "runs in progress keep the version with which they")} began.` : "No run of it is in progress."),
   noChanges: "Nothing differs from what is in force.",
 };
