@@ -4,6 +4,15 @@ const numbers = new Intl.NumberFormat("en");
 const n = (count: number, one: string, other: string): string => `${numbers.format(count)} ${plural.select(count) === "one" ? one : other}`;
 
 export const editWords = {
+  editKeys: [
+    ["F2", "In the editor: rename what the caret is at"],
+    ["F12", "Go to its definition"],
+    ["F8", "Next problem"],
+    ["Alt ↑ ↓ ← →", "Go along the routes"],
+    ["Ctrl S", "Review changes"],
+    ["Ctrl Enter", "Play the text"],
+    ["+ Delete", "In the diagram of the editor: add a step, delete one"],
+  ] as [string, string][],
   editStep: (kind: string, name: string) => `Edit ${kind} ${name}`,
   stepName: "Name",
   properties: "Properties",
