@@ -2,6 +2,7 @@
 import { runWords } from "./runs";
 import { editWords } from "./edit";
 import { frameWords } from "./frame";
+import { playWords } from "./play";
 
 const plural = new Intl.PluralRules("en");
 const n = (count: number, one: string, other: string): string =>
@@ -10,6 +11,7 @@ const n = (count: number, one: string, other: string): string =>
 export const words = {
   ...runWords,
   ...frameWords,
+  ...playWords,
   ...editWords,
   product: "Echoer",
   now: "Now",

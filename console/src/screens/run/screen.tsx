@@ -17,6 +17,7 @@ import { newest } from "./entries";
 import { FlowText } from "./flow_text";
 import { Head } from "./head";
 import { History } from "./history";
+import { Replays } from "./replays";
 import { LIVE, STOPPED } from "./status";
 import { Timeline } from "./timeline";
 import { useHistory } from "./use_history";
@@ -67,6 +68,7 @@ export function RunScreen({ name }: { name: string }): JSX.Element {
       <Head run={run} moves={last} command={setCommand} />
       {run.spec.error && STOPPED.includes(run.spec.status) ? <Why run={run} command={setCommand} /> : null}
       <Waits run={run} graph={kept} />
+      <Replays run={run} last={last} />
       <div class="columns">
         <section aria-label={words.diagram}>
           <Tabs
