@@ -94,6 +94,11 @@ export async function call<T>(method: string, path: string, options: CallOptions
   };
 }
 
+/** What a call returns as text. */
+export async function textFrom(method: string, path: string, options: CallOptions = {}): Promise<string> {
+  return (await send(method, path, options)).text();
+}
+
 /** What a call returns, byte by byte: for a file. */
 export async function bytesOf(path: string, query: Query): Promise<Blob> {
   return (await send("GET", path, { query })).blob();
