@@ -102,7 +102,7 @@ test("a failed run is played against the text on the screen, and shows the first
   await page.getByRole("button", { name: /the end of step Rest/ }).click();
   await page.locator(".play .badge.succeeded").waitFor();
   await checked(page, "replay");
-  await page.screenshot({ path: `${shots}/replay.png`, fullPage: true });
+  await page.screenshot({ path: `${shots}/replay.png`, fullPage: true, caret: "initial" });
   await close(page);
 });
 
