@@ -111,11 +111,11 @@ def test_a_run_is_counted_with_its_items_repeats_and_retried_deliveries(host: Ho
     host.settle()
     host.pass_time(60_000)
     view = host.services.reader.path(NS, "r")
-    _, found = host.services.run_details.compared(view.run, view.entries)
+    _, found = host.services.run_details.compared(view.run, view.entries, host.clock.now())
     assert found.standard.transitions == 6
     assert found.standard.complete
     assert found.express.duration_ms > 100
-    _, partly = host.services.run_details.compared(view.run, view.entries[-1:])
+    _, partly = host.services.run_details.compared(view.run, view.entries[-1:], host.clock.now())
     assert (partly.standard.transitions, partly.standard.complete) == (4, False)
 
 

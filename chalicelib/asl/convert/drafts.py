@@ -31,15 +31,24 @@ class Exit:
     assigns: list[tuple[Variable, Document]] = field(default_factory=list)
     given: dict[str, Document] | None = None
     is_success: bool = True
+    is_before: bool = False
+    """It is an exit of the step before."""
 
 
 @dataclass
 class Draft:
-    """A step, its exits, and what makes the blocks within it once its own place is known."""
+    """A step, its exits, and what makes the blocks within it once its own place is known.
+
+    Attributes:
+        before: A step before it, which leads to it.
+        after: A step behind it: its success leads there, and the success exits are those of that step.
+    """
 
     step: Step
     exits: list[Exit]
     blocks: Callable[[], list[Block]] | None = None
+    before: Step | None = None
+    after: Step | None = None
 
 
 def next_of(state: Mapping[str, Any]) -> str | None:

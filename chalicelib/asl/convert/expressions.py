@@ -201,7 +201,8 @@ class Writer:
         self.write(first, strength if chains or operation.sign in ("-", "*") else strength + 1)
         for other in others:
             self.parts.append(f" {operation.sign} ")
-            self.write(other, strength if operation.sign in ("and", "or", "&") else strength + 1)
+            is_same = not isinstance(other, Op) or other.sign == operation.sign
+            self.write(other, strength if is_same and operation.sign in ("and", "or", "&") else strength + 1)
 
     def _list(self, items: tuple[Expr, ...]) -> None:
         for number, item in enumerate(items):

@@ -50,11 +50,13 @@ class Failures:
         nested: It is a fork or an each: it returns FAIL with the error of a branch or an item.
         timed: It says a time after which it returns TIMEOUT.
         evaluates: What it computes itself may be caught too (JSONata).
+        own: The state in which it tells the failure of what it called, beside ERROR.
     """
 
     nested: bool = False
     timed: bool = False
     evaluates: bool = False
+    own: str = ""
 
     def matching(
         self, names: Sequence[str], excepted: Sequence[str] = ()
@@ -70,7 +72,7 @@ class Failures:
         timeouts = [name for name in names if name in _TIMEOUTS]
         others = [name for name in names if name not in _TIMEOUTS]
         if others:
-            yield (ERROR_STATE,), _both(_among(others), but)
+            yield self._failed, _both(_among(others), but)
         if timeouts:
             yield (TIMEOUT,), None if "States.Timeout" in timeouts else _among(timeouts)
 
@@ -78,7 +80,11 @@ class Failures:
         if self.nested:
             return (FAIL, ERROR_STATE) if self.evaluates and ALL in names else (FAIL,)
         is_timed = (ALL in names and self.timed) or any(name in _TIMEOUTS for name in names)
-        return (ERROR_STATE, TIMEOUT) if is_timed else (ERROR_STATE,)
+        return (*self._failed, TIMEOUT) if is_timed else self._failed
+
+    @property
+    def _failed(self) -> tuple[str, ...]:
+        return (self.own, ERROR_STATE) if self.own else (ERROR_STATE,)
 
 
 def _both(first: Expr | None, second: Expr | None) -> Expr | None:

@@ -77,7 +77,7 @@ class _Reader:
             return found.end()
         if kind == "name" and text in _REFUSED:
             raise Unsayable(f"`{text}` does not exist in FSL")
-        if kind == "name" and text[1:] not in self._bound and not self._is_bound_here(found):
+        if kind == "name" and text[1:] not in self._bound and not self._is_own(text[1:], found.end()):
             document = self._find(text[1:])
             if document is None and not self._is_known(text[1:], found.end()):
                 document = MISSING
@@ -90,10 +90,14 @@ class _Reader:
 
     def _is_known(self, name: str, at: int) -> bool:
         """Return whether the name is JSONata's own, or that of a function: of one that is not there, AWS tells too."""
-        return name in ("", "$") or problem_in(f"${name}") is None or self._written[at:].lstrip().startswith("(")
+        return (
+            name in ("", "$") or problem_in(f"${name}") is None or self._written[at : at + 40].lstrip().startswith("(")
+        )
 
-    def _is_bound_here(self, found: re.Match[str]) -> bool:
-        return self._written[found.end() :].lstrip().startswith(":=")
+    def _is_own(self, name: str, at: int) -> bool:
+        """Return whether the name is bound here, or is a function of JSONata that is called here."""
+        rest = self._written[at : at + 40].lstrip()
+        return rest.startswith(":=") or (rest.startswith("(") and problem_in(f"${name}") is None)
 
     def _document(self, document: Document, at: int) -> int:
         """Follow the members behind a document, as far as they are names."""

@@ -14,17 +14,21 @@ from chalicelib.asl.convert.documents import (
     Shape,
     as_expression,
 )
-from chalicelib.asl.convert.drafts import Draft
-from chalicelib.asl.convert.expressions import RESULT, Expr, Func, Literal, Op, Word, bare, need
+from chalicelib.asl.convert.drafts import Draft, Exit
+from chalicelib.asl.convert.expressions import RESULT, Array, Expr, Func, Literal, Op, Text, Word, bare, replaced
 from chalicelib.asl.convert.failures import Failures
 from chalicelib.asl.convert.names import Names, step_word
 from chalicelib.asl.convert.reader import Reader
 from chalicelib.asl.convert.steps import Block, Plain, Sent, Step
+from chalicelib.asl.convert.stored_items import items_reader, results_writer
 from chalicelib.asl.convert.unsayable import Unsayable
 from chalicelib.asl.problems import Level
 from chalicelib.model.flow import DEFAULT_STATE
 
 _PERCENT: Final = "%"
+_IN_FUNCTION: Final = 1_000_000
+"""Stands for the each whose item a function of JSONata is given."""
+
 MAX_AT_ONCE: Final = 100
 """Items of an each that run at once."""
 
@@ -79,20 +83,31 @@ def _block(reader: Reader, branch: Mapping[str, Any], keys: tuple[str | int, ...
 def read_map(reader: Reader) -> Draft:
     """Return a Map as an `each`."""
     processor, key = _processor(reader)
-    for refused in ("ItemReader", "ResultWriter"):
-        if refused in reader.state:
-            raise Unsayable(f"{refused} is not imported", refused)
     step = Step("each", reader.name)
+    before, after = None, None
+    exits: list[Exit] = []
     batch = _batch(reader)
-    items = _items(reader)
+    if "ItemReader" in reader.state:
+        before, items, exits = items_reader(reader)
+    else:
+        items = _items(reader)
     if batch is not None:
-        items = Func("$partition", (_listed(items), batch))
+        items = Func("$partition", (_selected(reader, _listed(items)), batch))
     step.properties["items"] = Sent(items if batch is not None else _list_document(items))
     _limits(reader, step)
     failures = Failures(nested=True, evaluates=reader.is_jsonata)
     reader.repeated(step, failures)
-    exits = [reader.succeeded((DEFAULT_STATE,), RESULT), *reader.caught(failures)]
-    return Draft(step, exits, lambda: [_items_block(reader, processor, key, batched=batch is not None)])
+    result: Document = RESULT
+    if "ResultWriter" in reader.state and "Resource" in _object(reader.state["ResultWriter"]):
+        after, result = results_writer(reader)
+    exits += [reader.succeeded((DEFAULT_STATE,), result), *reader.caught(failures)]
+    made = Draft(step, exits, lambda: [_items_block(reader, processor, key, batched=batch is not None)])
+    made.before, made.after = before, after
+    return made
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _processor(reader: Reader) -> tuple[Mapping[str, Any], str]:
@@ -129,6 +144,22 @@ def _listed(document: Document) -> Expr:
     expr = bare(as_expression(document))
     is_list = isinstance(expr, Literal) and isinstance(expr.value, list)
     return expr if is_list else Func("$need", (expr, Literal("array")))
+
+
+def _selector(reader: Reader) -> str | None:
+    return next((name for name in ("ItemSelector", "Parameters") if name in reader.state), None)
+
+
+def _selected(reader: Reader, items: Expr) -> Expr:
+    """Return the items as the ItemSelector makes them, which comes before they are put into batches."""
+    selector = _selector(reader)
+    if selector is None:
+        return items
+    scope = replace(reader.scope, each=_IN_FUNCTION)
+    made = as_expression(replace(reader.input, scope=scope).field(reader.state, selector))
+    names = {Word("$item", _IN_FUNCTION): Word("$value"), Word("$index", _IN_FUNCTION): Word("$number")}
+    body = replaced(made, lambda one: names.get(one) if isinstance(one, Word) else None)
+    return Array((Func("$map", (items, Text(("function($value, $number) { ", body, " }"), 100))),))
 
 
 def _limits(reader: Reader, step: Step) -> None:
@@ -177,15 +208,13 @@ def _batch(reader: Reader) -> Expr | None:
         return None
     if not isinstance(batcher, dict):
         raise Unsayable("ItemBatcher must be an object", "ItemBatcher")
-    if "ItemSelector" in reader.state or "Parameters" in reader.state:
-        raise Unsayable("an ItemBatcher beside an ItemSelector cannot be said", "ItemBatcher")
     if any(name.startswith("MaxInputBytesPerBatch") for name in batcher):
         reader.tell(Level.WARNING, "batches are not bounded by their bytes", "ItemBatcher", "MaxInputBytesPerBatch")
     try:
         if "MaxItemsPerBatch" in batcher:
             return as_expression(reader.values.field(batcher, "MaxItemsPerBatch"))
         if not reader.is_jsonata and "MaxItemsPerBatchPath" in batcher:
-            return need(as_expression(reader.input.path(batcher["MaxItemsPerBatchPath"])))
+            return _as_number(reader.input.path(batcher["MaxItemsPerBatchPath"]))
     except Unsayable as problem:
         raise problem.at("ItemBatcher") from None
     raise Unsayable("an ItemBatcher without MaxItemsPerBatch cannot be said", "ItemBatcher")
@@ -196,7 +225,7 @@ def _items_block(reader: Reader, processor: Mapping[str, Any], key: str, *, batc
     scope = reader.machine.open_scope(reader, processor, (key,), language, None)
     item = Word("$item", scope.number)
     within = replace(reader.input, scope=scope)
-    selector = next((name for name in ("ItemSelector", "Parameters") if name in reader.state), None)
+    selector = _selector(reader)
     given: Document = item
     if batched:
         batcher = reader.state["ItemBatcher"]

@@ -95,16 +95,23 @@ class Reader:
         hidden: set[str] = set()
         catchers = self.state.get("Catch")
         for number, catcher in enumerate(catchers if isinstance(catchers, list) else ()):
-            for states, when in failures.matching(error_names(catcher)) if error_names(catcher) else ():
-                left = tuple(state for state in states if state not in hidden)
-                hidden.update(left if when is None else ())
-                if left:
-                    try:
-                        found = self._caught(catcher)
-                    except Unsayable as problem:
-                        raise problem.at("Catch", number) from None
-                    found.states, found.when = left, when
-                    exits.append(found)
+            try:
+                found = self.caught_by(catcher, failures)
+            except Unsayable as problem:
+                raise problem.at("Catch", number) from None
+            for way_out in found:
+                way_out.states = tuple(state for state in way_out.states if state not in hidden)
+                hidden.update(way_out.states if way_out.when is None else ())
+                exits += [way_out] if way_out.states else []
+        return exits
+
+    def caught_by(self, catcher: Any, failures: Failures, *, is_before: bool = False) -> list[Exit]:
+        """Return the exits of one catcher."""
+        exits: list[Exit] = []
+        for states, when in failures.matching(error_names(catcher)) if error_names(catcher) else ():
+            found = self._caught(catcher)
+            found.states, found.when, found.is_before = states, when, is_before
+            exits.append(found)
         return exits
 
     def _caught(self, catcher: Mapping[str, Any]) -> Exit:

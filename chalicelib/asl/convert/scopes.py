@@ -50,6 +50,8 @@ class Scope:
     data: Variable = field(init=False)
     assigned: dict[str, Variable] = field(init=False)
     kept: dict[tuple[str, ...], Variable] = field(default_factory=dict)
+    pages: dict[tuple[str, str], Variable] = field(default_factory=dict)
+    """The variables of Maps that read their items page by page, by the state and their wish."""
     begins: list[Entry] = field(default_factory=list)
     """The variables that have a value at its start."""
 

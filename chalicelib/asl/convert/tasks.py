@@ -9,15 +9,20 @@ from typing import Any, Final
 
 from chalicelib.asl.convert.documents import Document, Kind, Obj, Shape, as_expression, get
 from chalicelib.asl.convert.drafts import Draft
-from chalicelib.asl.convert.durations import LONGEST
+from chalicelib.asl.convert.durations import LONGEST, seconds
+from chalicelib.asl.convert.executions import read_execution
 from chalicelib.asl.convert.expressions import RESULT, Literal, bare
 from chalicelib.asl.convert.failures import Failures
+from chalicelib.asl.convert.http_calls import http_call
 from chalicelib.asl.convert.names import has_placeholder, snake_word, without_placeholders
 from chalicelib.asl.convert.reader import Reader
 from chalicelib.asl.convert.resources import Resource, read_resource
 from chalicelib.asl.convert.steps import Action, Plain, Sent, Step
 from chalicelib.asl.convert.unsayable import Unsayable
 from chalicelib.asl.problems import Level
+from chalicelib.language import UnknownOperation
+from chalicelib.language.limits import MAX_REPLY_TIMEOUT_S
+from chalicelib.model.actions import REPLY_TIMEOUT_S
 
 OK: Final = "OK"
 _FUNCTION: Final = re.compile(
@@ -46,7 +51,12 @@ def read_task(reader: Reader) -> Draft:
     resource = reader.state.get("Resource")
     if not isinstance(resource, str):
         raise Unsayable("a Task needs a Resource that is a text", "Resource")
-    called = _called(reader, read_resource(resource))
+    found = read_resource(resource)
+    if found.kind == "integration" and found.service == "states" and reader.machine.flows:
+        execution = read_execution(reader, found, _given(reader))
+        if execution is not None:
+            return execution
+    called = _called(reader, found)
     step = Step("step", reader.name, action=called.action)
     if called.args is not None:
         step.properties["args"] = Sent(called.args, group=called.grouped)
@@ -74,6 +84,9 @@ def _called(reader: Reader, resource: Resource) -> Called:
     match resource.kind:
         case "integration" if resource.service == "lambda" and resource.operation == "invoke":
             return _invoked(reader, resource)
+        case "integration" if resource.service == "http" and resource.operation == "invoke":
+            action, args, grouped, result = http_call(reader, _given(reader))
+            return Called(action, args, result, grouped=grouped)
         case "integration":
             return _operation(reader, resource)
         case "activity":
@@ -100,11 +113,26 @@ def _function(reader: Reader, name: str) -> Called:
 def _function_action(reader: Reader, name: str) -> Action:
     address = _function_address(name)
     properties = {"addr": address, "method": "lambda", "args": "any", "return": "(OK)", "callback": "none"}
+    properties |= _reply_timeout(reader)
     short = _FUNCTION.fullmatch(address)
     wish = snake_word(short["name"] if short else address, "function")
     for ending in ("_arn", "_function"):
         wish = wish.removesuffix(ending) or wish
     return reader.machine.actions.take(wish, properties)
+
+
+def _reply_timeout(reader: Reader) -> dict[str, str]:
+    """Return how long the answer to one call is waited for, where the state says more than the usual time."""
+    timeout = reader.state.get("TimeoutSeconds")
+    if isinstance(timeout, (int, float)) and timeout > REPLY_TIMEOUT_S:
+        if timeout > MAX_REPLY_TIMEOUT_S:
+            message = f"the answer of a function is waited for at most {MAX_REPLY_TIMEOUT_S} seconds"
+            reader.tell(Level.WARNING, message, "TimeoutSeconds")
+        return {"reply_timeout": seconds(min(timeout, MAX_REPLY_TIMEOUT_S)) or ""}
+    reader.machine.tell(
+        "", Level.NOTE, f"a function that takes more than {REPLY_TIMEOUT_S} seconds needs reply_timeout"
+    )
+    return {}
 
 
 def _function_address(name: str) -> str:
@@ -153,6 +181,7 @@ def _invoked(reader: Reader, resource: Resource) -> Called:
 
 
 def _operation(reader: Reader, resource: Resource) -> Called:
+    _check_operation(reader, resource)
     given = _given(reader)
     properties = {"addr": resource.address, "method": "aws"}
     members = given.value if isinstance(given, Literal) else given.members if isinstance(given, Obj) else None
@@ -165,6 +194,15 @@ def _operation(reader: Reader, resource: Resource) -> Called:
     wish += "_wait" if resource.waits_for_token else ""
     action = reader.machine.actions.take(wish, properties)
     return Called(action, None if members == {} else given, RESULT, answered=resource.waits_for_token)
+
+
+def _check_operation(reader: Reader, resource: Resource) -> None:
+    if reader.machine.operations is None:
+        return
+    try:
+        reader.machine.operations.input_of(resource.address)
+    except UnknownOperation as problem:
+        raise Unsayable(f"`{resource.address}` {problem}", "Resource") from None
 
 
 _ROLE: Final = re.compile(r"arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)

@@ -12,7 +12,7 @@ from chalicelib.asl.export.values.names import INPUT, NOTHING, NULL, Inexpressib
 from chalicelib.asl.export.values.rewrite import STATES_OF_ERRORS
 from chalicelib.asl.export.values.shapes import compared_names
 from chalicelib.asl.export.values.templates import names_in, wrapped
-from chalicelib.asl.export.ways import KEEP, Here, Way, assigned, end_of, way_of
+from chalicelib.asl.export.ways import KEEP, Here, Way, assigned, end_of, unrouted_error, way_of
 from chalicelib.model.flow import TIMEOUT, ChoiceStep, Route, Step
 from chalicelib.model.json_values import Json
 
@@ -149,7 +149,9 @@ def _complex(
         assign={},
         error=KEEP,
         is_failure=False,
-        unrouted=(wrapped(f"${scope.error}.name"), wrapped(f"${scope.error}.cause")),
+        unrouted=(wrapped(f"${scope.error}.name"), wrapped(f"${scope.error}.cause"))
+        if here.is_failure
+        else unrouted_error(here.step.name, here.state),
     )
     choice = choose(scope, f"{here.step.name}{here.state.title()}", routes, behind)
     way = Way(next=choice, assign={**here.assign, scope.error: here.error})

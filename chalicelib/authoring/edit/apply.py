@@ -22,7 +22,7 @@ from chalicelib.authoring.edit.drafts import (
 from chalicelib.authoring.edit.errors import EditRefused, unknown
 from chalicelib.authoring.edit.operations import Add, Delete, Operation, Rename, SetProperty, SetRoute, Unroute
 from chalicelib.authoring.edit.routes import Returns
-from chalicelib.authoring.occurrences import NotRenamed, already_there, check_name
+from chalicelib.authoring.occurrences import NotRenamed, already_there, check_name, steps_in
 from chalicelib.language.syntax import tree
 from chalicelib.model.flow import DONE, ENDS
 
@@ -181,11 +181,6 @@ class Editor:
             mention.name = new
         self._flow.mentions.setdefault(new, []).extend(self._flow.mentions.pop(old, []))
         self._flow.steps[new] = self._flow.steps.pop(old)
-        for one in self._flow.fresh:
-            if isinstance(one, PropertyDraft) and one.value is not None:
-                one.value = values.renamed(one.value, old, new)
-            elif isinstance(one, RouteDraft) and one.when is not None:
-                one.when = values.renamed_source(one.when, old, new)
 
     def _route(self, operation: SetRoute) -> None:
         step, states, when = self._step(operation.step), _states(operation), _condition(operation.when)
@@ -199,8 +194,8 @@ class Editor:
         for state in states:
             if not (routes.decides_by_data(step) and state == ELSE):
                 routes.check_state(step, state, self._returns)
-        new = routes.route_to(self._flow, states, when, to)
-        self._flow.fresh.append(new)
+        condition = None if when is None else self._flow.source(when, steps_in(when))
+        new = routes.route_to(self._flow, states, condition, to)
         step.routes.insert(routes.place_of(step, states), new)
 
     def _routed(self, step: StepDraft, states: tuple[str, ...], when: str | None) -> RouteDraft | None:
@@ -247,8 +242,7 @@ class Editor:
             found = PropertyDraft(key)
             places = [number for number, one in enumerate(scope.members, 1) if isinstance(one, PropertyDraft)]
             scope.members.insert(places[-1] if places else 0, found)
-        found.value, found.is_deleted = written, False
-        self._flow.fresh.append(found)
+        found.value, found.is_deleted = self._flow.source(written, values.steps_named(written)), False
 
     # ── delete ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -280,6 +274,12 @@ class Editor:
         for route in self._leading_to(name):
             if route not in step.routes:
                 routes.lead(self._flow, route, to)
+        # Routes of other flows, which use this one, name the step with a prefix.
+        mentions = self._flow.mentions.get(name, [])
+        for mention in [one for one in mentions if one.place is not None and one.place.prefix and to not in ENDS]:
+            mention.name = to
+            mentions.remove(mention)
+            self._flow.mentions.setdefault(to, []).append(mention)
         following = [one for one in scope.members if isinstance(one, (StepDraft, OtherDraft)) and not one.is_deleted]
         if following[0] is not step or to in ENDS:
             return

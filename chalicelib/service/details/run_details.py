@@ -14,6 +14,7 @@ from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT
 from chalicelib.model.run import Run, encode
 from chalicelib.model.status import LIVE
+from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait
 from chalicelib.service.details.cost import MAX_COUNTED_PAGES, Cost, cost_of, page_count
 from chalicelib.service.details.items import Progress, progress_of
@@ -88,13 +89,13 @@ class RunDetailReader:
             raise NotFound("flow_run", name)
         return self._cost(stored)
 
-    def compared(self, run: Run, entries: tuple[Entry, ...]) -> tuple[Cost, StepFunctionsCost]:
+    def compared(self, run: Run, entries: tuple[Entry, ...], now: Instant) -> tuple[Cost, StepFunctionsCost]:
         """Return what the run has cost so far, and what Step Functions would have asked for it.
 
         `entries` are those of its newest history that were read.
         """
         found = self._cost(run)
-        return found, cost_of_run(run, entries, found.bytes)
+        return found, cost_of_run(run, entries, found.bytes, now)
 
     def _cost(self, run: Run) -> Cost:
         first = run.tail[0].seq if run.tail else 1

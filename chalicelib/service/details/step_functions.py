@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from chalicelib.model.flow import ENDS, ActionStep, ChoiceStep, EachStep, ForkStep, SetStep, Step, walk
 from chalicelib.model.history import Entry
 from chalicelib.model.run import Run
-from chalicelib.model.times import Milliseconds
+from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.service.observability.prices import (
     EXPRESS_BASE_MB,
     EXPRESS_CHUNK_MB,
@@ -57,13 +57,15 @@ class StepFunctionsCost:
     express: Express
 
 
-def cost_of_run(run: Run, entries: Sequence[Entry], size: int, prices: Prices = LIST_PRICES) -> StepFunctionsCost:
+def cost_of_run(
+    run: Run, entries: Sequence[Entry], size: int, now: Instant, prices: Prices = LIST_PRICES
+) -> StepFunctionsCost:
     """Return what Step Functions would have asked for the run so far.
 
     `entries` are those of its newest history that were read; `size` is that of its head in bytes.
     """
     is_whole = bool(entries) and entries[0].seq == 1
-    ended = run.updated_at if run.ended_at is None else run.ended_at
+    ended = now if run.ended_at is None else run.ended_at
     return StepFunctionsCost(
         standard=standard(run.steps + retries_in(entries), prices, complete=is_whole),
         express=express(ended - run.created_at, size, prices),

@@ -57,7 +57,7 @@ export interface CallOptions {
   body?: unknown;
   text?: string;
   signal?: AbortSignal;
-  /** Whose call it is; the session's if nothing is given. */
+  /** The session of the call; by default the one in use. */
   as?: Session;
 }
 

@@ -39,8 +39,9 @@ def compare(
 
     MACHINE is a definition (JSON or YAML), or FSL that was made of one. The executions are the output of `aws
     stepfunctions get-execution-history --include-execution-data`, or of describe-execution for machines without tasks.
-    Each is played through the imported flow on a virtual clock, on its input and with what its tasks answered. The first difference of each is
-    printed: in a request, in the path, or in the end. Nothing is called. The exit code is 1 if anything differs.
+    Each is played through the imported flow on a virtual clock, on its input and with what its tasks answered. The
+    first difference of each is printed: in a request, in the path, or in the end. Nothing is called. The exit code is 1
+    if anything differs.
 
     \b
     fsl compare order.asl.json executions/*.json
@@ -113,4 +114,4 @@ def _print(verdicts: Sequence[Verdict], unreadable: Sequence[tuple[str, str]]) -
     for name, why in unreadable:
         say(f"{name}: {why}", "red")
     same = sum(not one.differs for one in verdicts)
-    say(f"{counted(same, 'execution')} of {len(verdicts) + len(unreadable)} the same", "dim")
+    say(f"{same} of {counted(len(verdicts) + len(unreadable), 'execution')} the same", "dim")

@@ -32,9 +32,9 @@ def cost(
 ) -> None:  # fmt: skip
     """Show what a run or a flow costs on AWS.
 
-    The prices are list prices. With --compare sfn, a run is compared with AWS Step Functions as it went. A flow, of the server or of a file, is
-    played once on a virtual clock, where everything answers with its first state; its shortest and longest ways are
-    counted as well.
+    The prices are list prices. With --compare sfn, a run is compared with AWS Step Functions as it went. A flow, of the
+    server or of a file, is played once on a virtual clock, where everything answers with its first state; its shortest
+    and longest ways are counted as well.
 
     \b
     fsl cost my_flow_run
@@ -108,6 +108,11 @@ def _show_flow(found: Mapping[str, Any], *, as_json: bool) -> None:
         say(f"not played: {found['why']}", "yellow")
     else:
         _show_comparison(found["played"], f"flow {found['flow']}, played")
+        if found["played"]["error"]:
+            say(
+                f"the run {found['played']['status']}; actions answer without data: {found['played']['error']}",
+                "yellow",
+            )
     rows: list[tuple[Cell, ...]] = [
         ("the shortest way", f"{ways['least']:,}", _dollars(ways["least_usd"])),
         (

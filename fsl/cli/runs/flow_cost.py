@@ -103,8 +103,8 @@ def _played(values: Sequence[StatementValue], flow: Flow, inputs: Sequence[str])
     if head.status in status.LIVE:
         waiting = ", ".join(sorted({token.step for token in head.tokens}))
         return None, f"it waits at {waiting} for what no action answers"
-    found, there = host.services.run_details.compared(head, host.history(_RUN))
-    return dict(compared_cost(found, there)), ""
+    found, there = host.services.run_details.compared(head, host.history(_RUN), host.clock.now())
+    return {"status": str(head.status), "error": head.last_err, **compared_cost(found, there)}, ""
 
 
 def _first_state(request: Request) -> Reply | None:

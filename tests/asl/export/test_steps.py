@@ -308,3 +308,22 @@ def test_the_flow_itself() -> None:
         "log": [],
     }
     assert found["States"]["A"]["Output"] == '{% { "id": $input.id, "left": $left } %}'
+
+
+def test_what_is_needed_fails_by_itself() -> None:
+    found = states(
+        """flow f input = any;
+        step A => (OK -> done (output = ${ $need($vars.id) })) {
+            action = charge; args = ${ $need($input.order) };
+            save = (
+                id = ${ $need($result.id) }, sum = ${ $need($result.n) + 1 }, kind = ${ $need($result.k, "string") }
+            );
+        };
+        flow_end"""
+    )
+    assert found["A"]["Arguments"]["Payload"] == "{% $states.context.Execution.Input.order %}"
+    payload = "$states.result.Payload"
+    assert found["A"]["Assign"]["id"] == "{% " + payload + ".id %}"
+    assert found["A"]["Assign"]["sum"].startswith("{% ($exists(" + payload + ".n) ?")
+    assert found["A"]["Assign"]["kind"].startswith("{% ($type(" + payload + '.k) = "string" ?')
+    assert found["ADone"]["Output"] == "{% $id %}"

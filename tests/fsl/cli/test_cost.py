@@ -48,6 +48,7 @@ def test_a_flow_of_the_server_is_played_with_what_it_refers_to(fsl: Cli) -> None
     found = fsl.json("cost", "pictures", "--compare", "sfn", "--input", 'files=["a", "b", "c"]', "--items", "3")
     assert found["played"]["step_functions"]["standard"]["transitions"] == 5
     assert found["played"]["writes"] > 0
+    assert (found["played"]["status"], found["played"]["error"]) == ("succeeded", "")
     ways = {name: found["transitions"][name] for name in ("least", "most", "loops", "eaches", "items")}
     assert ways == {"least": 4, "most": 5, "loops": False, "eaches": ["Resize"], "items": 3}
 

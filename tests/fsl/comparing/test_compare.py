@@ -105,7 +105,7 @@ def test_recorded_executions_are_the_same() -> None:
         "large: the same (succeeded)",
         "small: the same (succeeded)",
         "exists: the same (failed)",
-        "3 executions of 3 the same",
+        "3 of 3 executions the same",
     ]
 
 
@@ -132,7 +132,7 @@ def test_the_first_difference_is_shown(tmp_path: Path, changed: str, instead: st
     result = fsl("compare", machine, DATA / "large.json")
     assert result.exit_code == 1
     assert result.stdout.startswith(differs)
-    assert result.stdout.endswith("0 executions of 1 the same\n")
+    assert result.stdout.endswith("0 of 1 execution the same\n")
 
 
 def test_a_flow_that_was_made_of_the_machine_is_compared_too(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_flow_that_was_made_of_the_machine_is_compared_too(tmp_path: Path) -> 
         flow_end"""
     )
     result = fsl("compare", file, *(DATA / f"{name}.json" for name in ("large", "small", "exists")))
-    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "3 executions of 3 the same")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "3 of 3 executions the same")
 
 
 # ── written histories ────────────────────────────────────────────────────────────────────────────────────────────────

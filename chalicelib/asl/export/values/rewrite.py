@@ -59,6 +59,16 @@ def translated(source: str, reads: Reads) -> str:
     return _Rewriter(source, reads, bound).text().strip()
 
 
+def needed_in(source: str) -> str | None:
+    """Return x if the expression is `$need(x)`; None for others."""
+    pieces = pieces_of(source)
+    if len(pieces) < 4 or pieces[0].kind != "variable" or pieces[0].value != "need" or not pieces[1].is_sign("("):
+        return None
+    if end_of_bracket(pieces, 1) != len(pieces) - 1 or len(arguments_of(pieces, 1)) != 1:
+        return None
+    return source[pieces[2].start : pieces[-1].start]
+
+
 class _Rewriter:
     def __init__(self, source: str, reads: Reads, bound: frozenset[str]) -> None:
         self._source = source

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Set
 from enum import Enum
 
 from chalicelib.asl.export.values.names import Inexpressible, Reads, free_name
-from chalicelib.asl.export.values.rewrite import names_read, translated
+from chalicelib.asl.export.values.rewrite import names_read, needed_in, translated
 from chalicelib.asl.export.values.shapes import has_value, path_in
 from chalicelib.model.json_values import Json, children_in
 from chalicelib.model.templates import Template, reference_of, source_of
@@ -75,6 +75,9 @@ class Writer:
     def _leaf(self, source: str, missing: Missing) -> Json:
         if missing is Missing.NULL and self._is_empty(source):
             return None
+        needed = needed_in(source)
+        if needed is not None:  # a value of a machine must be there in any case
+            return wrapped(translated(needed, self.reads))
         return wrapped(self._text(source, missing))
 
     def _is_empty(self, source: str) -> bool:

@@ -95,7 +95,7 @@ def edit(request: Request) -> Json:
     from chalicelib.authoring.edit import emit as editing
     from chalicelib.authoring.edit.errors import EditRefused, FlowUnreadable
     from chalicelib.entrypoints.http.presenters import authoring
-    from chalicelib.service.documents.results import Unreadable
+    from chalicelib.service.documents.results import UnreadableText
 
     body = bodies.read(request.body, EditBody)
     check_size(body.text)
@@ -108,7 +108,7 @@ def edit(request: Request) -> Json:
     try:
         return authoring.edited(editing.edit(body.text, body.flow, body.do, returns))
     except FlowUnreadable as problem:
-        raise Unreadable(str(problem), problem.diagnostics) from problem
+        raise UnreadableText(str(problem), problem.diagnostics) from problem
     except EditRefused as problem:
         raise Invalid(str(problem)) from problem
 

@@ -51,7 +51,8 @@ def cost(request: Request, name: str) -> Json:
     State transitions are counted in the newest 20,000 entries of the history.
     """
     view = request.services.reader.path(request.namespace, name)
-    return run_details.compared_cost(*request.services.run_details.compared(view.run, view.entries))
+    now = request.services.adapters.clock.now()
+    return run_details.compared_cost(*request.services.run_details.compared(view.run, view.entries, now))
 
 
 def _item(run: str, found: Item) -> shapes.Item:

@@ -5,6 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import { ApiError, at, call } from "../../api/client";
 import type { Graph, Run } from "../../api/types";
 import { Diagram, List, stepOf } from "../../ui/diagram";
+import { useShortcuts } from "../../ui/keys";
 import { useLoad } from "../../ui/load";
 import { Empty, Problem, Skeleton, Tabs, useTitle } from "../../ui/parts";
 import { go, here, href, usePlace } from "../../ui/router";
@@ -48,6 +49,13 @@ export function RunScreen({ name }: { name: string }): JSX.Element {
     for (const [key, value] of Object.entries(changed)) value ? next.set(key, value) : next.delete(key);
     go(["runs", name], next, true);
   };
+  useShortcuts({
+    d: () => set({ tab: null }),
+    h: () => set({ side: null }),
+    t: () => set({ side: "timeline" }),
+    v: () => set({ side: "data" }),
+    o: () => document.querySelector<HTMLElement>(".title .menu summary")?.click(),
+  });
   if (!run && found.error instanceof ApiError && found.error.status === 404) return <Gone name={name} />;
   if (!run) return found.error ? <Problem error={found.error} retry={found.reload} /> : <Skeleton />;
   const tab = query.get("tab") ?? "diagram";
