@@ -4,21 +4,21 @@ import type { Difference, Played } from "../../api/play";
 import type { Entry } from "../../api/types";
 import { plain } from "../../ui/text";
 import { words } from "../../words/en";
-import { lineOfStep } from "../run/flow_text";
+import { useLineOfStep } from "../run/flow_text";
 
 export function Differs({ played, run, text, show }: { played: Played; run: string; text: string; show?: ((step: string) => void) | undefined }): JSX.Element {
   const found = played.differs;
   return (
     <section class={`differs${found ? " other" : ""}`} aria-label={words.playOf(plain(run))} aria-live="polite">
       <h3>{words.playOf(plain(run))}</h3>
-      {found ? <Both found={found} text={text} show={show} /> : <p>{words.sameSoFar(played.seq)}</p>}
+      {found ? <Both found={found} flow={played.flow} text={text} show={show} /> : <p>{words.sameSoFar(played.seq)}</p>}
     </section>
   );
 }
 
-function Both({ found, text, show }: { found: Difference; text: string; show?: ((step: string) => void) | undefined }): JSX.Element {
+function Both({ found, flow, text, show }: { found: Difference; flow: string; text: string; show?: ((step: string) => void) | undefined }): JSX.Element {
   const step = found.now?.step || found.recorded?.step || "";
-  const line = step ? lineOfStep(text, step) : null;
+  const line = useLineOfStep(text, flow, step);
   return (
     <>
       <p>

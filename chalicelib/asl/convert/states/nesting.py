@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from chalicelib.asl.convert.documents import (
+from chalicelib.asl.convert.flow.steps import Block, Plain, Sent, Step
+from chalicelib.asl.convert.jsonata.documents import (
     Document,
     Kind,
     Lst,
@@ -14,14 +15,25 @@ from chalicelib.asl.convert.documents import (
     Shape,
     as_expression,
 )
-from chalicelib.asl.convert.drafts import Draft, Exit
-from chalicelib.asl.convert.expressions import RESULT, Array, Expr, Func, Literal, Op, Text, Word, bare, replaced
-from chalicelib.asl.convert.failures import Failures
-from chalicelib.asl.convert.names import Names, step_word
-from chalicelib.asl.convert.reader import Reader
-from chalicelib.asl.convert.steps import Block, Plain, Sent, Step
-from chalicelib.asl.convert.stored_items import items_reader, results_writer
-from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.convert.jsonata.expressions import (
+    RESULT,
+    Array,
+    Expr,
+    Func,
+    Literal,
+    Op,
+    Text,
+    Word,
+    bare,
+    replaced,
+)
+from chalicelib.asl.convert.jsonata.names import Names, step_word
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
+from chalicelib.asl.convert.states.drafts import Draft, Exit
+from chalicelib.asl.convert.states.failures import Failures
+from chalicelib.asl.convert.states.reader import Reader
+from chalicelib.asl.convert.states.stored_items import items_reader, results_writer
+from chalicelib.asl.convert.states.values import Values
 from chalicelib.asl.problems import Level
 from chalicelib.model.flow import DEFAULT_STATE
 
@@ -171,7 +183,8 @@ def _limits(reader: Reader, step: Step) -> None:
         elif wanted > 0:
             step.properties["max"] = Plain(str(wanted))
     elif most is not None:
-        step.properties["max"] = Sent(_as_number(most))
+        number = _as_number(most)
+        step.properties["max"] = Sent(Text((number, f" = 0 ? {MAX_AT_ONCE} : ", number), 5))
     tolerated = _tolerated(reader)
     if tolerated is not None:
         step.properties["tolerate"] = tolerated
@@ -225,13 +238,23 @@ def _items_block(reader: Reader, processor: Mapping[str, Any], key: str, *, batc
     scope = reader.machine.open_scope(reader, processor, (key,), language, None)
     item = Word("$item", scope.number)
     within = replace(reader.input, scope=scope)
-    selector = _selector(reader)
-    given: Document = item
+    try:
+        scope.document = _item_document(reader, within, item, batched=batched)
+    except Unsayable as problem:
+        # The steps of the items are converted when the step of the Map is there already.
+        reader.tell(Level.ERROR, problem.reason, *problem.keys)
+        scope.document = item
+    return reader.machine.block("", scope)
+
+
+def _item_document(reader: Reader, within: Values, item: Document, *, batched: bool) -> Document:
+    """Return the document of an item: the item, what ItemSelector makes of it, or a batch."""
     if batched:
         batcher = reader.state["ItemBatcher"]
-        shared = {"BatchInput": within.field(batcher, "BatchInput")} if "BatchInput" in batcher else {}
-        given = Obj(None, {**shared, "Items": item})
-    elif selector is not None:
-        given = within.field(reader.state, selector)
-    scope.document = given
-    return reader.machine.block("", scope)
+        try:
+            shared = {"BatchInput": within.field(batcher, "BatchInput")} if "BatchInput" in batcher else {}
+        except Unsayable as problem:
+            raise problem.at("ItemBatcher") from None
+        return Obj(None, {**shared, "Items": item})
+    selector = _selector(reader)
+    return item if selector is None else within.field(reader.state, selector)
