@@ -29,7 +29,7 @@ _FIELDS: Final = frozenset(
 class JsonataInterpreter(Interpreter):
     """Executes one machine whose query language is JSONata."""
 
-    fields: Final = _FIELDS
+    fields = _FIELDS
 
     def _once(
         self, name: str, state: Mapping[str, Any], document: Document, scope: Scope, context: dict[str, Any]
