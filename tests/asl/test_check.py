@@ -254,6 +254,14 @@ BROKEN: list[tuple[Any, str]] = [
         f"/States/A/Resource: `{LAMBDA}:a:b` is no ARN of a Lambda function",
     ),
     (
+        machine({**TASK, "Resource": "arn:aws:states:::lambda:invoke.sync"}),
+        "/States/A/Resource: `lambda` starts no jobs",
+    ),
+    (
+        machine({**TASK, "Resource": "arn:aws:states:::aws-sdk:glue:startJobRun.sync"}),
+        "/States/A/Resource: `aws-sdk:glue` starts no jobs",
+    ),
+    (
         machine({**TASK, "Resource": "arn:aws:states:::sqs:sendMessage.async"}),
         "/States/A/Resource: `.async` is no way to call",
     ),
