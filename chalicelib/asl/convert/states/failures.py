@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chalicelib.asl.convert.durations import MAX_SECONDS, seconds
-from chalicelib.asl.convert.expressions import ERROR, Array, Expr, Func, Get, Literal, Op, joined
-from chalicelib.asl.convert.steps import Rule
+from chalicelib.asl.convert.flow.steps import Rule
+from chalicelib.asl.convert.jsonata.durations import MAX_SECONDS, seconds
+from chalicelib.asl.convert.jsonata.expressions import ERROR, Array, Expr, Func, Get, Literal, Op, joined
 from chalicelib.language.limits import MAX_DELIVERIES, MAX_REPEATS, MAX_RETRY_PAUSE_MS
 from chalicelib.model.flow import DEFAULT_CAP_MS, FAIL, TIMEOUT
 from chalicelib.model.flow import ERROR as ERROR_STATE

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from chalicelib.asl.convert import walk
-from chalicelib.asl.convert.expressions import Expr, Literal, Var, Variable, Word
-from chalicelib.asl.convert.names import Names
-from chalicelib.asl.convert.scopes import FIELD
-from chalicelib.asl.convert.steps import Block, Entry
+from chalicelib.asl.convert.flow import walk
+from chalicelib.asl.convert.flow.scopes import FIELD
+from chalicelib.asl.convert.flow.steps import Block, Entry
+from chalicelib.asl.convert.jsonata.expressions import Expr, Literal, Var, Variable, Word
+from chalicelib.asl.convert.jsonata.names import Names
 
 _WISHES: Final = {"$item": "item", "$index": "index"}
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from chalicelib.asl.convert.documents import (
+from chalicelib.asl.convert.flow.steps import Block, Plain, Sent, Step
+from chalicelib.asl.convert.jsonata.documents import (
     Document,
     Kind,
     Lst,
@@ -14,15 +15,25 @@ from chalicelib.asl.convert.documents import (
     Shape,
     as_expression,
 )
-from chalicelib.asl.convert.drafts import Draft, Exit
-from chalicelib.asl.convert.expressions import RESULT, Array, Expr, Func, Literal, Op, Text, Word, bare, replaced
-from chalicelib.asl.convert.failures import Failures
-from chalicelib.asl.convert.names import Names, step_word
-from chalicelib.asl.convert.reader import Reader
-from chalicelib.asl.convert.steps import Block, Plain, Sent, Step
-from chalicelib.asl.convert.stored_items import items_reader, results_writer
-from chalicelib.asl.convert.unsayable import Unsayable
-from chalicelib.asl.convert.values import Values
+from chalicelib.asl.convert.jsonata.expressions import (
+    RESULT,
+    Array,
+    Expr,
+    Func,
+    Literal,
+    Op,
+    Text,
+    Word,
+    bare,
+    replaced,
+)
+from chalicelib.asl.convert.jsonata.names import Names, step_word
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
+from chalicelib.asl.convert.states.drafts import Draft, Exit
+from chalicelib.asl.convert.states.failures import Failures
+from chalicelib.asl.convert.states.reader import Reader
+from chalicelib.asl.convert.states.stored_items import items_reader, results_writer
+from chalicelib.asl.convert.states.values import Values
 from chalicelib.asl.problems import Level
 from chalicelib.model.flow import DEFAULT_STATE
 
@@ -172,7 +183,8 @@ def _limits(reader: Reader, step: Step) -> None:
         elif wanted > 0:
             step.properties["max"] = Plain(str(wanted))
     elif most is not None:
-        step.properties["max"] = Sent(_as_number(most))
+        number = _as_number(most)
+        step.properties["max"] = Sent(Text((number, f" = 0 ? {MAX_AT_ONCE} : ", number), 5))
     tolerated = _tolerated(reader)
     if tolerated is not None:
         step.properties["tolerate"] = tolerated

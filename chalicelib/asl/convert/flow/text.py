@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from chalicelib.asl.convert.documents import Document, Template, as_expression, as_template
-from chalicelib.asl.convert.expressions import (
+from chalicelib.asl.convert.flow.steps import Action, Block, Entry, Kept, Plain, Property, Route, Rule, Sent, Step
+from chalicelib.asl.convert.jsonata.documents import Document, Template, as_expression, as_template
+from chalicelib.asl.convert.jsonata.expressions import (
     Array,
     At,
     Expr,
@@ -25,7 +26,6 @@ from chalicelib.asl.convert.expressions import (
     need,
     source,
 )
-from chalicelib.asl.convert.steps import Action, Block, Entry, Kept, Plain, Property, Route, Rule, Sent, Step
 from chalicelib.language.format import spelling
 from chalicelib.language.limits import INTEGER_RANGE, MAX_NAME_CHARACTERS
 from chalicelib.model.json_values import Json
@@ -165,7 +165,8 @@ def _body(step: Step) -> list[str]:
     lines: list[str] = []
     if step.action is not None:
         lines.append(f"action = {spelling.name(step.action.name)};")
-    lines += [f"{name} = {_property(value)};" for name, value in step.properties.items()]
+    for name, value in step.properties.items():
+        lines.append(f"{name} = {_property(value) if name != 'input' else _input(value)};")
     if step.retry is not None and step.action is not None and step.action.retry is None:
         lines.append(f"retry = {_settings(step.retry)};")
     if step.repeat:
@@ -197,6 +198,17 @@ def _property(value: Property) -> str:
             return written_value(document, sent=False)
         case Sent(document=document, group=group):
             return _group(document) if group else written_value(document, sent=True)
+
+
+def _input(value: Property) -> str:
+    """Return the input of a flow: a group or an expression."""
+    written = _property(value)
+    return written if written.startswith(("(", "$")) or isinstance(value, Plain) else _input_expression(value)
+
+
+def _input_expression(value: Sent | Kept) -> str:
+    template = as_template(value.document)
+    return "()" if template == {} else written_expression(bare(_as_expression(template)))
 
 
 def _group(document: Document) -> str:

@@ -9,11 +9,10 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from typing import Final
 
-from chalicelib.asl.convert import walk
-from chalicelib.asl.convert.documents import Document, Lst, Obj, Shape, is_place
-from chalicelib.asl.convert.expressions import RESULT, Expr, Literal, Var, Variable
-from chalicelib.asl.convert.placing import may_fail
-from chalicelib.asl.convert.steps import Block, Entry, Route, Step
+from chalicelib.asl.convert.flow import walk
+from chalicelib.asl.convert.flow.steps import Block, Entry, Route, Step
+from chalicelib.asl.convert.jsonata.documents import Document, Lst, Obj, Shape, is_place, may_fail
+from chalicelib.asl.convert.jsonata.expressions import RESULT, Expr, Literal, Var, Variable
 
 _MAX_ROUNDS: Final = 6
 Live = frozenset[Variable]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chalicelib.asl.convert.expressions import Expr, Literal, Op
+from chalicelib.asl.convert.jsonata.expressions import Expr, Literal, Op
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import MAX_DURATION_MS, format_duration
 

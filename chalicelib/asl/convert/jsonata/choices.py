@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chalicelib.asl.convert.documents import Document, as_expression
-from chalicelib.asl.convert.expressions import Array, At, Expr, Func, Get, Literal, Op, Text, bare, joined, need
-from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.convert.jsonata.documents import Document, as_expression
+from chalicelib.asl.convert.jsonata.expressions import Array, At, Expr, Func, Get, Literal, Op, Text, bare, joined, need
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
 from chalicelib.model.json_values import Json
 
 _MAX_KNOWN: Final = 200

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.asl.convert.choices import Judge
-from chalicelib.asl.convert.documents import Document, as_expression
-from chalicelib.asl.convert.drafts import Draft, Exit, next_of
-from chalicelib.asl.convert.expressions import Expr, Literal, bare
-from chalicelib.asl.convert.jsonata_values import is_expression
-from chalicelib.asl.convert.reader import Reader
-from chalicelib.asl.convert.steps import Property, Sent, Step
-from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.convert.flow.steps import Property, Sent, Step
+from chalicelib.asl.convert.jsonata.choices import Judge
+from chalicelib.asl.convert.jsonata.documents import Document, as_expression
+from chalicelib.asl.convert.jsonata.expressions import Expr, Literal, bare
+from chalicelib.asl.convert.jsonata.jsonata_values import is_expression
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
+from chalicelib.asl.convert.states.drafts import Draft, Exit, next_of
+from chalicelib.asl.convert.states.reader import Reader
 from chalicelib.model.flow import DEFAULT_STATE
 from chalicelib.model.times import instant
 

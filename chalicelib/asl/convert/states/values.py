@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chalicelib.asl.convert.documents import MISSING, Document, Lst, Obj, Shape, with_member
-from chalicelib.asl.convert.expressions import INPUT, Get, Literal, Var, Variable, Word, need
-from chalicelib.asl.convert.intrinsic_values import intrinsic_value
-from chalicelib.asl.convert.jsonata_values import expression_value, is_expression
-from chalicelib.asl.convert.path_values import path_value
-from chalicelib.asl.convert.scopes import Scope
-from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.convert.flow.scopes import Scope
+from chalicelib.asl.convert.jsonata.documents import MISSING, Document, Lst, Obj, Shape, with_member
+from chalicelib.asl.convert.jsonata.expressions import INPUT, Get, Literal, Var, Variable, Word, need
+from chalicelib.asl.convert.jsonata.intrinsic_values import intrinsic_value
+from chalicelib.asl.convert.jsonata.jsonata_values import expression_value, is_expression
+from chalicelib.asl.convert.jsonata.path_values import path_value
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
 from chalicelib.asl.intrinsics import Call, NotReadable, parse_value
 from chalicelib.asl.path_tree import Field, Path, Root
 from chalicelib.asl.paths import parse_path, parse_reference_path
@@ -28,6 +28,7 @@ class Values:
         special: What `$states` has, by name (JSONata).
         is_task: The context object counts how often the state was done again.
         has_token: It has a task token.
+        has_retries: It counts them, though the state cannot be done again.
     """
 
     scope: Scope
@@ -37,6 +38,7 @@ class Values:
     special: Mapping[str, Document]
     is_task: bool = False
     has_token: bool = False
+    has_retries: bool = False
 
     def over(self, document: Document, **special: Document) -> Values:
         """Return what reads values over another document."""
@@ -194,7 +196,8 @@ def _context(values: Values) -> Document:
         "StateMachine": Obj(None, {"Id": Get(run, "flow"), "Name": Get(run, "flow")}),
     }
     entered: dict[str, Document] = {"EnteredTime": Get(step, "entered_at"), "Name": Literal(values.state)}
-    members["State"] = Obj(None, entered | ({"RetryCount": Get(step, "attempt")} if values.is_task else {}))
+    retries: dict[str, Document] = {"RetryCount": Get(step, "attempt") if values.is_task else Literal(0)}
+    members["State"] = Obj(None, entered | (retries if values.is_task or values.has_retries else {}))
     if values.has_token:
         members["Task"] = Obj(None, {"Token": Get(step, "token")})
     if scope.each >= 0:

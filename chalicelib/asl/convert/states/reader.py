@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.asl.convert.documents import Document, Kind, Shape, as_expression
-from chalicelib.asl.convert.drafts import Exit, next_of
-from chalicelib.asl.convert.durations import LONGEST, MAX_SECONDS, computed_seconds, seconds
-from chalicelib.asl.convert.expressions import ERROR, Literal, bare
-from chalicelib.asl.convert.failures import Failures, error_names, read_retry
-from chalicelib.asl.convert.jsonata_values import is_expression
-from chalicelib.asl.convert.scopes import Scope
-from chalicelib.asl.convert.steps import Plain, Property, Sent, Step
-from chalicelib.asl.convert.unsayable import Unsayable
-from chalicelib.asl.convert.values import Values
+from chalicelib.asl.convert.flow.scopes import Scope
+from chalicelib.asl.convert.flow.steps import Plain, Property, Sent, Step
+from chalicelib.asl.convert.jsonata.documents import Document, Kind, Shape, as_expression
+from chalicelib.asl.convert.jsonata.durations import LONGEST, MAX_SECONDS, computed_seconds, seconds
+from chalicelib.asl.convert.jsonata.expressions import ERROR, Literal, bare
+from chalicelib.asl.convert.jsonata.jsonata_values import is_expression
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
+from chalicelib.asl.convert.states.drafts import Exit, next_of
+from chalicelib.asl.convert.states.failures import Failures, error_names, read_retry
+from chalicelib.asl.convert.states.values import Values
 from chalicelib.asl.problems import Level
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Reader:
             {"input": self.document},
             is_task=self.state.get("Type") == "Task",
             has_token=_reads_token(self.state),
+            has_retries="State.RetryCount" in json.dumps(own_fields(self.state)),
         )
 
     @cached_property
@@ -164,6 +165,11 @@ class Reader:
         if name in self.state:
             return self.values.field(self.state, name) if self.is_jsonata else Literal(self.state[name])
         return self._path(f"{name}Path") if not self.is_jsonata and f"{name}Path" in self.state else None
+
+
+def own_fields(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a state without the states within it."""
+    return {name: value for name, value in state.items() if name not in ("Branches", "ItemProcessor", "Iterator")}
 
 
 def _reads_token(state: Mapping[str, Any]) -> bool:

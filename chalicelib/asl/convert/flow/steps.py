@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from chalicelib.asl.convert.documents import Document
-from chalicelib.asl.convert.expressions import Expr, Variable
+from chalicelib.asl.convert.jsonata.documents import Document
+from chalicelib.asl.convert.jsonata.expressions import Expr, Variable
 
 DONE: Final = "done"
 STOPPED: Final = "stopped"

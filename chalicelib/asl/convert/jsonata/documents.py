@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from chalicelib.asl.convert.expressions import (
+from chalicelib.asl.convert.jsonata.expressions import (
+    RESULT,
     Array,
     At,
     Expr,
@@ -88,7 +89,7 @@ class Shape:
     @property
     def is_partial(self) -> bool:
         """Whether AWS has more in it than is known."""
-        return self.kind in (Kind.INVOKED, Kind.ENDED)
+        return self.kind is Kind.INVOKED
 
 
 Document: TypeAlias = Expr | Obj | Lst | Shape
@@ -281,3 +282,8 @@ def changed(document: Document, change: Callable[[Expr], Expr | None]) -> Docume
             return Lst(tuple(changed(one, change) for one in items))
         case _:
             return replaced(document, change)
+
+
+def may_fail(document: Document) -> bool:
+    """Return whether making the value can fail."""
+    return not all(isinstance(expr, (Literal, Var)) or expr == RESULT for expr in expressions_in(document))

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chalicelib.asl.convert.documents import Document, Kind, Obj, Shape, as_expression, get
-from chalicelib.asl.convert.drafts import Draft
-from chalicelib.asl.convert.durations import LONGEST, seconds
-from chalicelib.asl.convert.executions import read_execution
-from chalicelib.asl.convert.expressions import RESULT, Literal, bare
-from chalicelib.asl.convert.failures import Failures
-from chalicelib.asl.convert.http_calls import http_call
-from chalicelib.asl.convert.names import has_placeholder, snake_word, without_placeholders
-from chalicelib.asl.convert.reader import Reader
-from chalicelib.asl.convert.resources import Resource, read_resource
-from chalicelib.asl.convert.steps import Action, Plain, Sent, Step
-from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.convert.flow.steps import Action, Plain, Sent, Step
+from chalicelib.asl.convert.jsonata.documents import Document, Kind, Obj, Shape, as_expression, get
+from chalicelib.asl.convert.jsonata.durations import LONGEST, seconds
+from chalicelib.asl.convert.jsonata.expressions import RESULT, Literal, bare
+from chalicelib.asl.convert.jsonata.names import has_placeholder, snake_word, without_placeholders
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
+from chalicelib.asl.convert.states.drafts import Draft
+from chalicelib.asl.convert.states.executions import read_execution
+from chalicelib.asl.convert.states.failures import Failures
+from chalicelib.asl.convert.states.http_calls import http_call
+from chalicelib.asl.convert.states.reader import Reader
+from chalicelib.asl.convert.states.resources import Resource, read_resource
 from chalicelib.asl.problems import Level
 from chalicelib.language import UnknownOperation
 from chalicelib.language.limits import MAX_REPLY_TIMEOUT_S

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from chalicelib.asl.convert.documents import Document
-from chalicelib.asl.convert.expressions import Variable
-from chalicelib.asl.convert.names import variable_word
-from chalicelib.asl.convert.steps import Entry
+from chalicelib.asl.convert.flow.steps import Entry
+from chalicelib.asl.convert.jsonata.documents import Document
+from chalicelib.asl.convert.jsonata.expressions import Variable
+from chalicelib.asl.convert.jsonata.names import variable_word
 
 ASSIGNED: Final = 0
 FIELD: Final = 1

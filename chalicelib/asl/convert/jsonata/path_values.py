@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Final
 
 from chalicelib.asl import path_tree as tree
-from chalicelib.asl.convert.documents import Document, as_expression, get, item
-from chalicelib.asl.convert.expressions import (
+from chalicelib.asl.convert.jsonata.documents import Document, as_expression, get, item
+from chalicelib.asl.convert.jsonata.expressions import (
     ITSELF,
     Array,
     At,
@@ -21,7 +21,7 @@ from chalicelib.asl.convert.expressions import (
     bare,
     need,
 )
-from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
 
 Roots = Callable[[tree.Path], Document]
 """Returns the document at the root of a path."""

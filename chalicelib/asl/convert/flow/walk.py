@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from chalicelib.asl.convert.documents import Document, changed, expressions_in
-from chalicelib.asl.convert.expressions import Expr, Var, Variable, leaves, replaced
-from chalicelib.asl.convert.steps import Block, Entry, Kept, Plain, Route, Rule, Sent, Step
+from chalicelib.asl.convert.flow.steps import Block, Entry, Kept, Plain, Route, Rule, Sent, Step
+from chalicelib.asl.convert.jsonata.documents import Document, changed, expressions_in
+from chalicelib.asl.convert.jsonata.expressions import Expr, Var, Variable, leaves, replaced
 
 Change = Callable[[Expr], Expr | None]
 

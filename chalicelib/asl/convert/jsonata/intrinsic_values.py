@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from chalicelib.asl.convert.documents import Document, Lst, as_expression
-from chalicelib.asl.convert.expressions import (
+from chalicelib.asl.convert.jsonata.documents import Document, Lst, as_expression
+from chalicelib.asl.convert.jsonata.expressions import (
     ITSELF,
     Array,
     At,
@@ -19,8 +19,8 @@ from chalicelib.asl.convert.expressions import (
     joined,
     need,
 )
-from chalicelib.asl.convert.path_values import Roots, path_value
-from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.convert.jsonata.path_values import Roots, path_value
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
 from chalicelib.asl.intrinsics import Argument, Call, Constant
 from chalicelib.asl.intrinsics import Text as Quoted
 from chalicelib.asl.path_tree import Path

@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chalicelib.asl.convert.documents import Document, Obj, as_expression, get
-from chalicelib.asl.convert.drafts import Exit
-from chalicelib.asl.convert.expressions import RESULT, Expr, Func, Get, Literal, Op, Text, Var, Variable, Word, bare
-from chalicelib.asl.convert.failures import ALL, TASK_FAILED, Failures, error_names
-from chalicelib.asl.convert.reader import Reader
-from chalicelib.asl.convert.resources import read_resource
-from chalicelib.asl.convert.scopes import FIELD
-from chalicelib.asl.convert.steps import Entry, Route, Sent, Step
-from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.convert.flow.scopes import FIELD
+from chalicelib.asl.convert.flow.steps import Entry, Route, Sent, Step
+from chalicelib.asl.convert.jsonata.documents import Document, Obj, as_expression, get
+from chalicelib.asl.convert.jsonata.expressions import (
+    RESULT,
+    Expr,
+    Func,
+    Get,
+    Literal,
+    Op,
+    Text,
+    Var,
+    Variable,
+    Word,
+    bare,
+)
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
+from chalicelib.asl.convert.states.drafts import Exit
+from chalicelib.asl.convert.states.failures import ALL, TASK_FAILED, Failures, error_names
+from chalicelib.asl.convert.states.reader import Reader
+from chalicelib.asl.convert.states.resources import read_resource
 from chalicelib.asl.problems import Level
 
 _OK: Final = ("OK",)

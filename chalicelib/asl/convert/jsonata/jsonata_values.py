@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from chalicelib.asl.convert.documents import MISSING, Document, as_expression, get
-from chalicelib.asl.convert.expressions import Text
-from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.convert.jsonata.documents import MISSING, Document, as_expression, get
+from chalicelib.asl.convert.jsonata.expressions import Text
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
 from chalicelib.expressions import problem_in
 
 Finder = Callable[[str], "Document | None"]

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from chalicelib.asl.convert.documents import MISSING, Document, Obj, as_expression, get
-from chalicelib.asl.convert.expressions import RESULT, Expr, Func, Get, Literal, Op, Word, bare
-from chalicelib.asl.convert.names import Names, has_placeholder, snake_word, variable_word, without_placeholders
-from chalicelib.asl.convert.reader import Reader
-from chalicelib.asl.convert.steps import Action
-from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.convert.flow.steps import Action
+from chalicelib.asl.convert.jsonata.documents import MISSING, Document, Obj, as_expression, get
+from chalicelib.asl.convert.jsonata.expressions import RESULT, Expr, Func, Get, Literal, Op, Word, bare
+from chalicelib.asl.convert.jsonata.names import Names, has_placeholder, snake_word, variable_word, without_placeholders
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
+from chalicelib.asl.convert.states.reader import Reader
 from chalicelib.asl.problems import Level
 from chalicelib.model.actions import Verb
 
@@ -122,11 +122,11 @@ class _Call:
         """Return the args, and whether they are a group: one value where nothing is in the path or in the query."""
         if body is MISSING or verb in (Verb.GET, Verb.DELETE):
             return self.args, True
-        if not self.args:
+        if not self.args and not self._is_form():
             return {}, False
         members = _members(body)
         if members is None or not all(re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) for name in members):
-            raise Unsayable("a body that is one value cannot be said beside a computed path", "Parameters")
+            raise Unsayable("a form, and a body beside a computed path, needs members that are known", "Parameters")
         return {**self.args, **members}, True
 
     def _headers(self) -> Iterator[str]:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.asl.convert.documents import Document
-from chalicelib.asl.convert.expressions import Expr, Variable
-from chalicelib.asl.convert.steps import Block, Step
+from chalicelib.asl.convert.flow.steps import Block, Step
+from chalicelib.asl.convert.jsonata.documents import Document
+from chalicelib.asl.convert.jsonata.expressions import Expr, Variable
 
 
 @dataclass
