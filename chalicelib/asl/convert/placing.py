@@ -21,6 +21,7 @@ from chalicelib.asl.convert.jsonata.documents import (
     Shape,
     changed,
     expressions_in,
+    is_computed,
     is_place,
     is_stable,
     may_fail,
@@ -163,7 +164,8 @@ class Placer:
         try:
             if state.get("Type") == "Succeed" and not way_out.assigns:
                 return Handed(None, simple.succeeded_document(reader), [])
-            if state.get("Type") == "Fail" and simple.has_fixed_words(state) and self._is_short(target, state):
+            is_fixed = simple.has_fixed_words(state) and self._is_short(target, state)
+            if state.get("Type") == "Fail" and is_fixed and not is_computed(way_out.document):
                 return Handed(None, way_out.document, [], simple.failed_with(reader))
         except Unsayable:
             return None
