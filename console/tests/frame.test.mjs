@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { seed } from "./seed.mjs";
 import { admin, api, close, open, until, url } from "./support.mjs";
 
-const { CONSOLE_ORIGIN: origin, CONSOLE_OTHER: other, CONSOLE_PYTHON: python } = process.env;
+const { CONSOLE_ORIGIN: origin, CONSOLE_OTHER: other, PYTHON: python } = process.env;
 const BUILT = fileURLToPath(new URL("../../chalicelib/console/", import.meta.url));
 const TYPES = { html: "text/html", js: "text/javascript", css: "text/css" };
 const started = [];
