@@ -13,6 +13,8 @@ interface Props {
   dimmed?: boolean;
   /** What of the flow's runs is shown over it. */
   overlay?: "coverage" | "live" | undefined;
+  /** The ids of nodes that are new. */
+  added?: ReadonlySet<string>;
   /** Add a step after this one: the selected box has a button for it. */
   add?: (step: string) => void;
   /** What other keys do with the step that has the focus. */
@@ -35,7 +37,7 @@ export function stepOf(node: GraphNode): string {
   return node.id.startsWith("step:") ? node.name : "";
 }
 
-export function Diagram({ graph, selected, select, dimmed, overlay, add, keys }: Props): JSX.Element {
+export function Diagram({ graph, selected, select, dimmed, overlay, added, add, keys }: Props): JSX.Element {
   const layout = graph.layout;
   const nodes = useMemo(() => new Map(graph.nodes.map((one) => [one.id, one])), [graph]);
   const edges = useMemo(() => new Map(graph.edges.map((one) => [`${one.source} ${one.target}`, one])), [graph]);
@@ -97,7 +99,7 @@ export function Diagram({ graph, selected, select, dimmed, overlay, add, keys }:
           </defs>
           {layout.boxes.map((box) => {
             const node = nodes.get(box.id.split(/:(?=step:|begin:|done:|stopped:)/)[0] ?? box.id) ?? nodes.get(box.id);
-            return <Box key={`${box.id}/${box.scope}`} box={box} node={node} focused={box.id === at} selected={selected === node?.name} select={select} add={add} small={zoom < 0.3} counted={overlay === "coverage"} heat={overlay === "live" ? Math.ceil((5 * (node?.there ?? 0)) / most) : 0} />;
+            return <Box key={`${box.id}/${box.scope}`} box={box} node={node} focused={box.id === at} selected={selected === node?.name} select={select} isNew={added?.has(node?.id ?? "") === true} add={add} small={zoom < 0.3} counted={overlay === "coverage"} heat={overlay === "live" ? Math.ceil((5 * (node?.there ?? 0)) / most) : 0} />;
           })}
           {ways.map(({ way, edge }, n) => (
             <Way key={n} way={way} edge={edge} />
@@ -150,16 +152,17 @@ interface BoxProps {
   small: boolean;
   select: ((step: string) => void) | undefined;
   add: ((step: string) => void) | undefined;
+  isNew: boolean;
   /** How many tokens are here, from 0 to 5. */
   heat: number;
   /** Whether the edges say how often routes were taken. */
   counted: boolean;
 }
 
-function Box({ box, node, focused, selected, select, add, small, heat, counted }: BoxProps): JSX.Element {
+function Box({ box, node, focused, selected, select, isNew, add, small, heat, counted }: BoxProps): JSX.Element {
   const id = `${box.id}/${box.scope}`;
   if (!node) return <rect class="branch" data-box={id} x={box.x} y={box.y} width={box.w} height={box.h} rx={8} />;
-  const state = [node.kind, node.failed ? "failed" : node.current ? "current" : node.visits ? "visited" : "", focused ? "focused" : "", selected ? "selected" : "", heat ? `heat-${heat}` : ""].filter(Boolean).join(" ");
+  const state = [node.kind, node.failed ? "failed" : node.current ? "current" : node.visits ? "visited" : "", focused ? "focused" : "", selected ? "selected" : "", isNew ? "added" : "", heat ? `heat-${heat}` : ""].filter(Boolean).join(" ");
   if (box.w < MARK && !node.name) {
     const r = box.w / 2;
     return (
