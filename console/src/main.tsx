@@ -13,6 +13,7 @@ import "./play.css";
 import "./edit.css";
 import { Boundary } from "./ui/boundary";
 import { Empty, Skeleton } from "./ui/parts";
+import { may } from "./ui/me";
 import { href, usePlace } from "./ui/router";
 import { words } from "./words/en";
 
@@ -36,7 +37,7 @@ function Screen(): JSX.Element {
   const [first = "", name] = path;
   switch (first) {
     case "":
-      return <Now />;
+      return may("GET /flowrun") ? <Now /> : <Inbox />;
     case "runs":
       return name ? <RunScreen key={name} name={name} /> : <Runs />;
     case "batch":

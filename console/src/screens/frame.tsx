@@ -38,8 +38,9 @@ export function Frame({ children }: { children: ComponentChildren }): JSX.Elemen
   const [help, setHelp] = useState(false);
   const [palette, setPalette] = useState(false);
   const look = (): void => {
+    const asked = session.value;
     setError(null);
-    findOut().catch((problem: unknown) => setError(problem as Error));
+    findOut().catch((problem: unknown) => asked === session.value && setError(problem as Error));
   };
   useEffect(look, [server, token, namespace]);
   useKeys(
