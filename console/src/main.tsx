@@ -20,7 +20,7 @@ import { words } from "./words/en";
 const Inbox = lazy(async () => ({ default: (await import("./screens/inbox")).Inbox }));
 const Flows = lazy(async () => ({ default: (await import("./screens/flows")).Flows }));
 const FlowScreen = lazy(async () => ({ default: (await import("./screens/flow")).FlowScreen }));
-const ActionScreen = lazy(async () => ({ default: (await import("./screens/flows")).ActionScreen }));
+const ActionScreen = lazy(async () => ({ default: (await import("./screens/action")).ActionScreen }));
 const Start = lazy(async () => ({ default: (await import("./screens/start")).Start }));
 const Edit = lazy(async () => ({ default: (await import("./screens/edit/screen")).Edit }));
 const PlayScreen = lazy(async () => ({ default: (await import("./screens/play")).PlayScreen }));
