@@ -63,6 +63,14 @@ flow_end`;
 /** How many elements the page has. */
 const elements = (page) => page.evaluate(() => document.querySelectorAll("body *").length);
 
+/** How long something may take that takes `milliseconds` on an idle machine: longer while others use the processors. */
+function budget(milliseconds) {
+  const [begun, before] = [process.hrtime.bigint(), process.cpuUsage()];
+  while (process.hrtime.bigint() - begun < 60_000_000n);
+  const used = process.cpuUsage(before);
+  return milliseconds * Math.max(1, 60_000 / (used.user + used.system));
+}
+
 /** Save what a button saves, and return its bytes. */
 async function saved(page, press) {
   const download = page.waitForEvent("download");
@@ -96,7 +104,7 @@ test("a history of 10,001 entries: the newest at once, any by its number, failur
   await page.goto(`${url}/#/runs/many-1`);
   await page.locator(".row.entry").first().waitFor();
   const took = Date.now() - begun;
-  assert.ok(took < 1_500, `the newest entries came after ${took} ms`);
+  assert.ok(took < budget(1_500), `the newest entries came after ${took} ms`);
   await page.getByText("10,001 / 10,001").waitFor();
   await page.locator(".diagram svg").waitFor();
   assert.ok((await elements(page)) <= 400, `${await elements(page)} elements`);
@@ -145,7 +153,7 @@ test("values of 1.8 and 5 MB: a first look at once, deeper on demand, saved byte
   const variables = page.getByRole("group", { name: "Variables", exact: true });
   await variables.getByRole("button", { name: /^Open \/large: / }).waitFor();
   const took = Date.now() - begun;
-  assert.ok(took < 1_000, `the first look took ${took} ms`);
+  assert.ok(took < budget(1_000), `the first look took ${took} ms`);
   assert.ok((await elements(page)) <= 1_500, `${await elements(page)} elements`);
   await shot(page, "values");
   await input.getByRole("button", { name: /^Open \/blob: / }).click();
@@ -464,7 +472,8 @@ test("8 tabs on one run: one waits for news, all show a move within a second", a
     await api("POST", "/flowrun/live-1/vars", { vars: { n } });
     const begun = Date.now();
     await Promise.all(pages.map((page) => page.getByText(`${n} / ${n}`).waitFor()));
-    assert.ok(Date.now() - begun < 1_000, `move ${n} was everywhere after ${Date.now() - begun} ms`);
+    const took = Date.now() - begun;
+    assert.ok(took < budget(1_000), `move ${n} was everywhere after ${took} ms`);
     assert.ok(waiting.size <= 1, `${waiting.size} tabs wait for news`);
   }
   // The tab that asks is closed: another one takes its place.
@@ -512,6 +521,15 @@ flow_end`,
     await page.getByRole("region", { name: /^Entry/ }).waitFor();
     read.push(await page.content());
   }
+  await page.locator("main .menu summary").click();
+  await page.getByRole("button", { name: "Set variables" }).click();
+  const dialog = page.getByRole("dialog");
+  const given = JSON.parse(await dialog.getByLabel("Variables (JSON)").inputValue());
+  assert.deepEqual(given, { [hostile]: hostile });
+  await dialog.getByLabel("Variables (JSON)").fill(JSON.stringify({ ...given, more: 1 }));
+  await dialog.getByRole("button", { name: "Set variables" }).click();
+  await dialog.getByText(/Done/).waitFor();
+  assert.deepEqual((await api("GET", `/flowrun/${encodeURIComponent(hostile)}`)).spec.global_variable, { kept: "***", [hostile]: hostile, more: 1 });
   read.push(await page.evaluate(async () => JSON.stringify([{ ...localStorage }, (await indexedDB.databases()).map((one) => one.name)])));
   assert.equal(await page.evaluate(() => window.hit), undefined);
   for (const secret of ["s3cr3t-of-the-bank", "p1n-of-ann"]) assert.ok(!read.some((one) => one.includes(secret)), secret);

@@ -148,6 +148,9 @@ def _tasks(events: Sequence[Event]) -> list[RecordedTask]:
     found: dict[int, RecordedTask] = {}
     for event in events:
         kind, number = event.get("type"), int(event.get("id", 0))
+        if kind == "MapRunStarted":
+            state, _ = _place_of(event, by_id)
+            raise NoRecording(f"state {state} is a distributed Map: its items are executions of their own")
         if kind in _SCHEDULED:
             state, items = _place_of(event, by_id)
             found[number] = RecordedTask(state, items, _service_of(event), _request_of(event))

@@ -11,12 +11,14 @@ from typing import Any, Final
 
 import msgspec
 
+from chalicelib.engine.errors import Refused
 from chalicelib.hosting.virtual import VirtualHost
 from chalicelib.model.actions import Method
 from chalicelib.model.flow import ERROR
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Token
 from chalicelib.model.step_token import StepToken
+from chalicelib.service.errors import ServiceError
 from chalicelib.service.ports.actions import Call, NotTaken, Raised, Reply, Response, Returned
 from chalicelib.service.ports.tasks import Task
 from chalicelib.service.runs.answer import Answer, AnswerError
@@ -96,10 +98,13 @@ class RecordedWorld:
 
     def _answer_by_token(self, run: str, uuid: str, task: RecordedTask) -> None:
         token, answerer = StepToken(self.host.namespace, run, uuid), self.host.services.token_answerer
-        if task.outcome == "failed":
-            answerer.answer(token, _failed(task))
-        else:
-            answerer.succeed(token, task.output)
+        try:
+            if task.outcome == "failed":
+                answerer.answer(token, _failed(task))
+            else:
+                answerer.succeed(token, task.output)
+        except (Refused, ServiceError) as refusal:
+            self.problems.append(f"the answer of state {task.state} is refused: {refusal}")
 
     def _work(self, opened: Task) -> None:
         found = self.host.services.inbox.show(self.host.namespace, opened)
@@ -113,7 +118,10 @@ class RecordedWorld:
         if task.outcome == "answered":
             answer = Answer(run="", step="", uuid="", state=found.states[0], data=task.output)
         named = msgspec.structs.replace(answer, run=opened.run, uuid=opened.uuid)
-        self.host.services.answerer.answer(self.host.namespace, named, by="worker")
+        try:
+            self.host.services.answerer.answer(self.host.namespace, named, by="worker")
+        except (Refused, ServiceError) as refusal:
+            self.problems.append(f"the answer of state {task.state} is refused: {refusal}")
 
     # ── what was recorded ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -2,14 +2,15 @@
 
     machine -> scopes, each state a step with its exits -> documents placed -> variables -> text
 
-documents       what is known of a document without running the machine
-expressions     JSONata as trees; path_values, intrinsic_values, choices, jsonata_values and values make them
-states, tasks, nesting      what each type of state becomes; reader has what they share, failures Retry and Catch
-placing         where the document of a scope is kept
-variables       their scopes and names
-text            the text
+jsonata     what machines compute
+flow        flows as data and as text
+states      states as steps with exits
+placing     where the document of a scope is kept
+machine     what the states of a machine share
+blame       which steps a diagnostic is about
+conversion  from the machine to the text
 """
 
-from chalicelib.asl.convert.conversion import Conversion, convert
+from chalicelib.asl.convert.conversion import Conversion, actions_in, convert, flow_name
 
-__all__ = ["Conversion", "convert"]
+__all__ = ["Conversion", "actions_in", "convert", "flow_name"]

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from chalicelib.asl.convert import variables, walk
 from chalicelib.asl.convert.blame import steps_of
-from chalicelib.asl.convert.documents import asked_whole
-from chalicelib.asl.convert.durations import seconds
+from chalicelib.asl.convert.flow import variables, walk
+from chalicelib.asl.convert.flow.scopes import Way
+from chalicelib.asl.convert.flow.steps import Action, Block, Plain
+from chalicelib.asl.convert.flow.text import block_size, written_action, written_flow
+from chalicelib.asl.convert.flow.tidy import tidy
+from chalicelib.asl.convert.jsonata.documents import asked_whole
+from chalicelib.asl.convert.jsonata.durations import seconds
+from chalicelib.asl.convert.jsonata.names import Names, snake_word
 from chalicelib.asl.convert.machine import Machine
-from chalicelib.asl.convert.names import Names, snake_word
-from chalicelib.asl.convert.scopes import Way
-from chalicelib.asl.convert.steps import Block, Plain
-from chalicelib.asl.convert.text import block_size, written_action, written_flow
-from chalicelib.asl.convert.tidy import tidy
 from chalicelib.asl.problems import Level, Problem
 from chalicelib.asl.substitute import substitute
 from chalicelib.expressions import problem_in
 from chalicelib.language import Diagnostic, KnownNames, Operations, Unreadable, format_text, read
 from chalicelib.language import Problem as Finding
+from chalicelib.model.flow import Flow
 
+_ACTIONS: Final = re.compile(r"^action (\w+|\"[^\"]*\"|`[^`]*`)$.*?^action_end$", re.MULTILINE | re.DOTALL)
 _MAX_DEPTH: Final = 100
 """How deep the values of a machine may be nested within each other."""
 _MAX_TRIES: Final = 6
@@ -54,24 +57,32 @@ def convert(
     values: Mapping[str, str] | None = None,
     *,
     flows: Mapping[str, str] | None = None,
+    taken: Mapping[str, str] | None = None,
     operations: Operations | None = None,
     way: Way | None = None,
 ) -> Conversion:
     """Return the flow of a machine, which was checked (`asl.check`).
 
-    `values` fills the placeholders `${Name}` of a template. `flows` are the flows of machines that are imported with
-    it, by what StateMachineArn says. `operations` are those that actions may call; without them, calls of AWS are not
-    checked. `way` is how documents are kept; None: as is shorter. Never raises for a machine that is JSON: what cannot
-    be said is a problem of level error, and a comment `NOT IMPORTED` in the text.
+    Args:
+        values: What fills the placeholders `${Name}` of a template.
+        flows: The flows of machines that are imported with it, by the name at the end of StateMachineArn (of `${Name}`:
+            the name).
+        taken: The statements of actions that the document has already, by their names.
+        operations: Those that actions may call; without them, calls of AWS are not checked.
+        way: How documents are kept; None: as is shorter.
+
+    Never raises for a machine that is JSON: what cannot be said is a problem of level error, and a comment
+    `NOT IMPORTED` in the text.
     """
-    flow = snake_word(name, "machine")
+    flow = flow_name(name)
     reason = _refusal(machine)
     if reason:
         return _refused(flow, reason)
-    texts = _Texts(substitute(machine, values or {}), flow, flows or {}, operations)
+    known = KnownNames(operations=operations, flows=_flows((flows or {}).values()))
+    texts = _Texts(substitute(machine, values or {}), flow, flows or {}, taken or {}, operations)
     made = texts.shortest(way)
     for _ in range(_MAX_CHECKS):
-        made, errors = _checked(made, operations)
+        made, errors = _checked(made, known)
         blamed = steps_of(made.text, errors)
         refused = {made.owners[word]: message for word, message in blamed.items() if word in made.owners}
         if not refused.keys() - texts.refused.keys():
@@ -80,6 +91,16 @@ def convert(
         made = texts.shortest(way)
     told = [Problem("", Level.ERROR, f"the flow is refused: {one.message}") for one in errors]
     return Conversion(made.text, flow, (*made.problems, *told))
+
+
+def flow_name(name: str) -> str:
+    """Return the name of the flow that a machine of this name becomes."""
+    return snake_word(name, "machine")
+
+
+def actions_in(text: str) -> dict[str, str]:
+    """Return the statements of the actions in a text that `convert` returned, by their names."""
+    return {found[1].strip('"`'): found[0] for found in _ACTIONS.finditer(text)}
 
 
 def _refusal(machine: Any) -> str:
@@ -128,6 +149,7 @@ class _Texts:
     machine: Any
     flow: str
     flows: Mapping[str, str]
+    taken: Mapping[str, str]
     operations: Operations | None
     refused: Mapping[str, str] = field(default_factory=dict)
     """Why states cannot be said whose steps the checker refuses, by their pointers."""
@@ -165,19 +187,26 @@ class _Texts:
         return made, block
 
     def _written(self, made: Machine, block: Block) -> _Made:
-        names = Names()
         used = {step.action: None for step in walk.steps_within(block) if step.action is not None}
         for step in walk.steps_within(block):
             if step.action is not None:
                 step.action.retries.append(step.retry)
-        for action in used:
-            action.name = names.take(action.wish)
+        self._name(used)
         comment = made.definition.get("Comment")
         comments = [line.strip() for line in comment.splitlines() if line.strip()] if isinstance(comment, str) else []
         timeout = seconds(made.definition.get("TimeoutSeconds"))
         limit = Plain(timeout) if timeout and timeout != "0s" else None
         text = "\n/\n".join([*map(written_action, used), written_flow(self.flow, block, limit, comments)])
         return _Made(text, tuple(made.problems), made.owners)
+
+    def _name(self, actions: Iterable[Action]) -> None:
+        """Give actions their names: that of one in the document which is the same, or a new one."""
+        names = Names(*self.taken)
+        for action in actions:
+            action.name = action.wish
+            if self.taken and self.taken.get(action.wish) == format_text(written_action(action)).strip():
+                continue
+            action.name = names.take(action.wish)
 
 
 def _length(made: _Made) -> tuple[int, int]:
@@ -201,24 +230,31 @@ def _shorter(whole: tuple[Machine, Block], parts: tuple[Machine, Block]) -> list
 # ── the check ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _checked(made: _Made, operations: Operations | None) -> tuple[_Made, list[Diagnostic]]:
+def _flows(names: Iterable[str]) -> dict[str, Flow]:
+    """Return flows of these names that take any value: what a machine that is imported with this one becomes."""
+    texts = [f"flow {name}\ninput = any;\nset A => (DONE -> done);\nflow_end" for name in dict.fromkeys(names)]
+    checked = read("\n/\n".join(texts), KnownNames()) if texts else None
+    return {one.name: one.value for one in (checked.statements if checked else ()) if isinstance(one.value, Flow)}
+
+
+def _checked(made: _Made, known: KnownNames) -> tuple[_Made, list[Diagnostic]]:
     """Return the text as `fsl fmt` lays it out, and the errors that `fsl check` finds in it."""
     try:
         text = format_text(made.text)
     except Unreadable as problem:
         return made, list(problem.diagnostics[:1])
-    errors = _errors(text, operations)
+    errors = _errors(text, known)
     unfit = [one for one in errors if one.code == Finding.WRONG_TYPE.code]
     if unfit:
         text = format_text(_loosened(text, unfit))
         told = [Problem("", Level.WARNING, f"{one.message}: the step will fail") for one in unfit]
         made = replace(made, problems=(*made.problems, *told))
-        errors = _errors(text, operations)
+        errors = _errors(text, known)
     return replace(made, text=text), errors
 
 
-def _errors(text: str, operations: Operations | None) -> list[Diagnostic]:
-    checked = read(text, KnownNames(operations=operations), expression_problem=problem_in)
+def _errors(text: str, known: KnownNames) -> list[Diagnostic]:
+    checked = read(text, known, expression_problem=problem_in)
     return [one for one in checked.diagnostics if one.severity == "error"]
 
 

@@ -8,23 +8,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chalicelib.asl.convert import nesting, states, tasks
-from chalicelib.asl.convert.documents import Document
-from chalicelib.asl.convert.drafts import Draft, Exit
-from chalicelib.asl.convert.expressions import INPUT, Literal
-from chalicelib.asl.convert.names import Names, step_word
+from chalicelib.asl.convert.flow.scopes import Scope, Way
+from chalicelib.asl.convert.flow.steps import Actions, Block, Step
+from chalicelib.asl.convert.jsonata.documents import Document
+from chalicelib.asl.convert.jsonata.expressions import INPUT, Literal
+from chalicelib.asl.convert.jsonata.names import Names, step_word
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
 from chalicelib.asl.convert.placing import Placer
-from chalicelib.asl.convert.reader import Reader
-from chalicelib.asl.convert.scopes import Scope, Way
-from chalicelib.asl.convert.steps import Actions, Block, Step
-from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.convert.states import nesting, simple, tasks
+from chalicelib.asl.convert.states.drafts import Draft, Exit
+from chalicelib.asl.convert.states.reader import Reader, own_fields
 from chalicelib.asl.problems import Level, Problem, pointer
 from chalicelib.language import Operations
 
 MAX_DEPTH: Final = 8
 """How deep scopes may be nested: each takes up to three of the 32 brackets that FSL allows within each other."""
 
-_NESTED: Final = frozenset({"Branches", "ItemProcessor", "Iterator"})
 _ARNS: Final = re.compile(r"(?:\$\$|\$states\.context)\.(Execution\.Id|Execution\.RoleArn|StateMachine\.Id)\b")
 _STANDS_FOR: Final = {
     "Execution.Id": "it is the id of the run",
@@ -33,11 +32,11 @@ _STANDS_FOR: Final = {
 }
 
 _READERS: Final = {
-    "Pass": states.read_pass,
-    "Wait": states.read_wait,
-    "Choice": states.read_choice,
-    "Succeed": states.read_succeed,
-    "Fail": states.read_fail,
+    "Pass": simple.read_pass,
+    "Wait": simple.read_wait,
+    "Choice": simple.read_choice,
+    "Succeed": simple.read_succeed,
+    "Fail": simple.read_fail,
     "Task": tasks.read_task,
     "Parallel": nesting.read_parallel,
     "Map": nesting.read_map,
@@ -167,8 +166,7 @@ class Machine:
         return found
 
     def _tell_of_arns(self, reader: Reader) -> None:
-        own = {name: value for name, value in reader.state.items() if name not in _NESTED}
-        for name in dict.fromkeys(found[1] for found in _ARNS.finditer(json.dumps(own))):
+        for name in dict.fromkeys(found[1] for found in _ARNS.finditer(json.dumps(own_fields(reader.state)))):
             self.tell(reader.pointer, Level.NOTE, f"{name} is no ARN here: {_STANDS_FOR[name]}")
 
     def refused(self, scope: Scope, name: str, problem: Unsayable, document: Document) -> Draft:

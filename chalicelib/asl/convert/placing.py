@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.asl.convert import states
-from chalicelib.asl.convert.documents import (
+from chalicelib.asl.convert.flow.scopes import Scope, Way, targets_of
+from chalicelib.asl.convert.flow.steps import DONE, STOPPED, Block, Entry, Route, Step
+from chalicelib.asl.convert.jsonata.documents import (
     Document,
     Lst,
     Obj,
@@ -22,13 +23,13 @@ from chalicelib.asl.convert.documents import (
     expressions_in,
     is_place,
     is_stable,
+    may_fail,
     variables_in,
 )
-from chalicelib.asl.convert.drafts import Draft, Exit
-from chalicelib.asl.convert.expressions import RESULT, Expr, Get, Literal, Var, Variable, bare
-from chalicelib.asl.convert.scopes import Scope, Way, targets_of
-from chalicelib.asl.convert.steps import DONE, STOPPED, Block, Entry, Route, Step
-from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.convert.jsonata.expressions import RESULT, Expr, Get, Literal, Var, Variable, bare
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
+from chalicelib.asl.convert.states import simple
+from chalicelib.asl.convert.states.drafts import Draft, Exit
 from chalicelib.language.limits import MAX_NAME_CHARACTERS
 from chalicelib.model.flow import DEFAULT_STATE
 from chalicelib.model.visible_text import is_safe
@@ -161,9 +162,9 @@ class Placer:
         reader = self.machine.reader(self.scope, target, way_out.document)
         try:
             if state.get("Type") == "Succeed" and not way_out.assigns:
-                return Handed(None, states.succeeded_document(reader), [])
-            if state.get("Type") == "Fail" and states.has_fixed_words(state) and self._is_short(target, state):
-                return Handed(None, way_out.document, [], states.failed_with(reader))
+                return Handed(None, simple.succeeded_document(reader), [])
+            if state.get("Type") == "Fail" and simple.has_fixed_words(state) and self._is_short(target, state):
+                return Handed(None, way_out.document, [], simple.failed_with(reader))
         except Unsayable:
             return None
         return None
@@ -233,11 +234,6 @@ class Placer:
 def bare_place(expr: Expr) -> Expr | None:
     """Return the place that an expression needs; None where it is no `$need` of a place."""
     return bare(expr) if bare(expr) is not expr and is_place(bare(expr)) else None
-
-
-def may_fail(document: Document) -> bool:
-    """Return whether making the value can fail."""
-    return not all(isinstance(expr, (Literal, Var)) or expr == RESULT for expr in expressions_in(document))
 
 
 def _size(document: Document) -> int:

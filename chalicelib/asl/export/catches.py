@@ -13,7 +13,7 @@ from chalicelib.asl.export.values.rewrite import STATES_OF_ERRORS
 from chalicelib.asl.export.values.shapes import compared_names
 from chalicelib.asl.export.values.templates import names_in, wrapped
 from chalicelib.asl.export.ways import KEEP, Here, Way, assigned, end_of, unrouted_error, way_of
-from chalicelib.model.flow import TIMEOUT, ChoiceStep, Route, Step
+from chalicelib.model.flow import TIMEOUT, CallStep, ChoiceStep, EachStep, ForkStep, Route, Step
 from chalicelib.model.json_values import Json
 
 ALL: Final = "States.ALL"
@@ -96,12 +96,9 @@ def named_in(when: str) -> tuple[str, ...] | None:
 
 def _here(scope: Scope, step: Step, place: str, state: str, *, is_failure: bool) -> Here:
     """Return a catcher as a place. `is_failure`: whether the error is one in FSL, too, and not only a state."""
-    error = {
-        "name": wrapped(f"{_OUTPUT}.Error"),
-        "cause": wrapped(f"{_OUTPUT}.Cause"),
-        "step": step.name,
-        "state": state,
-    }
+    error: dict[str, str] = {"name": wrapped(f"{_OUTPUT}.Error"), "cause": wrapped(f"{_OUTPUT}.Cause")}
+    if not isinstance(step, (ForkStep, EachStep, CallStep)):  # their errors come from a step that is not known
+        error |= {"step": step.name, "state": state}
     words = {name: text[3:-3] if text.startswith("{%") else f'"{text}"' for name, text in error.items()}
     whole = "{" + ", ".join(f'"{name}": {text}' for name, text in words.items()) + "}"
     meaning = error_meaning(whole, words) if is_failure else NOTHING

@@ -165,6 +165,19 @@ def _given(step: Step) -> Iterator[Template]:
     return (template for template in step_templates(step) if id(template) not in kept)
 
 
+def reached_from(steps: Sequence[Step]) -> frozenset[str]:
+    """Return the steps to which the routes from the first one lead."""
+    by_name = {step.name: step for step in steps}
+    found = {steps[0].name}
+    waiting = [steps[0]]
+    while waiting:
+        for route in waiting.pop().routes:
+            if route.target in by_name and route.target not in found:
+                found.add(route.target)
+                waiting.append(by_name[route.target])
+    return frozenset(found)
+
+
 # ── what is set ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 from chalicelib.asl.export.choices import choose
 from chalicelib.asl.export.graph import saved_at
 from chalicelib.asl.export.scope import Scope
-from chalicelib.asl.export.values.names import INPUT, NOTHING, RESULT, Inexpressible, Meaning
+from chalicelib.asl.export.values.names import INPUT, NOTHING, NULL, RESULT, Inexpressible, Meaning
 from chalicelib.asl.export.values.templates import Writer, wrapped
 from chalicelib.asl.export.ways import KEEP, Here, assigned, unrouted_error, way_of
 from chalicelib.asl.problems import pointer
-from chalicelib.model.flow import ChoiceStep, Route, Step
+from chalicelib.model.flow import ChoiceStep, Route, SetStep, Step
 from chalicelib.model.json_values import Json
 
 State = dict[str, Json]
@@ -43,12 +43,14 @@ def left(
     except Inexpressible as reason:
         scope.problem(pointer(place, "save"), f"step {step.name}: {reason}")
         saved = {}
+    is_set = isinstance(step, SetStep)
     behind = _behind(scope, step, result, known, error, state_text=state_text, passes=passes)
     here = Here(
         step=step,
         place=place,
         writer=writer,
         behind=behind,
+        ending=scope.writer(step.name, result=NULL, error=NOTHING, state=known) if is_set else None,
         saved=saved_at(step),
         assign=saved,
         carried=carried,

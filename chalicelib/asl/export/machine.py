@@ -184,8 +184,12 @@ def _states(scope: Scope, steps: tuple[Step, ...], start: dict[str, Json]) -> di
     if start:
         label = "Start" if scope.pointer == "/steps" else f"Start{steps[0].name}"
         first = scope.add(label, {"Type": "Pass", **start, "Next": first})
+    reached = graph.reached_from(steps)
     for index, step in enumerate(steps):
-        add_step(scope, step, index)
+        if step.name in reached:
+            add_step(scope, step, index)
+        else:
+            scope.problem(f"/{index}", f"step {step.name} is left out: nothing leads to it", Level.WARNING)
     return {"StartAt": first, "States": scope.states}
 
 

@@ -32,6 +32,7 @@ class Here:
         step: The step, and its place in the list of the scope.
         writer: What is read there.
         behind: What a state behind it reads.
+        ending: What the output of the flow reads, if that is something else: a set leaves no result.
         saved: The variables that the place itself sets, by their names in FSL: it reads the values before.
         assign: The values that it sets, by the names in the machine.
         carried: The output that makes `$result` the input of the next state; KEEP if that is so by itself.
@@ -46,6 +47,7 @@ class Here:
     place: str
     writer: Writer
     behind: Writer
+    ending: Writer | None = None
     saved: frozenset[str] = frozenset()
     assign: Mapping[str, Json] = field(default_factory=dict)
     carried: Json | object = KEEP
@@ -154,10 +156,12 @@ def _to_end(scope: Scope, route: Route, here: Here) -> Way:
     template = route.entries.get("output", scope.output)
     if template is None and "output" not in route.entries:
         return Way(next=None, assign=dict(here.assign), output=here.carried)
+    ending = here.ending if "output" not in route.entries else None
     if not _reads({"": template}, here.saved):
-        return Way(next=None, assign=dict(here.assign), output=here.writer.value(template, Missing.NULL))
-    way = _behind(scope, here, names_in(template))
-    state = {"Type": "Succeed", "Output": here.behind.value(template, Missing.NULL)}
+        output = (ending or here.writer).value(template, Missing.NULL)
+        return Way(next=None, assign=dict(here.assign), output=output)
+    way = _behind(scope, here, names_in(template) if ending is None else frozenset())
+    state = {"Type": "Succeed", "Output": (ending or here.behind).value(template, Missing.NULL)}
     way.next = scope.add(f"{here.step.name}Done", state)
     return way
 

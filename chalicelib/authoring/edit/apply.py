@@ -24,7 +24,7 @@ from chalicelib.authoring.edit.operations import Add, Delete, Operation, Rename,
 from chalicelib.authoring.edit.routes import Returns
 from chalicelib.authoring.occurrences import NotRenamed, already_there, check_name, steps_in
 from chalicelib.language.syntax import tree
-from chalicelib.model.flow import DONE, ENDS
+from chalicelib.model.flow import DONE, ENDS, STOPPED
 
 
 class Editor:
@@ -139,7 +139,7 @@ class Editor:
             anchor = self._step(operation.after)
             found: RouteDraft | None = next((one for one in anchor.routes if not one.is_deleted), None)
             if operation.on is not None or operation.when is not None:
-                found = routes.required_route(anchor, operation.on, _condition(operation.when))
+                found = self._led(anchor, operation.on, _condition(operation.when))
             scope = anchor.scope or self._flow
             led = [(anchor, found)] if found else []
             return scope, scope.members.index(anchor) + 1, led, found.target.name if found else DONE
@@ -157,6 +157,17 @@ class Editor:
             )
             raise EditRefused(f"{scope.label} has no steps of its own: {hint}")
         return scope, len(scope.members), [], DONE
+
+    def _led(self, anchor: StepDraft, on: str | None, when: str | None) -> RouteDraft:
+        """Return the route that shall lead to a new step. A state that is not routed gets one: it stops the run."""
+        found = routes.route_of(anchor, on, when)
+        known = routes.route_states(anchor, routes.own_states(anchor, self._returns)) or ()
+        if found is not None or on is None or when is not None or on not in known:
+            return found or routes.required_route(anchor, on, when)
+        instead = routes.route_of(anchor, ELSE, None)
+        new = routes.route_to(self._flow, [on], None, instead.target.name if instead else STOPPED)
+        anchor.routes.insert(routes.place_of(anchor, [on]), new)
+        return new
 
     def _leading_to(self, name: str) -> list[RouteDraft]:
         """Return the routes that lead to a step."""

@@ -125,6 +125,16 @@ def test_every_kind_of_step_is_added(op: dict[str, Any], line: str) -> None:
     assert line in changed({"op": "add", "name": "N2", **op}).text
 
 
+def test_a_step_is_added_for_a_state_that_is_not_routed() -> None:
+    add = {"op": "add", "kind": "set", "name": "N2", "after": "Charge", "on": "TIMEOUT"}
+    found = changed(add).text
+    assert "(PAID -> done | REFUSED -> stopped | TIMEOUT -> N2)" in found
+    assert "set N2 => (DONE -> stopped);" in found
+    found = changed({"op": "route", "step": "Charge", "state": "else", "to": "Size"}, add).text
+    assert "(PAID -> done | REFUSED -> stopped | TIMEOUT -> N2 | else -> Size)" in found
+    assert "set N2 => (DONE -> Size);" in found
+
+
 def test_a_fork_is_added_with_its_branches() -> None:
     found = changed(
         {"op": "add", "kind": "fork", "name": "F", "after": "Charge", "on": "PAID"},

@@ -13,12 +13,8 @@ _NOT_RECORDED: Final = "what its task was answered was not recorded"
 
 _NO_ERROR_FIELD: Final = "callback/test_callback.py::TestCallback::test_sqs_failure_in_wait_for_task_tok_no_error_field"
 _SCENARIOS: Final = "scenarios/test_base_scenarios.py::TestBaseScenarios"
-_NO_LIMIT: Final = "a computed MaxConcurrency of 0 fails; on AWS it means no limit"
 OWN_MISSES: Final = {
     "own::j wait 1.5": "a wait may take 1.5 seconds; AWS fails",
-    "own::j context": "State.RetryCount is nothing outside a Task; on AWS it is 0",
-    "own::max conc path 0": _NO_LIMIT,
-    "own::j maxconc expr": _NO_LIMIT,
 }
 """The cases of `own.jsonl` in which Echoer differs from what AWS documents."""
 

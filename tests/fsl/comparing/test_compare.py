@@ -276,6 +276,14 @@ def test_files_that_hold_no_execution(tmp_path: Path, value: Any, why: str) -> N
     assert differences(tmp_path, APPROVAL, value).startswith(why)
 
 
+def test_items_of_a_distributed_map_are_not_in_the_history(tmp_path: Path) -> None:
+    history = History({})
+    history.entered("All", "Map")
+    history.add("MapRunStarted", "mapRunStarted", mapRunArn="arn:aws:states:us-east-1:123456789012:mapRun:m/x:y")
+    found = differences(tmp_path, APPROVAL, history.succeeded([]))
+    assert found == "state All is a distributed Map: its items are executions of their own"
+
+
 def test_machines_that_cannot_be_used(tmp_path: Path) -> None:
     history = written(tmp_path, "e-1", approved({}).succeeded({}))
     wrong = fsl("compare", written(tmp_path, "wrong", {"StartAt": "A", "States": {}}), history)

@@ -106,11 +106,13 @@ def edit(request: Request) -> Json:
         return None if found is None else json_values.decode(found.value, Action).returns
 
     try:
-        return authoring.edited(editing.edit(body.text, body.flow, body.do, returns))
+        found = editing.edit(body.text, body.flow, body.do, returns)
     except FlowUnreadable as problem:
         raise UnreadableText(str(problem), problem.diagnostics) from problem
     except EditRefused as problem:
         raise Invalid(str(problem)) from problem
+    check_size(found.text)
+    return authoring.edited(found)
 
 
 def check_size(text: str) -> None:

@@ -31,7 +31,7 @@ const Items = lazy(async () => ({ default: (await import("../items/items")).Item
 export function RunScreen({ name }: { name: string }): JSX.Element {
   const { query } = usePlace();
   useTitle(name);
-  const found = useLoad(`run ${name}`, (signal) => call<Run>("GET", at("flowrun", name), { signal }));
+  const found = useLoad(`run ${name}`, (signal) => call<Run>("GET", at("flowrun", name), { query: { values: "short" }, signal }));
   const run = found.data?.data ?? null;
   const live = run !== null && LIVE.includes(run.spec.status);
   const history = useHistory(name, live);
