@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,6 +19,8 @@ from chalicelib.model.waits import ChildWait, NoticeWait, StartWait
 from chalicelib.play.recorded import Recorded
 
 _ABOUT_NOTICES: Final = ("NoticeDelivered", "NoticeFailed")
+
+_NONE: Final = Entry(seq=0, at=0, event="")
 
 
 class RecordedNames:
@@ -43,6 +46,18 @@ class RecordedNames:
             return token
         renamed[activation.uuid] = uuid
         return replace(token, activation=_renamed(self._found.run, token.step, activation, uuid))
+
+    def is_known_late(self, token: Token, entries: Sequence[Entry]) -> bool:
+        """Return whether the next entry about the token at its step says what came after the wait had ended: then it
+        had begun."""
+        following = (one for one in entries if self._is_about(one, token, is_notice=False))
+        return next(following, _NONE).event in ("LateAnswer", "ChildStopped")
+
+    def is_known_in_pause(self, token: Token, entries: Sequence[Entry]) -> bool:
+        """Return whether the wait of the token ends while the run is paused: then it had begun before. `entries` begin
+        with the pause."""
+        paused = itertools.takewhile(lambda one: one.event != "RunContinued", entries)
+        return any(self._is_about(one, token, is_notice=False) for one in paused)
 
     def _is_about(self, entry: Entry, token: Token, *, is_notice: bool) -> bool:
         if not entry.uuid or entry.uuid in self._used or (entry.token, entry.step) != (token.id, token.step):

@@ -23,6 +23,7 @@ from chalicelib.engine import events
 from chalicelib.engine.effects import Decision, Effect, StoreBlob
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.machine import decide
+from chalicelib.engine.returning.repeats import is_repeating
 from chalicelib.model.definition import Definition
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
@@ -187,8 +188,14 @@ class Replay:
             generation=run.generation,
             scheduled=run.scheduled,
             start_at=run.start_at,
-            held=admitted is not None and run.start_at is None and (self._was_held or admitted.by == "start"),
+            held=run.start_at is None and self._is_held(admitted),
         )
+
+    def _is_held(self, admitted: Entry | None) -> bool:
+        """Return whether the flow was paused when the run was started. `admitted` says when it was the run's turn."""
+        if admitted is None:
+            return self._found.run.gated
+        return self._was_held or admitted.by == "start"
 
     def _fired(self, entries: Sequence[Entry]) -> events.Event:
         """The run's timer fired. In the recorded run other waits may have been suspended: only these have ended."""
@@ -208,9 +215,19 @@ class Replay:
                 break
             if not self._pass_unseen(min(token.activation.due, entry.at), token, entry):
                 break
+        rest = self._found.entries[self.seq :]
+        for token in [one for one in self.head.tokens if is_repeating(one)]:
+            if token.activation is not None and self._has_begun(token, token.activation.due, rest):
+                self._pass_unseen(min(token.activation.due, entry.at), token, entry)
         for token in [one for one in self.head.tokens if one.activation and one.activation.is_join]:
             if token.activation is not None and token.activation.due <= entry.at:
                 self._pass_unseen(token.activation.due, token, entry)
+
+    def _has_begun(self, token: Token, due: Instant, rest: Sequence[Entry]) -> bool:
+        """Return whether the step of the token was done again before the next entry: those after it show that."""
+        if rest[0].event == "RunPaused":
+            return self._names.is_known_in_pause(token, rest)
+        return due <= rest[0].at and self._names.is_known_late(token, rest)
 
     def _pass_unseen(self, at: Instant, token: Token, entry: Entry) -> bool:
         """Let the wait of the token end if that adds no entry: a delay is over, or a join waits for its undos.
@@ -218,7 +235,7 @@ class Replay:
         Return whether it did.
         """
         fact = events.TimerFired(at=at, nonce=nonce_of(entry), by="timer")
-        ended = [replace(entry, token=token.id, step=token.step, at=at)]
+        ended = [Entry(seq=entry.seq, at=at, event="TimerRang", token=token.id, step=token.step)]
         shield = shielded(self.head, at, ended) if self._is_own else None
         before = shield.run if shield else self.head
         decision = decide(self._definition, before, fact, self._read, cipher=self._cipher)
@@ -239,6 +256,9 @@ class Replay:
         except Refused:
             self.differs = Difference(entries[0].seq, entries[0], None)
             return False
+        if before is not None and decision.run is before and self._is_own and entries[0].event == "LateAnswer":
+            self._adopt(entries[0])
+            return True
         fresh = decision.run.tail[len(before.tail) if before is not None else 0 :]
         difference = self._difference(fresh, entries)
         self._refuse_secrets(before, decision.run, fresh, difference)
@@ -246,6 +266,11 @@ class Replay:
         self._log += reactions_of(self._definition, before, fact)
         self._take(before, decision)
         return difference is None
+
+    def _adopt(self, entry: Entry) -> None:
+        """Go on with the entry as it was recorded. A late answer decides nothing: it is only kept."""
+        self.entries.append(entry)
+        self.before, self.run = self.head, replace(self.head, tail=(entry,), version=self.head.version + 1)
 
     def _difference(self, fresh: Sequence[Entry], entries: Sequence[Entry]) -> Difference | None:
         if not fresh:

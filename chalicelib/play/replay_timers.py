@@ -86,11 +86,11 @@ def sleeping(run: Run, entry: Entry) -> Token | None:
 
 
 def woken(run: Run, entry: Entry) -> list[Entry]:
-    """Return the entry as one of each token that wakes by it: its delay is over, or it begins items."""
+    """Return an entry for each token that wakes by this one: its delay is over, or it begins items."""
     token = sleeping(run, entry)
     over = [one for one in run.tokens if (is_repeating(one) or _is_deferred(one)) and _is_over(one, entry)]
     found = over if token is None or token in over else [token, *over]
-    return [replace(entry, token=one.id, step=one.step) for one in found]
+    return [Entry(seq=entry.seq, at=entry.at, event="TimerRang", token=one.id, step=one.step) for one in found]
 
 
 def _is_over(token: Token, entry: Entry) -> bool:
