@@ -123,7 +123,7 @@ GET_FLOWRUN_COUNT: Final = Call(
     ),
 )
 POST_FLOW_NAME_RUNS: Final = Call("POST", "/flow/{name}/runs", ("wait",))
-GET_FLOWRUN_NAME: Final = Call("GET", "/flowrun/{name}", ("wait", "view"))
+GET_FLOWRUN_NAME: Final = Call("GET", "/flowrun/{name}", ("wait", "view", "values"))
 POST_FLOWRUN_NAME_PAUSE: Final = Call("POST", "/flowrun/{name}/pause")
 POST_FLOWRUN_NAME_CONTINUE: Final = Call("POST", "/flowrun/{name}/continue")
 POST_FLOWRUN_NAME_STOP: Final = Call("POST", "/flowrun/{name}/stop")

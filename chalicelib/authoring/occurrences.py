@@ -43,7 +43,7 @@ Kind: TypeAlias = Literal["action", "flow", "flow_run", "config", "step", "varia
 _MEMBER: Final = re.compile(r"\$(vars|input|config)\s*\.\s*(`[^`]*`|[A-Za-z_]\w*)")
 _MEMBERS: Final[dict[str, Kind]] = {"vars": "variable", "input": "input", "config": "config"}
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_]\w*")
-_NAMES_OF_STEPS: Final = frozenset({"$step.name", "$error.step"})
+NAMES_OF_STEPS: Final = frozenset({"$step.name", "$error.step"})
 """What holds the name of a step in an expression."""
 _UNDO: Final = ("undo", "")
 """The owner of the name in an `undo`, which may be an action or a flow."""
@@ -276,7 +276,7 @@ def _in_expressions(statement: Statement) -> Iterator[Occurrence]:
 
 def steps_in(source: str) -> Iterator[tuple[str, int, int]]:
     """Yield the name, start and end of each text of an expression that is compared with the name of a step."""
-    if not any(name in source for name in _NAMES_OF_STEPS):
+    if not any(name in source for name in NAMES_OF_STEPS):
         return
     pieces = [(source[start:end], start, end) for kind, start, end in pieces_of(source) if kind != "blank"]
     words = ["", *(piece[0] for piece in pieces), ""]
@@ -286,7 +286,7 @@ def steps_in(source: str) -> Iterator[tuple[str, int, int]]:
         before = words[number - 2 - (words[number - 2] == "!")] if words[number - 1] == "=" else ""
         is_negated = words[number + 1] == "!"
         after = words[number + 2 + is_negated] if "=" in words[number + 1 : number + 2 + is_negated] else ""
-        if before in _NAMES_OF_STEPS or after in _NAMES_OF_STEPS:
+        if before in NAMES_OF_STEPS or after in NAMES_OF_STEPS:
             name = _text_of(word)
             if name is not None:
                 yield name, start, end

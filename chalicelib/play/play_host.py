@@ -50,11 +50,9 @@ class BorrowedDefinitions:
         """Return those of the play. The others are borrowed, and are the play's first version from then on."""
         wanted = list(names)
         found = self._own.latest(namespace, kind, wanted, deleted=deleted)
-        if not deleted:
-            lent = self._lent(kind, [name for name in wanted if name not in found])
-            self._own.submit(namespace, [replace(one, version=1) for one in lent.values()], [])
-            found |= self._own.latest(namespace, kind, lent)
-        return found
+        lent = self._lent(kind, [name for name in wanted if name not in found])
+        self._own.submit(namespace, [replace(one, version=1) for one in lent.values()], [])
+        return found | self._own.latest(namespace, kind, lent)
 
     def _lent(self, kind: Kind, names: Sequence[str]) -> dict[str, Definition]:
         found = self._lender.latest(self._namespace, kind, names)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final, Literal
 
 from chalicelib.engine import events
 from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of
@@ -17,7 +18,7 @@ from chalicelib.play.moves import CommandMove
 from chalicelib.play.outside import Answered, Commanded, Failed, Log, Published, whole_delay
 from chalicelib.play.play_host import Delivery
 
-_COMMANDS = {
+_COMMANDS: Final[dict[type, Literal["pause", "continue", "stop", "retry", "vars"]]] = {
     events.RunPaused: "pause",
     events.RunContinued: "continue",
     events.RunStopped: "stop",
@@ -46,15 +47,16 @@ def _commands(fact: events.Event) -> Iterator[Commanded]:
     do = _COMMANDS.get(type(fact))
     if do is None:
         return
-    move = {
-        "step": getattr(fact, "step", None),
-        "reason": getattr(fact, "reason", ""),
-        "set": dict(getattr(fact, "vars", {})),
-        "remove": tuple(getattr(fact, "remove", ())),
-    }
-    if do == "retry" and move["set"]:  # a test sets variables of a run only while that goes on
+    move = CommandMove(
+        do=do,
+        step=getattr(fact, "step", None),
+        reason=getattr(fact, "reason", ""),
+        set=dict(getattr(fact, "vars", {})),
+        remove=tuple(getattr(fact, "remove", ())),
+    )
+    if do == "retry" and move.set:  # a test sets variables of a run only while that goes on
         return
-    yield Commanded(fact.at, CommandMove(do=do, **move))
+    yield Commanded(fact.at, move)
 
 
 def deliveries_of(definition: Definition, before: Run | None, after: Run) -> Iterator[Delivery]:

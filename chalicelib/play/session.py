@@ -9,6 +9,7 @@ from typing import Final
 
 from chalicelib.adapters.virtual import START
 from chalicelib.hosting.wiring import Services
+from chalicelib.model import status
 from chalicelib.model.definition import Definition
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
@@ -171,7 +172,8 @@ class _Session:
 
     def played(self) -> Played:
         host, name, wanted = self._host, self._player.name, self._wanted
-        head, next_at, waits = host.head(name), host.next_at(), tuple(self._player.waits())
+        head, waits = host.head(name), tuple(self._player.waits())
+        next_at = _next_at(head, waits, host.next_at())
         history, variables = host.history(name), head.vars
         if self._cut is not None and self._cut.is_amid and not wanted.script:
             history, variables, waits = history[: self._cut.seq], self._cut.vars, ()
@@ -196,6 +198,16 @@ class _Session:
             deliveries=self._deliveries(),
             pinned=self._pinned,
         )
+
+
+def _next_at(head: Run, waits: Sequence[Waiting], at: Instant | None) -> Instant | None:
+    """Return when the next thing happens by itself; None if nothing does.
+
+    `at` is when the host does something. That may be a timer which finds that it is early: waits say more.
+    """
+    due = [one.retry_at if one.retry_at is not None and not one.is_held else one.deadline for one in waits]
+    ends = [one for one in (*due, head.deadline if head.status in status.LIVE else None) if one is not None]
+    return at if at is None else min(ends, default=at)
 
 
 def _what(at: Instant | None, waits: Sequence[Waiting]) -> str:

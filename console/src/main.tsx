@@ -9,6 +9,7 @@ import { Runs } from "./screens/runs/screen";
 import "./style.css";
 import "./runs.css";
 import "./frame.css";
+import "./play.css";
 import "./edit.css";
 import { Boundary } from "./ui/boundary";
 import { Empty, Skeleton } from "./ui/parts";

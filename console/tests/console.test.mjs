@@ -255,7 +255,7 @@ test("a server that fails is told, and the page tries again", async () => {
   await page.getByLabel("Status", { exact: true }).selectOption("failed");
   await page.getByText("the store is away").waitFor();
   await page.unroute("**/flowrun?*");
-  await page.getByRole("link", { name: "o-2", exact: true }).or(page.getByText("No run matches")).first().waitFor();
+  await page.getByRole("grid", { name: "Runs" }).or(page.getByText("No run matches")).first().waitFor();
   await close(page);
 });
 

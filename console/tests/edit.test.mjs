@@ -289,3 +289,24 @@ test("the form at 390 pixels: nothing scrolls sideways but diagrams, tables and 
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= 390));
   await leave(page);
 });
+
+test("save: what becomes of the flow is said in words, with the runs that keep the old version", async () => {
+  await api("POST", "/flow/order/runs", { name: "e-1", input: { order: "e-1" } });
+  const page = await edit();
+  await page.locator(".diagram .node", { hasText: "Review" }).first().click();
+  const form = page.getByRole("region", { name: "Edit deci Review" });
+  await form.getByLabel("Name of the new step").fill("Tell");
+  await form.getByLabel("Its action").fill("notify");
+  await form.getByRole("button", { name: "Add step" }).click();
+  await page.getByRole("button", { name: /Review changes \(1\)/ }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.locator(".added", { hasText: "step Tell (notify)" }).waitFor();
+  await dialog.locator(".added", { hasText: "Review: AGREE → Tell" }).waitFor();
+  await dialog.locator(".removed", { hasText: "Review: AGREE → Charge" }).waitFor();
+  await dialog.getByText("1 run in progress keeps the version with which it began.").waitFor();
+  await dialog.getByText("Diagram", { exact: true }).click();
+  await dialog.locator(".node.added", { hasText: "Tell" }).waitFor();
+  await page.screenshot({ path: `${shots}/edit-review-light.png` });
+  await page.keyboard.press("Escape");
+  await leave(page);
+});

@@ -142,7 +142,7 @@ test("another origin: the console of a bucket signs in, keeps two servers apart 
   await close(page);
 });
 
-test("a server may name others that its page may call; one that does not permit the page is told", async () => {
+test("a server may name others that its page may call; one that does not permit the page is reported", async () => {
   const page = await open("#/runs");
   await page.getByRole("link", { name: "o-1", exact: true }).waitFor();
   await page.locator("header .drop > button").click();
@@ -303,7 +303,7 @@ test("now: a tile that fails does not hide the others", async () => {
   await close(page);
 });
 
-test("start: wrong values are told at their fields, here and by the server; the key gives the same run", async () => {
+test("start: wrong values are shown at their fields, here and by the server; the key gives the same run", async () => {
   const page = await open("#/start/typed");
   const field = (name) => page.locator("form.form > label", { hasText: name });
   await page.getByRole("button", { name: "Start", exact: true }).click();
@@ -319,7 +319,7 @@ test("start: wrong values are told at their fields, here and by the server; the 
   await page.getByText("The same from a terminal").click();
   assert.equal(await page.getByText("s3cr3t-pin").count(), 0);
   await page.getByLabel(/^Key: /).fill("once");
-  await page.getByLabel("Name").fill("typed-1");
+  await page.getByLabel("Name", { exact: true }).fill("typed-1");
   await page.route("**/flow/typed/runs", (route) => route.fulfill({ status: 422, json: { message: "the input does not fit", error: { code: "input-refused", fields: [{ path: "options", problem: "must have a colour" }] } } }));
   await page.getByRole("button", { name: "Start", exact: true }).click();
   await field("options").getByText("must have a colour").waitFor();
@@ -341,18 +341,18 @@ test("start: wrong values are told at their fields, here and by the server; the 
   await close(page);
 });
 
-test("refusals: each is told with the server's words, its code and what to do", async () => {
+test("refusals: each is shown with the server's words, its code and what to do", async () => {
   const page = await open("#/runs");
   const row = page.getByRole("link", { name: "o-1", exact: true });
   await row.waitFor();
   const refuse = async (status, code, headers = {}) => {
-    await page.route("**/flowrun?*", (route) => route.fulfill({ status, headers: { "x-request-id": "req-7", ...headers }, json: { message: `said ${code}`, error: { code } } }));
+    await page.route("**/flowrun?*", (route) => route.fulfill({ status, headers: { "x-request-id": "req-7", ...headers }, json: { message: `message of ${code}`, error: { code } } }));
     await page.goto(`${url}/#/runs?since=1h&n=${status}`);
   };
   for (const [status, code] of [[403, "forbidden"], [404, "not-found"], [409, "conflict"], [413, "too-large"], [422, "invalid"]]) {
     await refuse(status, code);
     const alert = page.getByRole("alert");
-    await alert.getByText(`said ${code}`).waitFor();
+    await alert.getByText(`message of ${code}`).waitFor();
     await alert.getByText(`${code} · HTTP ${status} · req-7`).waitFor();
     await page.unroute("**/flowrun?*");
     await alert.getByRole("button", { name: "Try again" }).click();
@@ -416,6 +416,23 @@ test("slow: rows that are not there yet are shown as such; an empty namespace sa
     await page.goto(`${url}/#/${place}`);
     await page.getByText(text).first().waitFor();
   }
+  await close(page);
+});
+
+test("inbox: an answer that a person leaves is sent; without time to take it back it is sent at once", async () => {
+  const page = await open("#/settings");
+  await page.goto(`${url}/#/inbox`);
+  await page.getByRole("button", { name: /Review.*o-3/ }).click();
+  await page.getByRole("button", { name: /Reject/ }).click();
+  await page.getByRole("button", { name: /Undo/ }).waitFor();
+  await page.getByRole("link", { name: "Flows" }).click();
+  await until(async () => (await api("GET", "/flowrun/o-3")).spec.status !== "running");
+  await page.goto(`${url}/#/settings`);
+  await page.getByLabel(/can be taken back for/).selectOption("0");
+  await page.goto(`${url}/#/inbox`);
+  await page.getByRole("button", { name: /Review.*o-4/ }).click();
+  await page.getByRole("button", { name: /Reject/ }).click();
+  await page.getByText("Answered: Reject").waitFor();
   await close(page);
 });
 

@@ -63,6 +63,14 @@ flow_end`;
 /** How many elements the page has. */
 const elements = (page) => page.evaluate(() => document.querySelectorAll("body *").length);
 
+/** How long something may take that takes `milliseconds` on an idle machine: longer while others use the processors. */
+function budget(milliseconds) {
+  const [begun, before] = [process.hrtime.bigint(), process.cpuUsage()];
+  while (process.hrtime.bigint() - begun < 60_000_000n);
+  const used = process.cpuUsage(before);
+  return milliseconds * Math.max(1, 60_000 / (used.user + used.system));
+}
+
 /** Save what a button saves, and return its bytes. */
 async function saved(page, press) {
   const download = page.waitForEvent("download");
@@ -75,7 +83,7 @@ async function shot(page, name) {
 }
 
 const blob = Array.from({ length: 20_000 }, (_, n) => ({ number: n, text: `row ${n} of a value that is large`, "a/b": [n, `${n}`] }));
-const large = [{ text: "x".repeat(90_000) }, ...Array.from({ length: 45_000 }, (_, n) => ({ number: n, text: `row ${n} ${"y".repeat(60)}` }))];
+const large = [{ text: "x".repeat(90_000) }, ...Array.from({ length: 51_000 }, (_, n) => ({ number: n, text: `row ${n} ${"y".repeat(60)}` }))];
 
 before(async () => {
   await api("POST", "/fsl", undefined, { text: FLOWS });
@@ -96,7 +104,7 @@ test("a history of 10,001 entries: the newest at once, any by its number, failur
   await page.goto(`${url}/#/runs/many-1`);
   await page.locator(".row.entry").first().waitFor();
   const took = Date.now() - begun;
-  assert.ok(took < 1_500, `the newest entries came after ${took} ms`);
+  assert.ok(took < budget(1_500), `the newest entries came after ${took} ms`);
   await page.getByText("10,001 / 10,001").waitFor();
   await page.locator(".diagram svg").waitFor();
   assert.ok((await elements(page)) <= 400, `${await elements(page)} elements`);
@@ -145,7 +153,7 @@ test("values of 1.8 and 5 MB: a first look at once, deeper on demand, saved byte
   const variables = page.getByRole("group", { name: "Variables", exact: true });
   await variables.getByRole("button", { name: /^Open \/large: / }).waitFor();
   const took = Date.now() - begun;
-  assert.ok(took < 1_000, `the first look took ${took} ms`);
+  assert.ok(took < budget(1_000), `the first look took ${took} ms`);
   assert.ok((await elements(page)) <= 1_500, `${await elements(page)} elements`);
   await shot(page, "values");
   await input.getByRole("button", { name: /^Open \/blob: / }).click();
@@ -231,12 +239,15 @@ test("20,000 rows by keyboard: the page stays small, and what was dropped is rea
   await page.keyboard.press("j");
   await page.keyboard.press("j");
   await grid.locator(".row.at", { hasText: "run-2" }).waitFor();
-  for (let known = 0; known < 20_000; ) {
-    await page.keyboard.press("End");
-    const now = Number((await page.locator(".title .faint").first().textContent()).replace(/[^0-9].*$/, "").replaceAll(",", "")) || known;
-    if (now === known) await page.waitForTimeout(10);
-    known = Number((await page.locator(".title .faint").first().textContent()).split(" ")[0].replaceAll(",", ""));
-  }
+  await page.keyboard.press("End");
+  await grid.locator(".row.at", { hasText: "run-99" }).waitFor();
+  // The key stays down: each page is read when the end of what is known comes near.
+  await grid.evaluate(async (element) => {
+    while (!document.querySelector(".title .faint").textContent.startsWith("20,000 ")) {
+      element.dispatchEvent(new KeyboardEvent("keydown", { key: "End", bubbles: true }));
+      await new Promise((next) => setTimeout(next, 5));
+    }
+  });
   await page.keyboard.press("End");
   await grid.locator(".row.at", { hasText: "run-19999" }).waitFor();
   assert.ok((await elements(page)) <= 900, `${await elements(page)} elements`);
@@ -249,13 +260,14 @@ test("20,000 rows by keyboard: the page stays small, and what was dropped is rea
 });
 
 test("lists: new runs come as a bar and move no row; keys select, and go to the commands", async () => {
-  await api("POST", "/flow/slow/runs", { name: "new-0" });
+  const start = (name) => api("POST", "/flow/slow/runs", { name, labels: { is: "new" } });
+  await start("new-0");
   const page = await open("#/settings");
   await page.evaluate(() => localStorage.setItem("echoer.settings", JSON.stringify({ refresh: 1 })));
-  await page.goto(`${url}/?again#/runs?flow=slow`);
+  await page.goto(`${url}/?again#/runs?label=is:new`);
   await page.getByRole("link", { name: "new-0", exact: true }).waitFor();
   const place = (await page.getByRole("link", { name: "new-0", exact: true }).boundingBox()).y;
-  for (const name of ["new-1", "new-2", "new-3"]) await api("POST", "/flow/slow/runs", { name });
+  for (const name of ["new-1", "new-2", "new-3"]) await start(name);
   const bar = page.getByRole("button", { name: "3 new runs · show" });
   await bar.waitFor({ timeout: 12_000 });
   assert.equal(await page.getByRole("link", { name: "new-3", exact: true }).count(), 0);
@@ -276,6 +288,8 @@ test("lists: new runs come as a bar and move no row; keys select, and go to the 
   await page.getByText("3 selected").waitFor({ state: "detached" });
   await page.keyboard.press("*");
   await page.getByText("4 selected").waitFor();
+  await api("POST", "/flowrun/new-2/labels", { remove: ["is"] });
+  await page.getByRole("button", { name: "1 run no longer matches · show" }).waitFor();
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "new-1", exact: true }).waitFor();
   await close(page);
@@ -458,7 +472,8 @@ test("8 tabs on one run: one waits for news, all show a move within a second", a
     await api("POST", "/flowrun/live-1/vars", { vars: { n } });
     const begun = Date.now();
     await Promise.all(pages.map((page) => page.getByText(`${n} / ${n}`).waitFor()));
-    assert.ok(Date.now() - begun < 1_000, `move ${n} was everywhere after ${Date.now() - begun} ms`);
+    const took = Date.now() - begun;
+    assert.ok(took < budget(1_000), `move ${n} was everywhere after ${took} ms`);
     assert.ok(waiting.size <= 1, `${waiting.size} tabs wait for news`);
   }
   // The tab that asks is closed: another one takes its place.
@@ -506,6 +521,15 @@ flow_end`,
     await page.getByRole("region", { name: /^Entry/ }).waitFor();
     read.push(await page.content());
   }
+  await page.locator("main .menu summary").click();
+  await page.getByRole("button", { name: "Set variables" }).click();
+  const dialog = page.getByRole("dialog");
+  const given = JSON.parse(await dialog.getByLabel("Variables (JSON)").inputValue());
+  assert.deepEqual(given, { [hostile]: hostile });
+  await dialog.getByLabel("Variables (JSON)").fill(JSON.stringify({ ...given, more: 1 }));
+  await dialog.getByRole("button", { name: "Set variables" }).click();
+  await dialog.getByText(/Done/).waitFor();
+  assert.deepEqual((await api("GET", `/flowrun/${encodeURIComponent(hostile)}`)).spec.global_variable, { kept: "***", [hostile]: hostile, more: 1 });
   read.push(await page.evaluate(async () => JSON.stringify([{ ...localStorage }, (await indexedDB.databases()).map((one) => one.name)])));
   assert.equal(await page.evaluate(() => window.hit), undefined);
   for (const secret of ["s3cr3t-of-the-bank", "p1n-of-ann"]) assert.ok(!read.some((one) => one.includes(secret)), secret);

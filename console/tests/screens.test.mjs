@@ -1,4 +1,4 @@
-// All screens: what no screen may have, whatever it shows.
+// All screens: what no screen may have.
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { seed } from "./seed.mjs";

@@ -31,7 +31,7 @@ class Source:
         where: The pointer in the file that its own pointers go on from.
         express: It is an Express workflow.
         template: The template that the notes are about.
-        notes: What the template says about it beside its definition, with pointers into the template.
+        notes: What the template says about it apart from its definition, with pointers into the template.
         values: What the template fills in.
     """
 

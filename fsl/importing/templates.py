@@ -9,6 +9,7 @@ from typing import Any, Final
 from chalicelib.asl.problems import Level, Problem, pointer
 from chalicelib.asl.read import Reading, failed, read_json, reading_of
 from chalicelib.asl.substitute import substitute
+from chalicelib.model.actions import REPLY_TIMEOUT_S
 from fsl.importing.files import read_machine
 from fsl.importing.functions import FUNCTIONS, Resolver, TooLarge, names_in
 from fsl.importing.wiring import wiring
@@ -114,19 +115,22 @@ def _definition(
 
 def _notes(resolver: Resolver, logical_id: str, properties: Mapping[str, Any]) -> Iterator[Problem]:
     used = {name for name in _names_used(properties) if name in resolver.resources}
-    for name in sorted(used):
-        if resolver.kind(name) in FUNCTIONS and not _has_name(resolver, name):
-            yield Problem(
-                pointer("", "Resources", name),
-                Level.NOTE,
-                f"the Lambda function has no FunctionName here, so the flow calls `{resolver.name(name)}`: "
-                f"give its name with `--var {name}=NAME`",
-            )
+    for name in sorted(name for name in used if resolver.kind(name) in FUNCTIONS):
+        yield from _notes_on_function(resolver, name)
     yield from wiring(resolver, logical_id, used)
 
 
-def _has_name(resolver: Resolver, name: str) -> bool:
-    return resolver.name(name) != name
+def _notes_on_function(resolver: Resolver, name: str) -> Iterator[Problem]:
+    properties = resolver.resources[name].get("Properties")
+    properties = properties if isinstance(properties, dict) else {}
+    place = pointer("", "Resources", name)
+    if "FunctionName" not in properties and resolver.name(name) == name:
+        words = f"the Lambda function has no FunctionName here, so the flow calls `{name}`: give its name with"
+        yield Problem(place, Level.NOTE, f"{words} `--var {name}=NAME`")
+    timeout = properties.get("Timeout")
+    if isinstance(timeout, int) and timeout > REPLY_TIMEOUT_S:
+        words = f"the Lambda function may take {timeout} s: give its action `reply_timeout = {timeout}s`"
+        yield Problem(pointer(place, "Properties", "Timeout"), Level.NOTE, words)
 
 
 def _names_used(properties: Mapping[str, Any]) -> set[str]:

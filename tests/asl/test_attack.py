@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 
 from chalicelib.asl.check import check
 from chalicelib.asl.check.context import MAX_PROBLEMS
+from chalicelib.asl.imported import import_machine
 from chalicelib.asl.intrinsics import parse_value
 from chalicelib.asl.path_tree import NotReadable
 from chalicelib.asl.paths import parse_path
 from chalicelib.asl.problems import has_errors
-from chalicelib.asl.read import MAX_BYTES, read_json
+from chalicelib.asl.read import MAX_BYTES, read_json, reading_of
 from chalicelib.asl.substitute import substitute
 from chalicelib.expressions.compiled import allow_frames
+from chalicelib.language import KnownNames, read
+from chalicelib.model.flow import Flow
 from tests.asl.machines import TASK, machine
 from tests.asl.test_check import BROKEN, VALID
 
@@ -106,6 +109,9 @@ def test_any_json_in_any_place_is_only_reported(data: st.DataObject) -> None:
     for problem in check(value):
         resolved(value, problem.pointer)
         assert problem.message
+    reading = reading_of(value)
+    found = import_machine(reading, "x")
+    assert reading.machine is None or (found.fsl == "") <= has_errors(found.problems)
 
 
 @settings(max_examples=200, deadline=None)
@@ -223,6 +229,12 @@ def test_ten_thousand_states_are_checked() -> None:
     assert not has_errors(check(chain(10_000)))
 
 
+def test_a_machine_is_imported_in_time_linear_in_its_states() -> None:
+    small, large = reading_of(chain(200)), reading_of(chain(400))
+    import_machine(small, "x")
+    assert calls(lambda: import_machine(large, "x")) <= 2.3 * calls(lambda: import_machine(small, "x"))
+
+
 def test_a_definition_of_a_megabyte_is_read_and_checked() -> None:
     filler = "x" * (MAX_BYTES - 200)
     reading = read_json(json.dumps(machine({"Type": "Pass", "Result": filler, "End": True})))
@@ -261,11 +273,14 @@ def test_deep_scopes_are_checked() -> None:
     ["__proto__", "a\x00b", "'; DROP TABLE x", "{% x %}", "${X}", "~0/~1", "-> done", "\u202e", "🦊" * 80, "$", " "],
 )
 def test_hostile_names_are_names(name: str) -> None:
+    """They are words in FSL, and what they contain is never FSL itself."""
     value: dict[str, Any] = {
         "StartAt": name,
         "States": {name: {"Type": "Pass", "Next": "$end"}, "$end": {"Type": "Succeed"}},
     }
     assert check(value) == []
+    analyzed = read(import_machine(reading_of(value), name).fsl, KnownNames())
+    assert [len(one.value.steps) for one in analyzed.statements if isinstance(one.value, Flow)] in ([1], [2])
     value["States"][name]["Type"] = "x"
     (found,) = [problem for problem in check(value) if "no type" in problem.message]
     assert resolved(value, found.pointer) == "x"

@@ -87,6 +87,7 @@ VALID: list[tuple[str, Any]] = [
 BROKEN: list[tuple[Any, str]] = [
     ([], ": a machine is an object, and not a list"),
     ({}, ": `StartAt` is missing"),
+    ({"Resources": {}}, ": this is a template, and no machine"),
     ({"StartAt": "A", "States": {}}, "/States: an object with at least one state"),
     ({"StartAt": "A", "States": []}, "/States: an object with at least one state"),
     (machine(PASS, StartAt="X"), "/StartAt: there is no state `X` here"),
@@ -261,6 +262,8 @@ BROKEN: list[tuple[Any, str]] = [
         machine({**TASK, "TimeoutSeconds": 5, "HeartbeatSeconds": 5}),
         "/States/A/HeartbeatSeconds: `HeartbeatSeconds` must be",
     ),
+    (machine({**TASK, **JSONATA, "Credentials": {"a": 1}}), "/States/A/Credentials: `RoleArn` is missing"),
+    (machine({**TASK, "Credentials": {"RoleArn": "r", "a": 1}}), "/States/A/Credentials/a: `a` is no field here: only"),
     (machine({**TASK, "Credentials": {}}), "/States/A/Credentials: `RoleArn` is missing"),
     (machine({**TASK, "Credentials": None}), "/States/A/Credentials: an object is expected here, and not null"),
     (machine({**TASK, "Retry": {}}), "/States/A/Retry: a list is expected"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.asl.intrinsics import ARITIES, Argument, Call, Constant, Text, parse_intrinsic, parse_value
+from chalicelib.asl.intrinsics import ARITIES, MAX_NESTED, Argument, Call, Constant, Text, parse_intrinsic, parse_value
 from chalicelib.asl.path_tree import Field, Index, NotReadable, Path, Root, Slice
 
 NAME = Path(Root.INPUT, "", (Field("name"),))
@@ -92,3 +92,9 @@ def test_a_value_of_a_template_is_a_path_or_a_call() -> None:
     assert parse_value("States.UUID()") == Call("States.UUID", ())
     with pytest.raises(NotReadable, match="neither a path"):
         parse_value(" States.UUID()")
+
+
+def test_functions_are_nested_to_a_limit() -> None:
+    assert parse_intrinsic("States.Array(" * MAX_NESTED + ")" * MAX_NESTED).name == "States.Array"
+    with pytest.raises(NotReadable, match="more than 10 intrinsic functions"):
+        parse_intrinsic("States.Array(" * (MAX_NESTED + 1) + ")" * (MAX_NESTED + 1))

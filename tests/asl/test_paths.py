@@ -29,6 +29,7 @@ from chalicelib.asl.path_tree import (
     Wildcard,
 )
 from chalicelib.asl.paths import parse_path, parse_reference_path
+from chalicelib.asl.scanner import MAX_DEPTH
 
 
 def current(*names: str) -> Path:
@@ -172,5 +173,6 @@ def test_a_reference_path_has_no_step_that_finds_many(text: str) -> None:
     "text", ["$" + "[?(@.a" * 5000, "$[?(" + "(" * 5000, "$[?(" + "!" * 5000, "$[?(@ in " + "[" * 5000]
 )
 def test_parts_are_nested_to_a_limit(text: str) -> None:
+    assert parse_path("$[?(" + "(" * (MAX_DEPTH - 3) + "@" + ")" * (MAX_DEPTH - 3) + ")]").steps
     with pytest.raises(NotReadable, match="nested"):
         parse_path(text)

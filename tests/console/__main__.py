@@ -107,6 +107,7 @@ def play(file: Path, browser: str, service: str) -> int:
             "CONSOLE_PYTHON": sys.executable,
             "CONSOLE_SHOTS": str(OUT),
             "CHROMIUM": browser,
+            "PYTHON": sys.executable,
         }
         command = ["node", "--test", "--test-reporter=spec", f"tests/{file.name}"]
         done = subprocess.run(command, cwd=ROOT / "console", env=environment, timeout=TIMEOUT_S, check=False)  # noqa: S603

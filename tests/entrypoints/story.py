@@ -365,11 +365,10 @@ def _ends(say: Teller) -> None:
     say("the value of that uuid", "DELETE", "/config/{name}/{uuid}", name="REGION", uuid=config["metadata"]["uuid"])
     say("set anew", "POST", "/config", {"data": CONFIG})
     say("whatever value has the name", "DELETE", "/config/{name}", name="REGION")
-    machine = {"StartAt": "Ship", "States": {"Ship": {"Type": "Task", "Resource": "${ShipArn}", "End": True}}}
-    values = {"ShipArn": "arn:aws:lambda:eu-central-1:123456789012:function:ship"}
-    say("a machine with a value", "POST", "/import", {"asl": machine, "name": "shipping", "values": values})
-    say("with a mistake", "POST", "/import", {"asl": {**machine, "StartAt": "Shop"}})
-    say("no machine", "POST", "/import", {"asl": "StartAt: Ship"})
+    machine = {"StartAt": "Rest", "States": {"Rest": {"Type": "Wait", "Seconds": "${Rest}", "End": True}}}
+    say("a machine with a value", "POST", "/import", {"asl": machine, "name": "resting", "values": {"Rest": 60}})
+    say("without the value", "POST", "/import", {"asl": machine, "name": "resting"})
+    say("no machine", "POST", "/import", {"asl": "StartAt: Rest"})
 
 
 def written(told: list[Exchange]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.authoring.edit.operations import MAX_OPERATIONS
 from tests.entrypoints.gateway import call
 from tests.hosts import Host
 
@@ -117,6 +118,20 @@ def test_an_edit_that_cannot_be_done_says_which_and_why(host: Host) -> None:
     assert (found.status, found.json["error"]["code"]) == (422, "unreadable")
     assert found.json["error"]["diagnostics"][0]["line"] == 6
     assert call("POST", "/edit", {"text": "x" * (1024 * 1024 + 1), "do": [rename]}).status == 413
+
+
+def test_an_edited_text_is_no_larger_than_one_that_is_sent(host: Host) -> None:
+    text = f"{'# ' + 'x' * (1024 * 1024 - len(TEXT.encode()) - 4)}\n{TEXT}"
+    rename = {"op": "rename", "step": "Pay", "to": "Charge" * 20}
+    assert call("POST", "/edit", {"text": text, "do": [rename]}).status == 413
+    assert call("POST", "/edit", {"text": text, "do": [{**rename, "to": "P"}]}).status == 200
+
+
+def test_an_edit_has_so_many_operations_and_no_more(host: Host) -> None:
+    op = {"op": "set", "step": "Pay", "property": "timeout", "value": "1m"}
+    found = call("POST", "/edit", {"text": TEXT, "do": [op] * MAX_OPERATIONS})
+    assert [one["insert"] for one in found.json["edits"]] == [" timeout = 1m;"]
+    assert call("POST", "/edit", {"text": TEXT, "do": [op] * (MAX_OPERATIONS + 1)}).status == 400
 
 
 def test_a_bad_request_is_refused(host: Host) -> None:

@@ -127,6 +127,25 @@ def test_values_may_be_short(host: Host) -> None:
     assert call("GET", "/flowrun/r/watch?values=short").json[1] == entry
 
 
+def test_a_run_may_have_short_values(host: Host) -> None:
+    host.submit(
+        "flow f input = (any big, any small); vars = (kept = 1); wait W => (DONE -> done) { for = 1h; }; flow_end"
+    )
+    host.start("f", big="x" * 2_000, small="y")
+    call("POST", "/flowrun/r/vars", {"vars": {"list": list(range(1_000)), "large": "z" * 30_000}})
+    spec = call("GET", "/flowrun/r?values=short").json["spec"]
+    assert spec["input"] == {"big": {"$cut": {"type": "str", "bytes": 2_002}}, "small": "y"}
+    assert spec["global_variable"] == {
+        "kept": 1,
+        "list": {"$cut": {"type": "list", "bytes": 3_891}},
+        "large": {"$cut": {"type": "str", "bytes": 30_002}},
+    }
+    assert spec["tokens"][0]["waits_for"]["kind"] == "timer"
+    whole = call("GET", "/flowrun/r").json["spec"]
+    assert (whole["input"]["big"], whole["global_variable"]["list"]) == ("x" * 2_000, list(range(1_000)))
+    assert call("GET", "/flowrun/r?values=long").status == 400
+
+
 def test_a_page_ends_before_it_is_too_large(host: Host) -> None:
     run = started("r")
     for _ in range(40):

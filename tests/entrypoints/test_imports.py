@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.entrypoints.http.views.imports import MAX_VALUES
 from tests.entrypoints.gateway import call
 from tests.hosts import Host
 
@@ -66,3 +67,9 @@ def test_what_is_no_json_of_a_machine_is_refused(host: Host, body: Any, status: 
     answer = call("POST", "/import", body)
     assert answer.status == status
     assert words in answer.json["message"]
+
+
+def test_so_many_values_are_taken(host: Host) -> None:
+    values = {f"v{number}": "x" for number in range(MAX_VALUES)}
+    assert call("POST", "/import", {"asl": MACHINE, "values": values}).status == 200
+    assert call("POST", "/import", {"asl": MACHINE, "values": {**values, "more": "x"}}).status == 400

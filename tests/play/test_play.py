@@ -173,6 +173,12 @@ def test_names_that_the_text_does_not_define_come_from_the_namespace(lender: Hos
     assert not lender.services.runs.list(NS, RunQuery()).runs
 
 
+def test_a_text_may_use_actions_of_the_namespace(lender: Host) -> None:
+    lender.submit(TEXT)
+    text = TEXT[TEXT.index("flow order") :].replace("SMALL -> Pause", "SMALL -> done")
+    assert played(lender, answer("Size", "SMALL"), text=text).run.status is Status.SUCCEEDED
+
+
 def test_a_version_of_a_stored_flow_is_played(lender: Host) -> None:
     lender.submit(TEXT)
     lender.submit(TEXT.replace("wait Pause  =>", "wait Rest  =>").replace("-> Pause", "-> Rest"))

@@ -148,6 +148,19 @@ def test_a_child_that_its_starter_creates_after_the_stop_is_stopped_at_once(host
     assert [request["who"] for request in host.actions.requests if "who" in request] == ["parent"]
 
 
+def test_a_late_child_is_stopped_although_its_parent_has_another_version_by_then(host: Host) -> None:
+    """Its name is made of the step's name in the version that called it."""
+    call(host)
+    before, uuid = host.run(), host.uuid("Kid")
+    host.submit(UNDONE.replace("call Kid", "call Called").replace("OK -> Kid", "OK -> Called"))
+    host.services.operator.migrate(NS, "r", "latest", steps={"Kid": "Called"})
+    host.services.operator.stop(NS, "r")
+    host.settle()
+    host.services.waker._child_runs.start_child(before, uuid)
+    (child,) = children(host)
+    assert child.status is Status.CANCELED
+
+
 def test_a_child_that_was_never_started_is_reported_once_its_starter_cannot_be_running(host: Host) -> None:
     call(host)
     host.services.operator.stop(NS, "r")

@@ -37,6 +37,8 @@ def check(machine: Any, *, express: bool = False) -> list[Problem]:
         return [found]
     if not isinstance(machine, dict):
         return [Problem("", Level.ERROR, f"a machine is an object, and not {kind(machine)}")]
+    if "States" not in machine and isinstance(machine.get("Resources"), dict):
+        return [Problem("", Level.ERROR, "this is a template, and no machine: `fsl import --from` reads its machines")]
     report = Report()
     check_machine(Place(report, machine, Scope(None, express=express)))
     _check_variables(report)

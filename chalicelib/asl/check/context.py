@@ -31,7 +31,7 @@ class Scope:
         self.assigned: dict[str, Place] = {}
 
     def outer(self) -> Iterator[Scope]:
-        """Yield the scopes whose variables are seen here, the nearest first, without this one."""
+        """Yield the outer scopes that variables are seen from here, the nearest first."""
         scope = self
         while scope.parent is not None and not scope.isolated:
             scope = scope.parent
@@ -39,7 +39,7 @@ class Scope:
 
 
 class Report:
-    """The problems so far, and what can only be judged when all is read.
+    """The problems so far, and what is only known when all is read.
 
     Attributes:
         used: The variables that are read, each with its scope and place.

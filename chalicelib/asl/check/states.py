@@ -56,10 +56,16 @@ def _credentials(place: Place) -> None:
         place.error(f"an object is expected here, and not {kind(place.value)}")
         return
     template(place)
-    if not place.value:
+    roles = [name for name in ("RoleArn", "RoleArn.$") if name in place.value and not (place.jsonata and "$" in name)]
+    others = [name for name in place.value if name not in roles]
+    if not roles and (place.jsonata or not others):
         place.error("`RoleArn` is missing")
-    elif "RoleArn" not in place.value and "RoleArn.$" not in place.value:
+    elif not roles:
+        # The specification leaves the fields to the implementation; only AWS has JSONata, and AWS only has this one.
         place.warning("AWS knows no other field here than `RoleArn`, which is missing")
+    else:
+        for name in others:
+            place.at(name).error(f"{short(name)} is no field here: only `RoleArn` is")
 
 
 def _output(place: Place) -> None:

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chalicelib.asl.convert import nesting, states, tasks
-from chalicelib.asl.convert.documents import Document
-from chalicelib.asl.convert.drafts import Draft, Exit
-from chalicelib.asl.convert.expressions import INPUT, Literal
-from chalicelib.asl.convert.names import Names, step_word
+from chalicelib.asl.convert.flow.scopes import Scope, Way
+from chalicelib.asl.convert.flow.steps import Actions, Block, Step
+from chalicelib.asl.convert.jsonata.documents import Document
+from chalicelib.asl.convert.jsonata.expressions import INPUT, Literal
+from chalicelib.asl.convert.jsonata.names import Names, step_word
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
 from chalicelib.asl.convert.placing import Placer
-from chalicelib.asl.convert.reader import Reader
-from chalicelib.asl.convert.scopes import Scope, Way
-from chalicelib.asl.convert.steps import Actions, Block, Step
-from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.convert.states import nesting, simple, tasks
+from chalicelib.asl.convert.states.drafts import Draft, Exit
+from chalicelib.asl.convert.states.reader import Reader, own_fields
 from chalicelib.asl.problems import Level, Problem, pointer
+from chalicelib.language import Operations
 
 MAX_DEPTH: Final = 8
 """How deep scopes may be nested: each takes up to three of the 32 brackets that FSL allows within each other."""
 
+_ARNS: Final = re.compile(r"(?:\$\$|\$states\.context)\.(Execution\.Id|Execution\.RoleArn|StateMachine\.Id)\b")
+_STANDS_FOR: Final = {
+    "Execution.Id": "it is the id of the run",
+    "Execution.RoleArn": "it is an empty text",
+    "StateMachine.Id": "it is the name of the flow",
+}
+
 _READERS: Final = {
-    "Pass": states.read_pass,
-    "Wait": states.read_wait,
-    "Choice": states.read_choice,
-    "Succeed": states.read_succeed,
-    "Fail": states.read_fail,
+    "Pass": simple.read_pass,
+    "Wait": simple.read_wait,
+    "Choice": simple.read_choice,
+    "Succeed": simple.read_succeed,
+    "Fail": simple.read_fail,
     "Task": tasks.read_task,
     "Parallel": nesting.read_parallel,
     "Map": nesting.read_map,
@@ -46,12 +56,21 @@ class Machine:
     definition: Mapping[str, Any]
     ways: Mapping[str, Way]
     whole: frozenset[str]
+    name: str = ""
+    """The name of the flow."""
     flows: Mapping[str, str] = field(default_factory=dict)
+    operations: Operations | None = None
+    """The operations that actions may call; None if they are not known."""
+    refused_by_checker: Mapping[str, str] = field(default_factory=dict)
+    """Why states cannot be said whose steps the checker refuses, by their pointers."""
     actions: Actions = field(default_factory=Actions)
     problems: dict[Problem, None] = field(default_factory=dict)
     scopes: list[Scope] = field(default_factory=list)
     words: dict[str, str] = field(default_factory=dict)
     """The name of the step of each state, by its pointer."""
+    owners: dict[str, str] = field(default_factory=dict)
+    """The state that each step is of: its pointer, by the name of the step."""
+    _beside: dict[tuple[str, str], str] = field(default_factory=dict)
     _names: Names = field(default_factory=Names)
 
     def tell(self, place: str, level: Level, message: str, *keys: str | int) -> None:
@@ -66,8 +85,27 @@ class Machine:
         """Return the name of the step of a state."""
         place = self.pointer_of(scope, state)
         if place not in self.words:
-            self.words[place] = self._names.take(step_word(state))
+            self.words[place] = self._take(step_word(state), place)
         return self.words[place]
+
+    def _take(self, wish: str, place: str) -> str:
+        word = self._names.take(wish)
+        self.owners[word] = place
+        return word
+
+    def entry(self, scope: Scope, state: str) -> str:
+        """Return the name of the step that is entered first: of a Map with an ItemReader, that which reads."""
+        written = scope.states[state]
+        has_reader = isinstance(written, dict) and written.get("Type") == "Map" and "ItemReader" in written
+        return self.word_beside(scope, state, "Read") if has_reader else self.word(scope, state)
+
+    def word_beside(self, scope: Scope, state: str, verb: str) -> str:
+        """Return the name of a step beside that of a state."""
+        place = self.pointer_of(scope, state)
+        if (place, verb) not in self._beside:
+            word = step_word(state)
+            self._beside[place, verb] = self._take(f"{verb}{word[:1].upper()}{word[1:]}", place)
+        return self._beside[place, verb]
 
     # ── scopes ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -114,6 +152,8 @@ class Machine:
         kind = reader.state.get("Type")
         read = _READERS.get(kind) if isinstance(kind, str) else None
         try:
+            if reader.pointer in self.refused_by_checker:
+                raise Unsayable(self.refused_by_checker[reader.pointer])
             if read is None:
                 raise Unsayable(f"`{str(kind)[:40]}` is no type of a state", "Type")
             if kind in ("Map", "Parallel") and _depth(scope) >= MAX_DEPTH:
@@ -122,7 +162,12 @@ class Machine:
         except Unsayable as problem:
             return self.refused(scope, name, problem, document)
         found.step.comments[:0] = _comment(reader.state)
+        self._tell_of_arns(reader)
         return found
+
+    def _tell_of_arns(self, reader: Reader) -> None:
+        for name in dict.fromkeys(found[1] for found in _ARNS.finditer(json.dumps(own_fields(reader.state)))):
+            self.tell(reader.pointer, Level.NOTE, f"{name} is no ARN here: {_STANDS_FOR[name]}")
 
     def refused(self, scope: Scope, name: str, problem: Unsayable, document: Document) -> Draft:
         """Return what stands for a state that FSL cannot say, and report why: a step that stops."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.asl.convert import states
-from chalicelib.asl.convert.documents import (
+from chalicelib.asl.convert.flow.scopes import Scope, Way, targets_of
+from chalicelib.asl.convert.flow.steps import DONE, STOPPED, Block, Entry, Route, Step
+from chalicelib.asl.convert.jsonata.documents import (
     Document,
     Lst,
     Obj,
@@ -22,14 +23,15 @@ from chalicelib.asl.convert.documents import (
     expressions_in,
     is_place,
     is_stable,
+    may_fail,
     variables_in,
 )
-from chalicelib.asl.convert.drafts import Draft, Exit
-from chalicelib.asl.convert.expressions import RESULT, Expr, Get, Literal, Var, Variable, bare
-from chalicelib.asl.convert.scopes import Scope, Way, targets_of
-from chalicelib.asl.convert.steps import DONE, STOPPED, Block, Entry, Route, Step
-from chalicelib.asl.convert.unsayable import Unsayable
+from chalicelib.asl.convert.jsonata.expressions import RESULT, Expr, Get, Literal, Var, Variable, bare
+from chalicelib.asl.convert.jsonata.unsayable import Unsayable
+from chalicelib.asl.convert.states import simple
+from chalicelib.asl.convert.states.drafts import Draft, Exit
 from chalicelib.language.limits import MAX_NAME_CHARACTERS
+from chalicelib.model.flow import DEFAULT_STATE
 from chalicelib.model.visible_text import is_safe
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ class Placer:
         order = sorted(self.drafts, key=lambda name: name != self.scope.start)
         position = {name: number for number, name in enumerate(self.scope.states)}
         order.sort(key=lambda name: (name != self.scope.start, position[name]))
-        return [self._finished(name) for name in order]
+        return [step for name in order for step in self._finished(name)]
 
     # ── following the document ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -160,9 +162,9 @@ class Placer:
         reader = self.machine.reader(self.scope, target, way_out.document)
         try:
             if state.get("Type") == "Succeed" and not way_out.assigns:
-                return Handed(None, states.succeeded_document(reader), [])
-            if state.get("Type") == "Fail" and states.has_fixed_words(state) and self._is_short(target, state):
-                return Handed(None, way_out.document, [], states.failed_with(reader))
+                return Handed(None, simple.succeeded_document(reader), [])
+            if state.get("Type") == "Fail" and simple.has_fixed_words(state) and self._is_short(target, state):
+                return Handed(None, way_out.document, [], simple.failed_with(reader))
         except Unsayable:
             return None
         return None
@@ -172,7 +174,8 @@ class Placer:
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _finished(self, name: str) -> Step:
+    def _finished(self, name: str) -> list[Step]:
+        """Return the step of a state, with those before and behind it."""
         draft = self.drafts[name]
         blocks: list[Block] = []
         if draft.blocks is not None:
@@ -181,17 +184,36 @@ class Placer:
             except Unsayable as problem:
                 draft = self.machine.refused(self.scope, name, problem, self.entries[name])
         step = draft.step
+        first, last = draft.before or step, draft.after or step
         step.name = self.machine.word(self.scope, name)
+        first.name = self.machine.entry(self.scope, name)
         step.blocks = blocks
+        if draft.before is not None:
+            self._lead(draft.before, step)
+        if draft.after is not None:
+            draft.after.name = self.machine.word_beside(self.scope, name, "Write")
+            step.routes.append(Route((DEFAULT_STATE,), draft.after.name))
         for way_out in draft.exits:
-            handed = self._handed(name, way_out)
-            step.routes.append(self._route(step, way_out, handed))
-        return step
+            owner = first if way_out.is_before else last if way_out.is_success else step
+            states = ("OK",) if way_out.is_success and owner is draft.after else way_out.states
+            owner.routes.append(self._route(owner, replace(way_out, states=states), self._handed(name, way_out)))
+        return [one for one in (draft.before, step, draft.after) if one is not None]
+
+    def _lead(self, before: Step, step: Step) -> None:
+        """Let the step before lead to the step; where it has routes already, the last of them, the others to itself."""
+        before.routes = before.routes or [Route(("OK",), "")]
+        for route in before.routes:
+            route.target = before.name
+        before.routes[-1].target = step.name
+        begun = {entry.variable for entry in self.scope.begins}
+        for entry in before.routes[-1].entries:
+            if entry.variable not in begun:
+                self.scope.begins.append(Entry(entry.variable, Literal(None)))
 
     def _route(self, step: Step, way_out: Exit, handed: Handed) -> Route:
         route = Route(way_out.states, "", way_out.when, way_out.otherwise)
         if handed.target is not None:
-            route.target = self.machine.word(self.scope, handed.target)
+            route.target = self.machine.entry(self.scope, handed.target)
             if step.kind in ("set", "wait"):
                 step.save = handed.entries
             else:
@@ -212,11 +234,6 @@ class Placer:
 def bare_place(expr: Expr) -> Expr | None:
     """Return the place that an expression needs; None where it is no `$need` of a place."""
     return bare(expr) if bare(expr) is not expr and is_place(bare(expr)) else None
-
-
-def may_fail(document: Document) -> bool:
-    """Return whether making the value can fail."""
-    return not all(isinstance(expr, (Literal, Var)) or expr == RESULT for expr in expressions_in(document))
 
 
 def _size(document: Document) -> int:

@@ -22,9 +22,9 @@ from chalicelib.authoring.edit.drafts import (
 from chalicelib.authoring.edit.errors import EditRefused, unknown
 from chalicelib.authoring.edit.operations import Add, Delete, Operation, Rename, SetProperty, SetRoute, Unroute
 from chalicelib.authoring.edit.routes import Returns
-from chalicelib.authoring.occurrences import NotRenamed, already_there, check_name
+from chalicelib.authoring.occurrences import NotRenamed, already_there, check_name, steps_in
 from chalicelib.language.syntax import tree
-from chalicelib.model.flow import DONE, ENDS
+from chalicelib.model.flow import DONE, ENDS, STOPPED
 
 
 class Editor:
@@ -139,7 +139,7 @@ class Editor:
             anchor = self._step(operation.after)
             found: RouteDraft | None = next((one for one in anchor.routes if not one.is_deleted), None)
             if operation.on is not None or operation.when is not None:
-                found = routes.required_route(anchor, operation.on, _condition(operation.when))
+                found = self._led(anchor, operation.on, _condition(operation.when))
             scope = anchor.scope or self._flow
             led = [(anchor, found)] if found else []
             return scope, scope.members.index(anchor) + 1, led, found.target.name if found else DONE
@@ -157,6 +157,17 @@ class Editor:
             )
             raise EditRefused(f"{scope.label} has no steps of its own: {hint}")
         return scope, len(scope.members), [], DONE
+
+    def _led(self, anchor: StepDraft, on: str | None, when: str | None) -> RouteDraft:
+        """Return the route that shall lead to a new step. A state that is not routed gets one: it stops the run."""
+        found = routes.route_of(anchor, on, when)
+        known = routes.route_states(anchor, routes.own_states(anchor, self._returns)) or ()
+        if found is not None or on is None or when is not None or on not in known:
+            return found or routes.required_route(anchor, on, when)
+        instead = routes.route_of(anchor, ELSE, None)
+        new = routes.route_to(self._flow, [on], None, instead.target.name if instead else STOPPED)
+        anchor.routes.insert(routes.place_of(anchor, [on]), new)
+        return new
 
     def _leading_to(self, name: str) -> list[RouteDraft]:
         """Return the routes that lead to a step."""
@@ -181,11 +192,6 @@ class Editor:
             mention.name = new
         self._flow.mentions.setdefault(new, []).extend(self._flow.mentions.pop(old, []))
         self._flow.steps[new] = self._flow.steps.pop(old)
-        for one in self._flow.fresh:
-            if isinstance(one, PropertyDraft) and one.value is not None:
-                one.value = values.renamed(one.value, old, new)
-            elif isinstance(one, RouteDraft) and one.when is not None:
-                one.when = values.renamed_source(one.when, old, new)
 
     def _route(self, operation: SetRoute) -> None:
         step, states, when = self._step(operation.step), _states(operation), _condition(operation.when)
@@ -199,8 +205,8 @@ class Editor:
         for state in states:
             if not (routes.decides_by_data(step) and state == ELSE):
                 routes.check_state(step, state, self._returns)
-        new = routes.route_to(self._flow, states, when, to)
-        self._flow.fresh.append(new)
+        condition = None if when is None else self._flow.source(when, steps_in(when))
+        new = routes.route_to(self._flow, states, condition, to)
         step.routes.insert(routes.place_of(step, states), new)
 
     def _routed(self, step: StepDraft, states: tuple[str, ...], when: str | None) -> RouteDraft | None:
@@ -247,8 +253,7 @@ class Editor:
             found = PropertyDraft(key)
             places = [number for number, one in enumerate(scope.members, 1) if isinstance(one, PropertyDraft)]
             scope.members.insert(places[-1] if places else 0, found)
-        found.value, found.is_deleted = written, False
-        self._flow.fresh.append(found)
+        found.value, found.is_deleted = self._flow.source(written, values.steps_named(written)), False
 
     # ── delete ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -280,6 +285,12 @@ class Editor:
         for route in self._leading_to(name):
             if route not in step.routes:
                 routes.lead(self._flow, route, to)
+        # Routes of other flows, which use this one, name the step with a prefix.
+        mentions = self._flow.mentions.get(name, [])
+        for mention in [one for one in mentions if one.place is not None and one.place.prefix and to not in ENDS]:
+            mention.name = to
+            mentions.remove(mention)
+            self._flow.mentions.setdefault(to, []).append(mention)
         following = [one for one in scope.members if isinstance(one, (StepDraft, OtherDraft)) and not one.is_deleted]
         if following[0] is not step or to in ENDS:
             return

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from chalicelib.authoring.occurrences import Occurrence, in_document
+from chalicelib.authoring.occurrences import Occurrence, in_document, steps_in
 from chalicelib.language import Document
 from chalicelib.language.syntax import tree
 from chalicelib.language.syntax.tree import Statement, Word
@@ -29,11 +30,26 @@ class Mention:
 
 
 @dataclass(slots=True, eq=False)
+class Source:
+    """A value or a condition as FSL. `named` are the texts in it that are compared with the name of a step."""
+
+    text: str
+    named: list[tuple[Mention, int, int]] = field(default_factory=list)
+
+    def now(self) -> str:
+        """Return it with the names that the steps have now."""
+        found = self.text
+        for mention, start, end in reversed(self.named):
+            found = found[:start] + json.dumps(mention.name, ensure_ascii=False) + found[end:]
+        return found
+
+
+@dataclass(slots=True, eq=False)
 class RouteDraft:
     """A route. `states` are its states with their words in the text; `when` is its condition, stripped."""
 
     states: list[tuple[str, Word | None]]
-    when: str | None
+    when: Source | None
     target: Mention
     node: tree.Route | None = None
     entries: tree.Group | None = None
@@ -43,19 +59,24 @@ class RouteDraft:
     def matches(self, state: str | None, when: str | None) -> bool:
         """Return whether this is the route of the state, or without a state, under that condition."""
         named = [name for name, _ in self.states]
-        return (state in named if state is not None else not named) and normal(self.when) == normal(when)
+        return (state in named if state is not None else not named) and self.condition == normal(when)
+
+    @property
+    def condition(self) -> str | None:
+        """The condition with single blanks; None if it has none."""
+        return None if self.when is None else normal(self.when.now())
 
     def has(self, states: Sequence[str], when: str | None) -> bool:
         """Return whether this is the route of just these states, under that condition."""
-        return {name for name, _ in self.states} == set(states) and normal(self.when) == normal(when)
+        return {name for name, _ in self.states} == set(states) and self.condition == normal(when)
 
 
 @dataclass(slots=True, eq=False)
 class PropertyDraft:
-    """A property. `value` is its new value as FSL; None if that of the text is kept."""
+    """A property. `value` is its new value; None if that of the text is kept."""
 
     name: str
-    value: str | None = None
+    value: Source | None = None
     node: tree.Property | None = None
     is_deleted: bool = False
 
@@ -106,13 +127,15 @@ class FlowDraft:
     mentions: dict[str, list[Mention]] = field(default_factory=dict)
     steps: dict[str, list[StepDraft]] = field(default_factory=dict)
     """The steps that are not deleted, by name; several of one name are an error in the text."""
-    fresh: list[PropertyDraft | RouteDraft] = field(default_factory=list)
-    """What has a new value or condition."""
 
     @property
     def label(self) -> str:
         """Kind and name, for messages."""
         return f"{self.kind} '{self.name}'"
+
+    def source(self, text: str, found: Iterable[tuple[str, int, int]]) -> Source:
+        """Return a new value or condition, with the names of steps in it and their places."""
+        return Source(text, [(self.mention(name), start, end) for name, start, end in found])
 
     def mention(self, name: str, route: RouteDraft | None = None) -> Mention:
         """Return a new place that names a step or an end."""
@@ -202,13 +225,19 @@ def _route(node: tree.Route, found: dict[int, Mention]) -> RouteDraft:
         target = found.get(word.span.start) or Mention(word.text)
     route = RouteDraft(
         [(ELSE if _is_else(node) else one.text, one) for one in node.states],
-        None if node.when is None else node.when.source.strip(),
+        None if node.when is None else _condition(node.when, found),
         target,
         node,
         node.entries,
     )
     target.route = route
     return route
+
+
+def _condition(node: tree.Expression, found: dict[int, Mention]) -> Source:
+    begin, lead = node.span.start + 2, len(node.source) - len(node.source.lstrip())
+    named = [(found[begin + start], start - lead, end - lead) for _, start, end in steps_in(node.source)]
+    return Source(node.source.strip(), named)
 
 
 def _is_else(node: tree.Route) -> bool:

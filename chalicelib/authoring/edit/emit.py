@@ -145,7 +145,7 @@ class _Emitter:
             and one.node is not None
             and one.node.value is not None
         ):
-            self._patch.replace(one.node.value.span, one.value)
+            self._patch.replace(one.node.value.span, one.value.now())
         if isinstance(one, StepDraft):
             emit_routes(one, self._layout, self._patch)
             self._members(one)

@@ -93,7 +93,12 @@ def _contains(step: StepDraft, offset: int) -> bool:
 
 def _leads(route: RouteDraft) -> Leads:
     states = tuple(name for name, _ in route.states)
-    return Leads(states, route.when, route.target.name, route.node.span if route.node else None)
+    return Leads(
+        states,
+        None if route.when is None else route.when.text,
+        route.target.name,
+        route.node.span if route.node else None,
+    )
 
 
 def _value(text: str, found: PropertyDraft | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from chalicelib.authoring.edit.drafts import ELSE, FlowDraft, RouteDraft, StepDraft, normal, properties_of
+from chalicelib.authoring.edit.drafts import ELSE, FlowDraft, RouteDraft, Source, StepDraft, normal, properties_of
 from chalicelib.authoring.edit.errors import EditRefused, unknown
 from chalicelib.language import parse
 from chalicelib.language.problems import displayed
@@ -70,7 +70,7 @@ def value_of(step: StepDraft, name: str) -> Value | None:
     one = properties_of(step).get(name)
     if one is None or one.value is None:
         return None if one is None or one.node is None else one.node.value
-    document, _ = parse(f"flow f step s => () {{ {name} = {one.value}; }}; flow_end")
+    document, _ = parse(f"flow f step s => () {{ {name} = {one.value.now()}; }}; flow_end")
     found = document.statements[0].members[0]
     member = found.body.members[0] if isinstance(found, Step) and found.body else None
     return member.value if isinstance(member, Property) else None
@@ -120,7 +120,7 @@ def route_of(step: StepDraft, state: str | None, when: str | None) -> RouteDraft
         return next((one for one in routes if one.matches(ELSE, None)), None)
     found = [one for one in routes if state in [name for name, _ in one.states]]
     if len(found) > 1:
-        conditions = ", ".join(f"'{displayed(normal(one.when) or '')}'" for one in found)
+        conditions = ", ".join(f"'{displayed(one.condition or '')}'" for one in found)
         raise EditRefused(f"{step.label} has several routes for {state}: `when` says which one is meant: {conditions}")
     return found[0] if found else None
 
@@ -142,7 +142,7 @@ def described(state: str | None, when: str | None) -> str:
 
 def labels(route: RouteDraft) -> str:
     """Return the label of a route."""
-    return described(", ".join(name for name, _ in route.states) or None, route.when)
+    return described(", ".join(name for name, _ in route.states) or None, route.condition)
 
 
 def place_of(step: StepDraft, states: Sequence[str]) -> int:
@@ -177,7 +177,7 @@ def new_routes(flow: FlowDraft, step: StepDraft, to: str, returns: Returns) -> l
     return found
 
 
-def route_to(flow: FlowDraft, states: Sequence[str], when: str | None, to: str) -> RouteDraft:
+def route_to(flow: FlowDraft, states: Sequence[str], when: Source | None, to: str) -> RouteDraft:
     """Return a new route."""
     route = RouteDraft([(one, None) for one in states], when, flow.mention(to))
     route.target.route = route

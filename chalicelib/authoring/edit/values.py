@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from chalicelib import expressions
 from chalicelib.authoring import keywords
 from chalicelib.authoring.edit.errors import EditRefused
-from chalicelib.authoring.occurrences import steps_in
+from chalicelib.authoring.occurrences import NAMES_OF_STEPS, steps_in
 from chalicelib.language import Unwritable, parse
 from chalicelib.language.format import spelling
 from chalicelib.language.source import Span
@@ -115,18 +114,9 @@ def _is_expression(text: str) -> bool:
     return True
 
 
-def renamed(value: str, old: str, new: str) -> str:
-    """Return a value, as FSL, in which expressions that compare the name of a step have its new name."""
-    found = _read(value)
-    for one in reversed(list(expressions_in(found))):
-        start = one.span.start + 2 - len(_BEFORE)
-        value = value[:start] + renamed_source(one.source, old, new) + value[start + len(one.source) :]
-    return value
-
-
-def renamed_source(source: str, old: str, new: str) -> str:
-    """Return an expression in which texts that are compared with the name of a step have its new name."""
-    for name, start, end in reversed(list(steps_in(source))):
-        if name == old:
-            source = source[:start] + json.dumps(new, ensure_ascii=False) + source[end:]
-    return source
+def steps_named(value: str) -> Iterator[tuple[str, int, int]]:
+    """Yield the name, start and end of each text of a value, as FSL, that is compared with the name of a step."""
+    if any(one in value for one in NAMES_OF_STEPS):
+        for one in expressions_in(_read(value)):
+            begin = one.span.start + 2 - len(_BEFORE)
+            yield from ((name, begin + start, begin + end) for name, start, end in steps_in(one.source))

@@ -33,13 +33,13 @@ def step(draft: StepDraft, text: str, indent: str, line_end: str) -> str:
 
 def prop(draft: PropertyDraft) -> str:
     """Write a new property."""
-    return f"{draft.name} = {draft.value};"
+    return f"{draft.name} = {draft.value.now() if draft.value else ''};"
 
 
 def route(draft: RouteDraft, text: str) -> str:
     """Write a new route, with the entries that it has taken over from one in the text."""
     states = ", ".join(state(name) for name, _ in draft.states)
-    when = "" if draft.when is None else f"when {spelling.expression(draft.when)}"
+    when = "" if draft.when is None else f"when {spelling.expression(draft.when.now())}"
     entries = "" if draft.entries is None else f" {text[draft.entries.span.start : draft.entries.span.end]}"
     return f"{' '.join(filter(None, (states, when)))} -> {target(draft.target)}{entries}"
 

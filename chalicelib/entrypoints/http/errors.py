@@ -51,6 +51,7 @@ CODES: Final[dict[str, ErrorCode]] = {
         404, "The run never issued this uuid for this step, or no step was ever given this token."
     ),
     "method-not-allowed": ErrorCode(405, "The path does not support this method."),
+    "request-timeout": ErrorCode(408, "The request did not arrive completely in time. Only the local server sends it."),
     "conflict": ErrorCode(409, "Another request changed the resource at the same time. Send the request again."),
     "changed": ErrorCode(409, "Definitions do not have the versions in `expect`; `found` lists their newest ones."),
     "limit-reached": ErrorCode(409, "The flow has as many runs as its limit allows, and others do not start."),
@@ -92,6 +93,8 @@ CODES: Final[dict[str, ErrorCode]] = {
     "lost-key": ErrorCode(500, "A stored secret cannot be decrypted: its key is missing, or the data was changed."),
     "no-secret": ErrorCode(500, "A reference in the server's settings leads to no secret."),
     "newer-format": ErrorCode(503, "A newer version of the server wrote the data. Try again after the update."),
+    "stopping": ErrorCode(503, "The server is stopping. Only the local server sends it."),
+    "timeout": ErrorCode(504, "The request took too long; it may still take effect. Only the local server sends it."),
     "busy": ErrorCode(503, "The store or the queue is overloaded. Send the request again after `Retry-After` seconds."),
 }
 """Every value of `error.code`. Clients depend on these names: never rename or remove one."""

@@ -51,6 +51,11 @@ VIEW: Final = Parameter(
     "`summary`: in brief; `full`: the whole shape. By default the whole shape if the response stays small.",
     {"type": "string", "enum": [SUMMARY, FULL, ""]},
 )
+VALUES: Final = Parameter(
+    "values",
+    '`short`: values above 1 KiB are shown as `{"$cut": {"type", "bytes"}}`.',
+    {"type": "string", "enum": ["short", ""]},
+)
 VERSION: Final = Parameter("version", "Return this version instead of the newest one.", integer(1, 10**9))
 LABEL: Final = Parameter(
     "label",

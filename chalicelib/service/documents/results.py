@@ -62,7 +62,7 @@ class FslMalformed(Malformed):
         self.diagnostics = diagnostics
 
 
-class Unreadable(Invalid):
+class UnreadableText(Invalid):
     """The flow that is to be edited has syntax errors. Nothing was changed."""
 
     code = "unreadable"

@@ -123,10 +123,11 @@ class ChildRuns:
 
     def _call_off(self, parent: Run, uuid: str) -> None:
         """Stop the child, if there is one: the activation that it was started for has ended in the meantime."""
-        for step in walk(self._definition_cache.of(parent).flow.steps):
-            if was_minted(parent.id, step.name, uuid):
+        steps = {step.name for step in walk(self._definition_cache.of(parent).flow.steps)}
+        for step in sorted(steps | parent.former_steps.keys()):  # it may have moved to another version since
+            if was_minted(parent.id, step, uuid):
                 with suppress(NotFound):
-                    self._stop(parent, child_name(parent, step.name, uuid))
+                    self._stop(parent, child_name(parent, step, uuid))
 
     def _start(self, parent: Run, uuid: str, call: _Call) -> None:
         """Start the child, unless it was started before. Raises RunExists if another run has its name."""

@@ -57,7 +57,7 @@ export interface CallOptions {
   body?: unknown;
   text?: string;
   signal?: AbortSignal;
-  /** Whose call it is; the session's if nothing is given. */
+  /** The session of the call; by default the one in use. */
   as?: Session;
 }
 
@@ -92,6 +92,11 @@ export async function call<T>(method: string, path: string, options: CallOptions
     read: numberIn(response, "x-read"),
     total: numberIn(response, "x-total-approx"),
   };
+}
+
+/** What a call returns as text. */
+export async function textFrom(method: string, path: string, options: CallOptions = {}): Promise<string> {
+  return (await send(method, path, options)).text();
 }
 
 /** What a call returns, byte by byte: for a file. */

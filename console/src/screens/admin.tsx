@@ -58,7 +58,9 @@ function Rows(props: { path: string; columns: readonly (readonly [string, (row: 
           {found.data.data.map((row, n) => (
             <tr key={n}>
               {props.columns.map(([name, cell]) => (
-                <td key={name}>{cell(row)}</td>
+                <td key={name} class={name ? "" : "actions"}>
+                  {cell(row)}
+                </td>
               ))}
             </tr>
           ))}

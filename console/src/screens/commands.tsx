@@ -22,8 +22,20 @@ interface Form {
 
 const EMPTY: Form = { step: "", version: "", reason: "", name: "", data: "", vars: "" };
 
+/** The variables that can be written here: not those that are encrypted, or too large to be shown whole. */
+function editable(variables: Record<string, Json>): Record<string, Json> {
+  const isPart = (value: Json): boolean => value === "***" || (typeof value === "object" && value !== null && ("$cut" in value || "$ref" in value || Object.values(value).some(isPart)));
+  return Object.fromEntries(Object.entries(variables).filter(([, value]) => !isPart(value)));
+}
+
+/** The variables that a person changed: others may have been changed by somebody else meanwhile. */
+function changedVars(text: string, before: Record<string, Json>): Record<string, Json> {
+  const now = JSON.parse(text || "{}") as Record<string, Json>;
+  return Object.fromEntries(Object.entries(now).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name])));
+}
+
 /** The body of the call. Throws if a field that holds JSON does not. */
-function bodyOf(command: Command, form: Form): Record<string, Json> | undefined {
+function bodyOf(command: Command, form: Form, variables: Record<string, Json>): Record<string, Json> | undefined {
   const body: Record<string, Json> = {};
   switch (command) {
     case "retry":
@@ -38,7 +50,7 @@ function bodyOf(command: Command, form: Form): Record<string, Json> | undefined 
     case "signal":
       return { name: form.name, data: form.data.trim() ? (JSON.parse(form.data) as Json) : null };
     case "vars":
-      return { vars: JSON.parse(form.vars || "{}") as Json };
+      return { vars: changedVars(form.vars, variables) };
     case "goto":
       return { step: form.step, ...(form.reason ? { reason: form.reason } : {}) };
     case "migrate":
@@ -48,14 +60,14 @@ function bodyOf(command: Command, form: Form): Record<string, Json> | undefined 
   }
 }
 
-function fslOf(command: Command, run: string, form: Form): string {
+function fslOf(command: Command, run: string, form: Form, body: Record<string, Json> | undefined): string {
   const parts = ["fsl", command, quoted(run)];
   if (form.step && (command === "retry" || command === "goto")) parts.push(command === "goto" ? quoted(form.step) : `--step ${quoted(form.step)}`);
   if (form.version) parts.push(`--version ${quoted(form.version)}`);
   if (form.reason) parts.push(`--reason ${quoted(form.reason)}`);
   if (command === "retry" && form.data.trim()) parts.push(`--input ${quoted(form.data.trim())}`);
   if (command === "retry" && form.vars.trim()) parts.push(`--var ${quoted(form.vars.trim())}`);
-  if (command === "vars") parts.push(quoted(form.vars.trim() || "{}"));
+  if (command === "vars") parts.push(quoted(JSON.stringify(body?.["vars"] ?? {})));
   if (command === "signal") parts.push(quoted(form.name), ...(form.data.trim() ? [`--data ${quoted(form.data)}`] : []));
   return parts.join(" ");
 }
@@ -63,7 +75,8 @@ function fslOf(command: Command, run: string, form: Form): string {
 export function Commands(props: { run: Run; graph: Graph | null; command: Command; close: (changed: boolean) => void }): JSX.Element {
   const { run, command } = props;
   const name = run.metadata.name;
-  const [form, setForm] = useState<Form>({ ...EMPTY, vars: command === "vars" ? JSON.stringify(run.spec.global_variable ?? {}, null, 2) : "" });
+  const [variables] = useState(() => editable(run.spec.global_variable ?? {}));
+  const [form, setForm] = useState<Form>({ ...EMPTY, vars: command === "vars" ? JSON.stringify(variables, null, 2) : "" });
   const [error, setError] = useState<Error | null>(null);
   const [fits, setFits] = useState<Json | null>(null);
   const [busy, setBusy] = useState(false);
@@ -75,7 +88,7 @@ export function Commands(props: { run: Run; graph: Graph | null; command: Comman
   let body: Record<string, Json> | undefined;
   let invalid = "";
   try {
-    body = bodyOf(command, form);
+    body = bodyOf(command, form, variables);
   } catch {
     invalid = words.notJson;
   }
@@ -147,8 +160,8 @@ export function Commands(props: { run: Run; graph: Graph | null; command: Comman
           <details>
             <summary>{words.sameCall}</summary>
             <pre>{invalid ? "" : curlOf(method, path, body)}</pre>
-            <pre>{fslOf(command, name, form)}</pre>
-            <Copy text={invalid ? "" : curlOf(method, path, body)} label={words.copyCurl} /> <Copy text={fslOf(command, name, form)} label={words.copyFsl} />
+            <pre>{fslOf(command, name, form, body)}</pre>
+            <Copy text={invalid ? "" : curlOf(method, path, body)} label={words.copyCurl} /> <Copy text={fslOf(command, name, form, body)} label={words.copyFsl} />
           </details>
         </>
       )}

@@ -308,10 +308,10 @@ function Steps({ flow }: { flow: Definition }): JSX.Element {
               <td class="name">{plain(row.step)}</td>
               <td class="sentence">{plain(inWords(row, graph).join(" "))}</td>
               <td>
-                <Said setting={row.timeout} />
+                <SettingText setting={row.timeout} />
               </td>
               <td>
-                <Said setting={row.retry} />
+                <SettingText setting={row.retry} />
               </td>
               <td>{plain(row.on_timeout ?? "–")}</td>
               <td>{plain(row.on_error ?? "–")}</td>
@@ -323,12 +323,12 @@ function Steps({ flow }: { flow: Definition }): JSX.Element {
   );
 }
 
-/** The value of a setting, and who said so. */
-function Said({ setting }: { setting: Explained["timeout"] }): JSX.Element {
+/** The value of a setting, and where it comes from. */
+function SettingText({ setting }: { setting: Explained["timeout"] }): JSX.Element {
   if (!setting) return <span class="faint">–</span>;
   return (
     <>
-      {plain(setting.value)} <span class="faint">{words.saidBy[setting.by] ?? setting.by}</span>
+      {plain(setting.value)} <span class="faint">{words.settingOf[setting.by] ?? setting.by}</span>
     </>
   );
 }

@@ -245,7 +245,7 @@ function Keys({ close }: { close: () => void }): JSX.Element {
               </dd>
             </div>
           ))}
-        {[...words.paletteKeys, ...words.keys].map(([key, what]) => (
+        {[...words.paletteKeys, ...words.keys, ...words.editKeys].map(([key, what]) => (
           <div key={key}>
             <dt>
               {key.split(" ").map((one) => (

@@ -7,11 +7,10 @@ import { useLoad } from "../ui/load";
 import { may } from "../ui/me";
 import { Empty, Problem, Skeleton, useTitle, When } from "../ui/parts";
 import { go, href, usePlace } from "../ui/router";
+import { settings } from "../ui/settings";
 import { plain, titled } from "../ui/text";
 import { words } from "../words/en";
 import { inField } from "./frame";
-
-const UNDO_S = 5;
 
 export function Inbox(): JSX.Element {
   const { query } = usePlace();
@@ -125,17 +124,31 @@ function OneTask({ task, done }: { task: Task; done: () => void }): JSX.Element 
       } else setError(problem as Error);
     }
   };
+  const answer = (state: string): void => {
+    if (settings.value.undo > 0) setPending({ state, left: settings.value.undo });
+    else void send(state);
+  };
   useEffect(() => {
     if (!pending) return;
     const timer = setTimeout(() => (pending.left <= 1 ? void send(pending.state) : setPending({ ...pending, left: pending.left - 1 })), 1000);
     return () => clearTimeout(timer);
   }, [pending]);
+  // An answer that is left in its time to be taken back is sent; only a closed page would lose it.
+  const left = useRef<() => void>(() => undefined);
+  left.current = () => void (pending && send(pending.state));
+  useEffect(() => () => left.current(), []);
+  useEffect(() => {
+    if (!pending) return;
+    const warn = (event: BeforeUnloadEvent): void => event.preventDefault();
+    window.addEventListener("beforeunload", warn);
+    return () => window.removeEventListener("beforeunload", warn);
+  }, [pending !== null]);
   const letters = lettersOf(task.ackStates);
   useEffect(() => {
     const listen = (event: KeyboardEvent): void => {
       if (inField(event.target) || event.ctrlKey || event.metaKey || pending || !allowed) return;
       const state = task.ackStates.find((one) => letters.get(one) === event.key);
-      if (state) setPending({ state, left: UNDO_S });
+      if (state) answer(state);
     };
     window.addEventListener("keydown", listen);
     return () => window.removeEventListener("keydown", listen);
@@ -186,7 +199,7 @@ function OneTask({ task, done }: { task: Task; done: () => void }): JSX.Element 
           </label>
           <p class="actions">
             {task.ackStates.map((state, n) => (
-              <button key={state} type="button" class={n === 0 ? "primary" : ""} disabled={!allowed} title={allowed ? undefined : words.needsRole("POST /step")} onClick={() => setPending({ state, left: UNDO_S })}>
+              <button key={state} type="button" class={n === 0 ? "primary" : ""} disabled={!allowed} title={allowed ? undefined : words.needsRole("POST /step")} onClick={() => answer(state)}>
                 {plain(titled(state))} {letters.get(state) ? <kbd>{letters.get(state)}</kbd> : null}
               </button>
             ))}

@@ -157,7 +157,7 @@ function useNames(kind: "flow" | "action"): string[] {
   return names;
 }
 
-/** Runs whose name begins with the text. */
+/** Runs with a name that begins with the text. */
 function useRuns(text: string): Item[] {
   const [runs, setRuns] = useState<Item[]>([]);
   const wanted = text.trim();

@@ -2,8 +2,9 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { at, call } from "../api/client";
-import type { Definition, Entry, Graph, Json, Parameter } from "../api/types";
-import { Diagram } from "../ui/diagram";
+import { type Game, type Move, play, type Played, type Wait, withVisits } from "../api/play";
+import type { Definition, Graph, Json, Parameter } from "../api/types";
+import { Diagram, stepOf } from "../ui/diagram";
 import { JsonView } from "../ui/json";
 import { useLoad } from "../ui/load";
 import { Copy, Problem, Skeleton, Status, useTitle } from "../ui/parts";
@@ -11,37 +12,12 @@ import { usePlace } from "../ui/router";
 import { moment, plain } from "../ui/text";
 import { words } from "../words/en";
 import { inField } from "./frame";
+import { AsTest } from "./play/as_test";
+import { Differs } from "./play/differs";
 import { analyze } from "./edit/analysis";
 import { Input, textOfValue, valueOf } from "./start";
 
-type Move = Record<string, Json>;
-
-interface Wait {
-  run: string;
-  step: string;
-  token: string;
-  kind: string;
-  name: string;
-  states: string[];
-  args: Record<string, Json>;
-  attempt: number;
-  deadline: string | null;
-  due: boolean;
-}
-
-interface Played {
-  now: string;
-  status: string;
-  flow: string;
-  waits: Wait[];
-  next: { at: string; what: string } | null;
-  vars: Record<string, Json>;
-  output: Json;
-  last_err: string;
-  history: Entry[];
-  visits: { nodes: Record<string, number>; edges: Record<string, number>; current: string[]; failed: string[] };
-  refused: { move: number; why: string }[];
-}
+const END = "end";
 
 export function PlayScreen({ flow }: { flow: string }): JSX.Element {
   useTitle(`${words.play} ${flow}`);
@@ -57,16 +33,25 @@ export function PlayScreen({ flow }: { flow: string }): JSX.Element {
   );
 }
 
+interface PanelProps {
+  text: string;
+  flow: string;
+  /** A recorded run, whose facts are replayed against the text. */
+  run?: string;
+  show?: (step: string) => void;
+}
+
 /** The play of a flow of a text; of a stored flow if the text is empty. */
-export function PlayPanel({ text, flow }: { text: string; flow: string }): JSX.Element {
+export function PlayPanel({ text, flow, run, show }: PanelProps): JSX.Element {
   const { query } = usePlace();
   const kept = decode(query.get("play"));
-  const [input, setInput] = useState<Json | null>(kept?.input ?? null);
+  const [input, setInput] = useState<Json | null>(run ? {} : (kept?.input ?? null));
   const [script, setScript] = useState<Move[]>(kept?.script ?? []);
   const [played, setPlayed] = useState<Played | null>(null);
   const [error, setError] = useState<Error | null>(null);
   const [data, setData] = useState("");
   const [event, setEvent] = useState({ name: "", key: "" });
+  const [isTest, setIsTest] = useState(false);
   const graph = useLoad(
     `play graph ${flow} ${text}`,
     async (signal) =>
@@ -75,15 +60,15 @@ export function PlayPanel({ text, flow }: { text: string; flow: string }): JSX.E
         : (await call<Graph>("GET", `${at("flow", flow)}/graph`, { query: { layout: true }, signal })).data,
     0,
   );
-  const body = { ...(text ? { fsl: text } : {}), flow, input: input ?? {}, script };
-  const key = JSON.stringify(body);
+  const game: Game = { text, flow, moves: script, ...(run ? { run } : { input: input ?? {} }) };
+  const key = JSON.stringify(game);
   useEffect(() => {
     if (input === null) return;
     const control = new AbortController();
     const timer = setTimeout(() => {
-      call<Played>("POST", "/play", { body, signal: control.signal }).then(
+      play(game, control.signal).then(
         (found) => {
-          setPlayed(found.data);
+          setPlayed(found);
           setError(null);
         },
         (problem: unknown) => {
@@ -149,11 +134,17 @@ export function PlayPanel({ text, flow }: { text: string; flow: string }): JSX.E
         <button type="button" onClick={() => move({ auto: {} })}>
           {words.auto}
         </button>
-        <button type="button" onClick={() => setInput(null)}>
+        <RunUntil steps={(graph.data?.nodes ?? []).map(stepOf).filter(Boolean)} until={(step) => move({ auto: step ? { until: step, time: true } : { time: true } })} />
+        <button type="button" onClick={() => (run ? setScript([]) : setInput(null))}>
           {words.restart}
         </button>
-        <Copy text={link} label={words.copyLink} />
+        <button type="button" disabled={!played} onClick={() => setIsTest(true)}>
+          {words.asTest}
+        </button>
+        {run ? null : <Copy text={link} label={words.copyLink} />}
       </div>
+      {isTest ? <AsTest game={game} name={flow} close={() => setIsTest(false)} /> : null}
+      {run && played ? <Differs played={played} run={run} text={text} show={show} /> : null}
       {error ? <Problem error={error} /> : null}
       {played?.refused.length ? (
         <p class="problem" role="alert">
@@ -247,17 +238,33 @@ export function PlayPanel({ text, flow }: { text: string; flow: string }): JSX.E
   );
 }
 
-function answerOf(wait: Wait, state: string, data: Json): Move {
-  return { answer: { step: wait.step, token: wait.token, run: wait.run, state, ...(data === null ? {} : { data }) } };
+/** A breakpoint: everything is answered, and time passes, until the run waits at a step. */
+function RunUntil({ steps, until }: { steps: string[]; until: (step: string) => void }): JSX.Element {
+  return (
+    <label class="inline" title={words.runUntilHelp}>
+      {words.runUntil}{" "}
+      <select
+        value=""
+        onChange={(event) => {
+          const step = event.currentTarget.value;
+          event.currentTarget.value = "";
+          if (step) until(step === END ? "" : step.slice(1));
+        }}
+      >
+        <option value=""> … </option>
+        {steps.map((one) => (
+          <option key={one} value={`=${one}`}>
+            {plain(one)}
+          </option>
+        ))}
+        <option value={END}>{words.theEndStep}</option>
+      </select>
+    </label>
+  );
 }
 
-function withVisits(graph: Graph, played: Played): Graph {
-  const { nodes, edges, current, failed } = played.visits;
-  return {
-    ...graph,
-    nodes: graph.nodes.map((one) => ({ ...one, visits: nodes[one.id] ?? 0, current: current.includes(one.id), failed: failed.includes(one.id) })),
-    edges: graph.edges.map((one) => ({ ...one, visits: edges[`${one.source} -> ${one.target}`] ?? 0 })),
-  };
+function answerOf(wait: Wait, state: string, data: Json): Move {
+  return { answer: { step: wait.step, token: wait.token, run: wait.run, state, ...(data === null ? {} : { data }) } };
 }
 
 function encode(value: Json): string {

@@ -1,6 +1,6 @@
 // Start a run: a form from the declared inputs of the flow.
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, at, call, curlOf, quoted } from "../api/client";
 import type { Json, Parameter, Run } from "../api/types";
 import { useLoad } from "../ui/load";
@@ -116,7 +116,7 @@ function filled(parameters: readonly Parameter[], texts: Record<string, string>)
   return { input, problems };
 }
 
-/** The problems that the server told, by field. */
+/** The problems that the server found, by field. */
 function fieldsOf(error: Error | null): Record<string, string> {
   const fields = error instanceof ApiError ? (error.more["fields"] as { path: string; problem: string }[] | undefined) : undefined;
   return Object.fromEntries((fields ?? []).map((one) => [one.path, one.problem]));
@@ -141,7 +141,8 @@ function Form({ flow, like }: { flow: FlowAnswer; like: Model | null }): JSX.Ele
   const given: Json = whole ? ((found.input as Record<string, Json>)[""] ?? null) : found.input;
   const pairs = labelsOf(labels);
   const isBad = Object.keys(found.problems).length > 0 || pairs.problem !== "";
-  const told = fieldsOf(error);
+  const refusedFields = fieldsOf(error);
+  const isShownBad = pairs.problem !== "" || Object.keys(found.problems).some((one) => touched.has(one));
   const body = { input: given, ...(name ? { name } : {}), ...(key ? { key } : {}), ...(Object.keys(pairs.labels).length ? { labels: pairs.labels } : {}) };
   const path = `${at("flow", flow.metadata.name)}/runs`;
   const start = async (stays: boolean): Promise<void> => {
@@ -153,6 +154,7 @@ function Form({ flow, like }: { flow: FlowAnswer; like: Model | null }): JSX.Ele
     setSame("");
     try {
       const made = await call<Run>("POST", path, { body });
+      setTouched(new Set());
       // A secret is kept nowhere: not in the form either.
       setTexts((before) => ({ ...before, ...Object.fromEntries(parameters.filter((one) => one.secret).map((one) => [one.name, ""])) }));
       if (made.status === 200 && key) setSame(made.data.metadata.name);
@@ -163,18 +165,22 @@ function Form({ flow, like }: { flow: FlowAnswer; like: Model | null }): JSX.Ele
     }
     setBusy(false);
   };
+  const latest = useRef(start);
+  latest.current = start;
   useEffect(() => {
     const listen = (event: KeyboardEvent): void => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void start(false);
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      void latest.current(false);
     };
     window.addEventListener("keydown", listen);
     return () => window.removeEventListener("keydown", listen);
-  });
+  }, []);
   const change = (one: string, text: string): void => {
     setTexts({ ...texts, [one]: text });
     setTouched(new Set([...touched, one]));
   };
-  const problemOf = (one: string): string => (touched.has(one) ? (found.problems[one] ?? "") : "") || (error ? (told[one] ?? "") : "");
+  const problemOf = (one: string): string => (touched.has(one) ? (found.problems[one] ?? "") : "") || (error ? (refusedFields[one] ?? "") : "");
   return (
     <>
       <div class="title">
@@ -195,17 +201,17 @@ function Form({ flow, like }: { flow: FlowAnswer; like: Model | null }): JSX.Ele
           <Field key={one.name} parameter={one} text={texts[one.name] ?? ""} problem={problemOf(one.name)} set={(text) => change(one.name, text)} />
         ))}
         {whole ? (
-          <Field parameter={{ name: words.input, type: whole, required: true }} text={document} problem={problemOf("") || (told["input"] ?? "")} set={setDocument} rows={8} />
+          <Field parameter={{ name: words.input, type: whole, required: true }} text={document} problem={problemOf("") || (refusedFields["input"] ?? "")} set={(text) => (setDocument(text), setTouched(new Set([""])))} rows={8} />
         ) : null}
         <Options {...{ name, setName, labels, setLabels, key_: key, setKey, problem: pairs.problem }} />
-        {error && !parameters.some((one) => told[one.name]) ? <Problem error={error} /> : null}
+        {error && !parameters.some((one) => refusedFields[one.name]) ? <Problem error={error} /> : null}
         {same ? <Found text={words.ofKey} name={same} note={words.sameRun} /> : null}
         {begun ? <Found text={words.begunRun(plain(begun))} name={begun} /> : null}
         <p class="actions">
-          <button type="submit" class="primary" disabled={busy || !may("POST /flow/{name}/runs")} title={may("POST /flow/{name}/runs") ? "Ctrl Enter" : words.needsRole("POST /flow/{name}/runs")}>
+          <button type="submit" class="primary" disabled={busy || isShownBad || !may("POST /flow/{name}/runs")} title={may("POST /flow/{name}/runs") ? "Ctrl Enter" : words.needsRole("POST /flow/{name}/runs")}>
             {words.start}
           </button>
-          <button type="button" disabled={busy || !may("POST /flow/{name}/runs")} onClick={() => void start(true)}>
+          <button type="button" disabled={busy || isShownBad || !may("POST /flow/{name}/runs")} onClick={() => void start(true)}>
             {words.startStays}
           </button>
           <button type="button" onClick={() => go(["play", flow.metadata.name])}>

@@ -13,6 +13,8 @@ interface Props {
   dimmed?: boolean;
   /** What of the flow's runs is shown over it. */
   overlay?: "coverage" | "live" | undefined;
+  /** The ids of nodes that are new. */
+  added?: ReadonlySet<string>;
   /** Add a step after this one: the selected box has a button for it. */
   add?: (step: string) => void;
   /** What other keys do with the step that has the focus. */
@@ -35,7 +37,7 @@ export function stepOf(node: GraphNode): string {
   return node.id.startsWith("step:") ? node.name : "";
 }
 
-export function Diagram({ graph, selected, select, dimmed, overlay, add, keys }: Props): JSX.Element {
+export function Diagram({ graph, selected, select, dimmed, overlay, added, add, keys }: Props): JSX.Element {
   const layout = graph.layout;
   const nodes = useMemo(() => new Map(graph.nodes.map((one) => [one.id, one])), [graph]);
   const edges = useMemo(() => new Map(graph.edges.map((one) => [`${one.source} ${one.target}`, one])), [graph]);
@@ -50,6 +52,7 @@ export function Diagram({ graph, selected, select, dimmed, overlay, add, keys }:
     if (room && width) setZoom(Math.min(1, Math.max(0.35, (room - 24) / (width + 24))));
   }, [width]);
   useMoves(frame, layout);
+  const ways = useMemo(() => (layout?.ways ?? []).map((way) => ({ way, edge: edges.get(`${way.source} ${way.target}`) ?? edgeLike(edges, way.source, way.target) })), [layout, edges]);
   if (!layout) return <List graph={graph} select={select} />;
   const move = (event: KeyboardEvent): void => {
     const here = at ? nodes.get(at) : graph.nodes[0];
@@ -96,11 +99,12 @@ export function Diagram({ graph, selected, select, dimmed, overlay, add, keys }:
           </defs>
           {layout.boxes.map((box) => {
             const node = nodes.get(box.id.split(/:(?=step:|begin:|done:|stopped:)/)[0] ?? box.id) ?? nodes.get(box.id);
-            return <Box key={`${box.id}/${box.scope}`} box={box} node={node} focused={box.id === at} selected={selected === node?.name} select={select} add={add} small={zoom < 0.3} counted={overlay === "coverage"} heat={overlay === "live" ? Math.ceil((5 * (node?.there ?? 0)) / most) : 0} />;
+            return <Box key={`${box.id}/${box.scope}`} box={box} node={node} focused={box.id === at} selected={selected === node?.name} select={select} isNew={added?.has(node?.id ?? "") === true} add={add} small={zoom < 0.3} counted={overlay === "coverage"} heat={overlay === "live" ? Math.ceil((5 * (node?.there ?? 0)) / most) : 0} />;
           })}
-          {layout.ways.map((way, n) => (
-            <Way key={n} way={way} edge={edges.get(`${way.source} ${way.target}`) ?? edgeLike(edges, way.source, way.target)} small={zoom < 0.3} />
+          {ways.map(({ way, edge }, n) => (
+            <Way key={n} way={way} edge={edge} />
           ))}
+          {zoom < 0.3 ? null : ways.map(({ way, edge }, n) => (edge?.labels.length ? <Labels key={n} way={way} edge={edge} /> : null))}
         </svg>
       </div>
       <p id="diagram-now" class="visually-hidden" aria-live="polite">
@@ -148,16 +152,17 @@ interface BoxProps {
   small: boolean;
   select: ((step: string) => void) | undefined;
   add: ((step: string) => void) | undefined;
+  isNew: boolean;
   /** How many tokens are here, from 0 to 5. */
   heat: number;
   /** Whether the edges say how often routes were taken. */
   counted: boolean;
 }
 
-function Box({ box, node, focused, selected, select, add, small, heat, counted }: BoxProps): JSX.Element {
+function Box({ box, node, focused, selected, select, isNew, add, small, heat, counted }: BoxProps): JSX.Element {
   const id = `${box.id}/${box.scope}`;
   if (!node) return <rect class="branch" data-box={id} x={box.x} y={box.y} width={box.w} height={box.h} rx={8} />;
-  const state = [node.kind, node.failed ? "failed" : node.current ? "current" : node.visits ? "visited" : "", focused ? "focused" : "", selected ? "selected" : "", heat ? `heat-${heat}` : ""].filter(Boolean).join(" ");
+  const state = [node.kind, node.failed ? "failed" : node.current ? "current" : node.visits ? "visited" : "", focused ? "focused" : "", selected ? "selected" : "", isNew ? "added" : "", heat ? `heat-${heat}` : ""].filter(Boolean).join(" ");
   if (box.w < MARK && !node.name) {
     const r = box.w / 2;
     return (
@@ -212,9 +217,12 @@ function Box({ box, node, focused, selected, select, add, small, heat, counted }
         </g>
       ) : null}
       {node.failed ? (
-        <text class="flag" x={box.x + 8} y={box.y + 14}>
-          ✕
-        </text>
+        <g class="flag">
+          <circle cx={box.x + 2} cy={box.y + 2} r={9} />
+          <text x={box.x + 2} y={box.y + 6}>
+            ✕
+          </text>
+        </g>
       ) : null}
     </g>
   );
@@ -224,23 +232,36 @@ function short(text: string): string {
   return text.length > 34 ? `${text.slice(0, 33)}…` : text;
 }
 
-function Way({ way, edge, small }: { way: NonNullable<Graph["layout"]>["ways"][number]; edge: GraphEdge | undefined; small: boolean }): JSX.Element {
-  const taken = (edge?.taken?.length ? edge.taken.reduce((sum, one) => sum + one, 0) : (edge?.visits ?? 0)) > 0;
+type Drawn = NonNullable<Graph["layout"]>["ways"][number];
+
+/** The class of an edge and its labels: whether a run took it, and, if routes were counted, whether none did. */
+function classOf(edge: GraphEdge | undefined): string {
+  const times = edge?.taken;
+  const taken = (times?.length ? times.reduce((sum, one) => sum + one, 0) : (edge?.visits ?? 0)) > 0;
+  return `way${taken ? " taken" : ""}${times?.length && !taken ? " untaken" : ""}`;
+}
+
+function Way({ way, edge }: { way: Drawn; edge: GraphEdge | undefined }): JSX.Element {
   const [first, last] = [way.points[0], way.points[way.points.length - 1]];
   const path = way.loop && first && last ? `M${first[0]} ${first[1]} C${first[0] + 30} ${first[1] - 6} ${last[0] + 30} ${last[1] + 6} ${last[0]} ${last[1]}` : smooth(way.points);
-  const labels = edge?.labels ?? [];
-  const times = edge?.taken;
   return (
-    <g class={`way${taken ? " taken" : ""}${times && !taken ? " untaken" : ""}`}>
+    <g class={classOf(edge)}>
       <path d={path} marker-end="url(#arrow)" />
-      {small
-        ? null
-        : labels.map((label, n) => (
-            <text key={n} x={way.label[0]} y={way.label[1] + n * 15 - (labels.length - 1) * 7.5 + 4} class={times && !times[n] ? "never" : ""}>
-              {plain(short(label))}
-              {times ? ` ${times[n] ? `${times[n]}×` : "0"}` : ""}
-            </text>
-          ))}
+    </g>
+  );
+}
+
+/** Above all edges, so that no edge crosses a label. */
+function Labels({ way, edge }: { way: Drawn; edge: GraphEdge }): JSX.Element {
+  const times = edge.taken;
+  return (
+    <g class={classOf(edge)}>
+      {edge.labels.map((label, n) => (
+        <text key={n} x={way.label[0]} y={way.label[1] + n * 15 - (edge.labels.length - 1) * 7.5 + 4} class={times && !times[n] ? "never" : ""}>
+          {plain(short(label))}
+          {times ? ` ${times[n] ? `${times[n]}×` : "0"}` : ""}
+        </text>
+      ))}
     </g>
   );
 }

@@ -7,10 +7,12 @@ export interface Settings {
   density: "normal" | "compact";
   shortcuts: boolean;
   refresh: number;
+  /** For how many seconds an answer of a person can be taken back; 0: it is sent at once. */
+  undo: number;
 }
 
 const KEY = "echoer.settings";
-export const DEFAULTS: Settings = { theme: "system", time: "local", density: "normal", shortcuts: true, refresh: 5 };
+export const DEFAULTS: Settings = { theme: "system", time: "local", density: "normal", shortcuts: true, refresh: 5, undo: 5 };
 
 function read(): Settings {
   try {

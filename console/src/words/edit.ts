@@ -4,6 +4,15 @@ const numbers = new Intl.NumberFormat("en");
 const n = (count: number, one: string, other: string): string => `${numbers.format(count)} ${plural.select(count) === "one" ? one : other}`;
 
 export const editWords = {
+  editKeys: [
+    ["F2", "In the editor: rename what the caret is at"],
+    ["F12", "Go to its definition"],
+    ["F8", "Next problem"],
+    ["Alt ↑ ↓ ← →", "Go along the routes"],
+    ["Ctrl S", "Review changes"],
+    ["Ctrl Enter", "Play the text"],
+    ["+ Delete", "In the diagram of the editor: add a step, delete one"],
+  ] as [string, string][],
   editStep: (kind: string, name: string) => `Edit ${kind} ${name}`,
   stepName: "Name",
   properties: "Properties",
@@ -65,5 +74,11 @@ export const editWords = {
   keepMine: "Keep mine",
   takeBoth: "Take both",
   empty: "nothing",
+  changedStep: (name: string, detail: string) => `step ${name}${detail ? ` (${detail})` : ""}`,
+  changedRoute: (from: string, label: string, to: string) => `${from}: ${label} → ${to}`,
+  added: "added:",
+  removed: "removed:",
+  sameDiagram: "Its steps and routes stay the same.",
+  keepOld: (count: number, more: boolean) => (count ? `${more ? "More than " : ""}${n(count, "run in progress keeps the version with which it", "runs in progress keep the version with which they")} began.` : "No run of it is in progress."),
   noChanges: "Nothing differs from what is in force.",
 };

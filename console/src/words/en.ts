@@ -2,6 +2,7 @@
 import { runWords } from "./runs";
 import { editWords } from "./edit";
 import { frameWords } from "./frame";
+import { playWords } from "./play";
 
 const plural = new Intl.PluralRules("en");
 const n = (count: number, one: string, other: string): string =>
@@ -10,6 +11,7 @@ const n = (count: number, one: string, other: string): string =>
 export const words = {
   ...runWords,
   ...frameWords,
+  ...playWords,
   ...editWords,
   product: "Echoer",
   now: "Now",
@@ -60,7 +62,7 @@ export const words = {
   took: "Took",
   runsShown: (count: number, more: boolean, total: number | null) =>
     total !== null && total > count ? `${new Intl.NumberFormat("en").format(count)} of ${n(total, "run", "runs")}` : `${n(count, "run", "runs")}${more ? " and more" : ""}`,
-  newRuns: (count: number) => `${n(count, "new run", "new runs")} · show`,
+  newRuns: (count: number, left: number) => `${[count ? n(count, "new run", "new runs") : "", left ? n(left, "run no longer matches", "runs no longer match") : ""].filter(Boolean).join(", ")} · show`,
   noRuns: "No runs yet",
   noRunsHelp: "A run is one execution of a flow. Start one:",
   noMatch: "No run matches",
@@ -148,9 +150,12 @@ export const words = {
     ["X", "Select the rows up to here"],
     ["*", "Select all rows that are shown"],
     [".", "Commands for what is selected"],
-    ["n N", "Next and last failure of a history"],
     ["Enter", "Open"],
     ["[ ]", "Earlier and later entry of a history"],
+    ["n N", "Next and last failure of a history"],
+    ["d h t v", "Diagram, history, timeline and data of a run"],
+    ["o", "What can be done to a run"],
+    ["p", "Stop or continue a command over many runs"],
     ["Esc", "Close"],
     ["?", "These keys"],
   ] as const,
@@ -220,7 +225,7 @@ export const words = {
     continue: () => "What was held back is sent, and deadlines move by the length of the pause.",
     stop: () => "The run ends as canceled, after work that can be undone has been undone.",
     signal: () => "The run gets this event. If it does not wait for it yet, it gets it when it does.",
-    vars: () => "These variables get these values. Others stay as they are.",
+    vars: () => "What you change here is set; other variables stay as they are. Encrypted and large ones are not listed.",
     goto: (step: string) => `The run leaves what it waits for at ${step}, and enters the step that you choose.`,
     migrate: () => "The run goes on with another version of its flow, if what it waits for fits.",
     delete: () => "The run and its whole history are deleted. This cannot be undone.",

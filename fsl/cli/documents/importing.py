@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import click
 
 from chalicelib import language
+from chalicelib.adapters.operations import ALL_OPERATIONS
+from chalicelib.asl.convert import actions_in, flow_name
 from chalicelib.asl.imported import Imported, import_machine
 from chalicelib.asl.problems import Level, Problem, has_errors
 from chalicelib.model.errors import EchoerError
@@ -46,7 +48,7 @@ def import_(
     is_asl: bool,
     as_json: bool,
 ) -> None:
-    """Print Step Functions machines as FSL.
+    """Print Step Functions machines, or JSON, as FSL.
 
     FILES are machines in Amazon States Language (JSON or YAML), templates of AWS SAM or CloudFormation, or what `cdk
     synth` writes; `-` is standard input. With --from, values for FILES are those of the template; without FILES, all
@@ -71,10 +73,7 @@ def import_(
         return
     sources = sources_of(files, template, values, lambda file: texts[file] if file in texts else read_text(file))
     chosen = _chosen(sources, machine, name)
-    results = [
-        (source, import_machine(source.reading, name or source.name, values, express=source.express))
-        for source in chosen
-    ]
+    results = _imported(chosen, name, values)
     if as_json:
         put({"ok": not _failed(results), "machines": [_as_json(*result) for result in results]})
     else:
@@ -83,6 +82,26 @@ def import_(
     if output is not None or not as_json:
         _write_machines(results, output)
     ctx.exit(1 if _failed(results) else 0)
+
+
+def _imported(sources: Sequence[Source], name: str | None, values: Mapping[str, str]) -> list[tuple[Source, Imported]]:
+    """Return the machines as FSL. They call each other's flows, and share the actions that are the same."""
+    flows = {key: flow_name(name or one.name) for one in sources for key in (one.name, one.machine)}
+    taken: dict[str, str] = {}
+    results: list[tuple[Source, Imported]] = []
+    for source in sources:
+        found = import_machine(
+            source.reading,
+            name or source.name,
+            values,
+            express=source.express,
+            flows=flows,
+            taken=taken,
+            operations=ALL_OPERATIONS("default"),
+        )
+        results.append((source, found))
+        taken |= actions_in(found.fsl)
+    return results
 
 
 def _chosen(sources: Sequence[Source], machine: str | None, name: str | None) -> list[Source]:

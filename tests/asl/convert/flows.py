@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from chalicelib.asl.convert import Conversion, convert
-from chalicelib.asl.convert.scopes import Way
+from chalicelib.asl.convert.flow.scopes import Way
 from chalicelib.asl.problems import Level
 from chalicelib.hosting.virtual import VirtualHost
 from chalicelib.language import format_text

@@ -164,7 +164,6 @@ def test_a_place_is_needed_once_in_a_choice() -> None:
          "does not exist"),
         ({"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% $nosuch(1) %}"}, "/States/A/Output",
          "cannot be read"),
-        ({"Type": "Task", "Resource": "arn:aws:elsewhere:x:y:z"}, "/States/A/Resource", "neither a function"),
         ({"Type": "Nap"}, "/States/A/Type", "no type of a state"),
     ],
 )  # fmt: skip

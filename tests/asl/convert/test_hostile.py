@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.asl.convert import convert
-from chalicelib.asl.convert.scopes import Way
+from chalicelib.asl.convert.flow.scopes import Way
 from chalicelib.asl.problems import Level
 from chalicelib.expressions import problem_in
 from chalicelib.expressions.compiled import allow_frames

@@ -125,6 +125,16 @@ def test_every_kind_of_step_is_added(op: dict[str, Any], line: str) -> None:
     assert line in changed({"op": "add", "name": "N2", **op}).text
 
 
+def test_a_step_is_added_for_a_state_that_is_not_routed() -> None:
+    add = {"op": "add", "kind": "set", "name": "N2", "after": "Charge", "on": "TIMEOUT"}
+    found = changed(add).text
+    assert "(PAID -> done | REFUSED -> stopped | TIMEOUT -> N2)" in found
+    assert "set N2 => (DONE -> stopped);" in found
+    found = changed({"op": "route", "step": "Charge", "state": "else", "to": "Size"}, add).text
+    assert "(PAID -> done | REFUSED -> stopped | TIMEOUT -> N2 | else -> Size)" in found
+    assert "set N2 => (DONE -> Size);" in found
+
+
 def test_a_fork_is_added_with_its_branches() -> None:
     found = changed(
         {"op": "add", "kind": "fork", "name": "F", "after": "Charge", "on": "PAID"},
@@ -152,6 +162,20 @@ def test_a_rename_reaches_routes_comparisons_and_flows_that_use_the_steps() -> N
     found = changed({"op": "rename", "step": "Charge", "to": 'Take "x"'}, text=text).text
     assert found == text.replace("o_Charge", '`o_Take "x"`').replace('"Charge"', r'"Take \"x\""').replace(
         " Charge", ' `Take "x"`'
+    )
+
+
+def test_a_later_rename_reaches_what_earlier_operations_wrote() -> None:
+    mine = '${ $error.step = "Charge" }'
+    found = lines(
+        {"op": "set", "step": "One", "property": "save", "value": f"(x = {mine}, y = 1)"},
+        {"op": "route", "step": "One", "state": "PAID", "when": mine, "to": "One"},
+        {"op": "rename", "step": "Charge", "to": "Pay"},
+        {"op": "route", "step": "One", "state": "PAID", "when": mine.replace("Charge", "Pay"), "to": "done"},
+    )
+    assert found[-1] == (
+        'step One => (PAID when ${ $error.step = "Pay" } -> done | PAID -> done | REFUSED -> stopped) '
+        '{ action = charge; args = (order = "o"); save = (x = ${ $error.step = "Pay" }, y = 1); };'
     )
 
 
@@ -386,9 +410,19 @@ def many(count: int) -> str:
     return f"{ACTIONS}flow f\n{''.join(steps)}    step S{count} => (SENT -> done) {{ action = notify; }};\nflow_end\n"
 
 
-def test_many_operations_on_many_steps_take_a_second() -> None:
+def test_many_changes_of_one_name_take_no_longer_than_others() -> None:
+    text = many(1_000).replace("LOST -> stopped", "LOST -> S7")
+    value = {"op": "set", "step": "S9", "property": "save", "value": '(x = ${ $error.step = "S7" })'}
+    there, back = {"op": "rename", "step": "S7", "to": "T"}, {"op": "rename", "step": "T", "to": "S7"}
+    began = time.process_time()
+    found = changed(*[value, there, back] * 333, text=text, flow="f")
+    assert time.process_time() - began < 5
+    assert len(found.edits) == 1
+
+
+def test_many_operations_on_many_steps_take_seconds() -> None:
     text = many(1_000)
-    ops = [
+    ops: list[dict[str, Any]] = [
         {"op": "rename", "step": "S500", "to": "Middle"},
         *({"op": "add", "kind": "set", "name": f"A{n}", "after": f"S{n}"} for n in range(0, 400, 2)),
         *({"op": "route", "step": f"S{n}", "state": "LOST", "to": "Middle"} for n in range(0, 400, 2)),

@@ -9,13 +9,16 @@ import json
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
 DATA: Final = Path(__file__).parent / "data"
 SUITE: Final = DATA / "suite.jsonl"
 """The half of the suite that is part of the project (data/README.md)."""
+
+OWN: Final = DATA / "own.jsonl"
+"""Cases that were not recorded, for what the recordings hardly have."""
 
 
 class Kind(StrEnum):
@@ -74,7 +77,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     cause: Any = None
     wildcards: dict[str, str] = {}
-    lang: Literal["JSONPath", "JSONata"] = "JSONPath"
+    lang: str = "JSONPath"
+    """The query language of the machine: JSONPath or JSONata."""
     pure: bool = True
     tasks: list[RecordedTask] = []
     needs: list[str] = []

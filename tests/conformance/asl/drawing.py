@@ -13,8 +13,8 @@ BASE: Final[dict[str, Any]] = {"a": 2, "b": "text", "l": [1, 2, 3], "o": {"x": 5
 FUNCTION: Final = "arn:aws:lambda:us-east-1:123456789012:function:work"
 
 _PATHS: Final = ("$.a", "$.b", "$.l", "$.o", "$.o.x", "$.o.y", "$.t", "$.n", "$.l[0]", "$.l[1]", "$")
-_NUMBERS: Final = ("$.a", "$.o.x", "$.l[0]")
-_VALUES: Final[tuple[Any, ...]] = (
+NUMBERS: Final = ("$.a", "$.o.x", "$.l[0]")
+VALUES: Final[tuple[Any, ...]] = (
     1,
     0,
     -3,
@@ -29,7 +29,7 @@ _VALUES: Final[tuple[Any, ...]] = (
     {},
     {"k": "v", "m": {"z": 1}},
 )
-_ERRORS: Final = ("Broken", "Late", "Odd")
+ERRORS: Final = ("Broken", "Late", "Odd")
 _VARIABLES: Final = ("u", "v", "w")
 
 
@@ -46,7 +46,7 @@ class Drawing:
 
     def machine(self) -> tuple[State, Any]:
         """Return a machine and an input."""
-        given = dict(BASE) | ({"extra": self._pick(_VALUES)} if self._chance(0.3) else {})
+        given = dict(BASE) | ({"extra": self._pick(VALUES)} if self._chance(0.3) else {})
         return self._scope(self._random.randint(2, 6), depth=0), given
 
     def _scope(self, size: int, depth: int) -> State:
@@ -54,7 +54,7 @@ class Drawing:
         states: dict[str, State] = {}
         own = [f"{name}{depth or ''}" for name in _VARIABLES] if self._with_variables and self._chance(0.6) else []
         if own:
-            start = {"Type": "Pass", "Assign": {name: self._pick(_VALUES) for name in own}, "Next": names[0]}
+            start = {"Type": "Pass", "Assign": {name: self._pick(VALUES) for name in own}, "Next": names[0]}
             states[self._name()] = start
         self._variables.append(own)
         fails: dict[str, State] = {}
@@ -82,17 +82,17 @@ class Drawing:
 
     def _pass(self, state: State, _depth: int) -> None:
         if self._chance(0.3):
-            state["Result"] = {**BASE, "r": self._pick(_VALUES)} if self._chance(0.7) else self._pick(_VALUES)
+            state["Result"] = {**BASE, "r": self._pick(VALUES)} if self._chance(0.7) else self._pick(VALUES)
         elif self._chance(0.4):
             state["Parameters"] = self._template()
 
     def _wait(self, state: State, _depth: int) -> None:
-        state.update({"SecondsPath": self._pick(_NUMBERS)} if self._chance(0.3) else {"Seconds": 2})
+        state.update({"SecondsPath": self._pick(NUMBERS)} if self._chance(0.3) else {"Seconds": 2})
 
     def _task(self, state: State, _depth: int) -> None:
         state["Resource"] = FUNCTION
         if self._chance(0.4):
-            state["Parameters"] = {"fail": self._pick(_ERRORS), "at.$": self._path()}
+            state["Parameters"] = {"fail": self._pick(ERRORS), "at.$": self._path()}
         elif self._chance(0.6):
             state["Parameters"] = self._template()
 
@@ -136,7 +136,7 @@ class Drawing:
             case "Boolean":
                 return {"Variable": variable, "BooleanEquals": self._chance(0.5)}
             case "Path":
-                return {"Variable": "$.a", "NumericEqualsPath": self._pick(_NUMBERS)}
+                return {"Variable": "$.a", "NumericEqualsPath": self._pick(NUMBERS)}
             case _:
                 kind = self._pick(["NumericEquals", "NumericLessThan", "NumericGreaterThanEquals"])
                 return {"Variable": variable, kind: self._random.randint(0, 6)}
@@ -157,10 +157,10 @@ class Drawing:
             state["OutputPath"] = self._pick(["$", "$.o", "$.r", None] if self._with_missing else ["$", "$.o"])
         if self._variables[-1] and self._chance(0.3):
             plain = kind not in ("Pass", "Wait") or not {"Parameters", "Result", "InputPath"} & state.keys()
-            state["Assign"] = self._assigned() if plain else {self._pick(self._variables[-1]): self._pick(_VALUES)}
+            state["Assign"] = self._assigned() if plain else {self._pick(self._variables[-1]): self._pick(VALUES)}
 
     def _errors(self, state: State, later: list[str], fails: dict[str, State]) -> None:
-        names = [self._pick(_ERRORS)] if self._chance(0.5) else ["States.ALL"]
+        names = [self._pick(ERRORS)] if self._chance(0.5) else ["States.ALL"]
         if self._chance(0.3):
             retrier = {"ErrorEquals": names, "IntervalSeconds": 1, "MaxAttempts": self._random.randint(0, 2)}
             state["Retry"] = [retrier]
@@ -174,7 +174,7 @@ class Drawing:
         if later and self._chance(0.75):
             return str(self._pick(later))
         name = self._name()
-        error = {"Error": self._pick(_ERRORS), "Cause": "why"} if self._chance(0.8) else {}
+        error = {"Error": self._pick(ERRORS), "Cause": "why"} if self._chance(0.8) else {}
         fails[name] = {"Type": "Fail", **error} if self._chance(0.6) else {"Type": "Pass", "End": True}
         return name
 
@@ -184,14 +184,14 @@ class Drawing:
             if self._chance(0.3):
                 found[f"{key}.$"] = self._pick([self._path(), self._function()])
             elif self._chance(0.2):
-                found[key] = {"deep": [self._pick(_VALUES), {"v.$": self._path()}]}
+                found[key] = {"deep": [self._pick(VALUES), {"v.$": self._path()}]}
         return found
 
     def _function(self) -> str:
         return str(
             self._pick(
                 [
-                    f"States.MathAdd({self._pick(_NUMBERS)}, 3)",
+                    f"States.MathAdd({self._pick(NUMBERS)}, 3)",
                     f"States.Array({self._path()}, 'x', 1)",
                     "States.ArrayLength($.l)",
                     "States.Format('a {} b', $.b)",
@@ -202,7 +202,7 @@ class Drawing:
 
     def _assigned(self) -> State:
         name = self._pick(self._variables[-1])
-        drawn: State = self._pick([{f"{name}.$": self._pick(["$", self._variable()])}, {name: self._pick(_VALUES)}])
+        drawn: State = self._pick([{f"{name}.$": self._pick(["$", self._variable()])}, {name: self._pick(VALUES)}])
         return drawn
 
     def _path(self) -> str:

@@ -19,29 +19,23 @@ Function: TypeAlias = Callable[[Document], Document]
 
 
 _FIELDS: Final = frozenset(
-    {
-        "Type",
-        "Comment",
-        "Next",
-        "End",
-        "InputPath",
-        "OutputPath",
-        "ResultPath",
-        "ResultSelector",
-        "Parameters",
-        "Result",
-    }
-    | {"Assign", "Choices", "Default", "Seconds", "SecondsPath", "Branches", "ItemsPath", "ItemSelector", "Retry"}
-    | {"ItemProcessor", "MaxConcurrency", "Resource", "Error", "Cause", "Catch"}
+    {"Type", "Comment", "Next", "End", "InputPath", "OutputPath"}
+    | {"ResultPath", "ResultSelector", "Parameters", "Result", "Assign", "Choices"}
+    | {"Default", "Seconds", "SecondsPath", "Branches", "ItemsPath", "ItemSelector"}
+    | {"Retry", "ItemProcessor", "MaxConcurrency", "Resource", "Error", "Cause"}
+    | {"Catch"}
 )
 
 
 class Interpreter:
     """Executes one machine."""
 
+    fields: Final = _FIELDS
+    """The fields of states that it knows."""
+
     def __init__(self, machine: Mapping[str, Any], function: Function, given: Document) -> None:
         self._machine = machine
-        self._function = function
+        self.function = function
         self._input = given
         self.calls: Counter[str] = Counter()
         """How often each Task called its function."""
@@ -56,10 +50,10 @@ class Interpreter:
         name, document = machine["StartAt"], given
         while True:
             state, here = machine["States"][name], {**context, "State": {"Name": name}}
-            if not state.keys() <= _FIELDS:
-                raise NotImplementedError(sorted(state.keys() - _FIELDS))
+            if not state.keys() <= self.fields:
+                raise NotImplementedError(sorted(state.keys() - self.fields))
             if state["Type"] == "Fail":
-                raise Failure(state.get("Error"), state.get("Cause", ""))
+                raise self._failure(state, document, scope, here)
             document, target = self._entered(name, state, document, scope, here)
             if target is None:
                 return document
@@ -80,9 +74,18 @@ class Interpreter:
                 if caught is None:
                     raise
                 error = {"Error": failure.name, "Cause": failure.cause}
-                after = placed(caught.get("ResultPath", "$"), document, error)
-                assign(caught, error, scope, context)
-                return after, caught["Next"]
+                return self._handled(caught, error, document, scope, context), caught["Next"]
+
+    def _failure(self, state: Mapping[str, Any], _document: Document, _scope: Scope, _context: Any) -> Failure:
+        return Failure(state.get("Error"), state.get("Cause", ""))
+
+    def _handled(
+        self, caught: Mapping[str, Any], error: Document, document: Document, scope: Scope, context: dict[str, Any]
+    ) -> Document:
+        """Return the document that a catcher hands on."""
+        after = placed(caught.get("ResultPath", "$"), document, error)
+        assign(caught, error, scope, context)
+        return after
 
     def _retries(self, state: Mapping[str, Any], failure: Failure, used: Counter[int]) -> bool:
         for number, retrier in enumerate(state.get("Retry", ())):
@@ -130,9 +133,9 @@ class Interpreter:
                 return effective
             case "Task":
                 self.calls[name] += 1
-                return self._function(given)
+                return self.function(given)
             case "Parallel":
-                return self._together([(one, given, context) for one in state["Branches"]], scope)
+                return self.together([(one, given, context) for one in state["Branches"]], scope)
             case "Map":
                 return self._map(state, effective, scope, context)
             case other:
@@ -151,9 +154,9 @@ class Interpreter:
             here = {**context, "Map": {"Item": {"Index": index, "Value": item}}}
             given = filled(state["ItemSelector"], effective, scope, here) if "ItemSelector" in state else item
             runs.append((state["ItemProcessor"], given, here))
-        return self._together(runs, scope)
+        return self.together(runs, scope)
 
-    def _together(self, runs: list[tuple[Mapping[str, Any], Document, dict[str, Any]]], scope: Scope) -> list[Document]:
+    def together(self, runs: list[tuple[Mapping[str, Any], Document, dict[str, Any]]], scope: Scope) -> list[Document]:
         """Return the outputs of branches or items. Raises the Failure of one; Undefined if they fail differently."""
         outputs, failures = [], []
         for machine, given, context in runs:

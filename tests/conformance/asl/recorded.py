@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from functools import partial
+from hashlib import md5
 from typing import Any, Final
 
 import msgspec
@@ -66,8 +67,8 @@ class RecordedWorld:
                 parameters_of(MODELS.operation(call.addresses[0]), asked, call.uuid)
             except DoesNotFit as exc:
                 return NotTaken.own(str(exc), final=True, name=ErrorName.EXPRESSION_FAILED)
-            if self._objects and call.addresses[0].endswith("s3:getObject"):
-                return self._object(asked)
+            if self._objects and "s3:" in call.addresses[0]:
+                return self._s3(call.addresses[0], asked)
         task = self._task(call.run, call.uuid, asked, call.method)
         return self._reply(call, task) if task else NotTaken.own("AWS recorded no such request", final=True)
 
@@ -89,11 +90,15 @@ class RecordedWorld:
         self.host.clock.sleep(call.timeout)
         return NotTaken.own(f"{call.addresses[0]} did not answer", final=False)
 
-    def _object(self, asked: dict[str, Any]) -> Reply:
-        key = next((value for name, value in asked.items() if name.lower() == "key"), None)
-        if key not in self._objects:
+    def _s3(self, operation: str, asked: dict[str, Any]) -> Reply:
+        """Read or list the objects of the case."""
+        given = {name[:1].upper() + name[1:]: value for name, value in asked.items()}
+        if operation.endswith("listObjectsV2"):
+            found = [_listed(key, self._objects[key]) for key in sorted(self._objects)]
+            return Returned({"Contents": [one for one in found if one["Key"].startswith(given.get("Prefix", ""))]})
+        if given.get("Key") not in self._objects:
             return Raised("S3.NoSuchKey", "The specified key does not exist.")
-        return Returned({"Body": self._objects[key], "ContentType": "binary/octet-stream"})
+        return Returned({"Body": self._objects[given["Key"]], "ContentType": "binary/octet-stream"})
 
     # ── answers by token, and of people ──────────────────────────────────────────────────────────────────────────────
 
@@ -178,6 +183,14 @@ def _failure(task: RecordedTask, *, is_repeated: bool) -> Reply:
 def _failed_answer(task: RecordedTask) -> Answer:
     error = AnswerError(name=task.error or UNNAMED, cause=_text(task.cause))
     return Answer(run="", step="", uuid="", state=ERROR, done=True, error=error)
+
+
+def _listed(key: str, body: str) -> dict[str, Any]:
+    """Return an object as `s3:listObjectsV2` lists it."""
+    data = body.encode()
+    tag = f'"{md5(data, usedforsecurity=False).hexdigest()}"'
+    moment = "2027-01-15T08:00:00Z"
+    return {"Key": key, "Size": len(data), "ETag": tag, "LastModified": moment, "StorageClass": "STANDARD"}
 
 
 def _text(cause: Any) -> str:

@@ -37,7 +37,14 @@ class Verdict:
 
 
 def run_case(case: Case) -> Verdict:
-    """Convert the machine of a case, run it, and compare."""
+    """Convert the machine of a case, run it, and compare. A defect that raises an exception is a miss."""
+    try:
+        return _verdict(case)
+    except Exception as exc:  # the other cases are to be run all the same
+        return Verdict(case, f"raised {type(exc).__name__}: {exc}")
+
+
+def _verdict(case: Case) -> Verdict:
     conversion = convert(case.definition, MACHINE, {})
     errors = [f"{found.pointer}: {found.message}" for found in conversion.problems if found.level is Level.ERROR]
     if errors:
@@ -74,13 +81,13 @@ def end_difference(case: Case, run: Run) -> str:
         return f"{status}{cause}, recorded {case.status}{recorded}"
     if status == "SUCCEEDED":
         return difference(run.output, case.output, _below("/output", case.wildcards))
-    return "" if same_error(error, case.error) else f"error {error}, recorded {case.error}"
+    return "" if status == "TIMED_OUT" or same_error(error, case.error) else f"error {error}, recorded {case.error}"
 
 
 def _status(run: Run) -> str:
     if run.status is Status.SUCCEEDED:
         return "SUCCEEDED"
-    return "TIMED_OUT" if run.deadline and run.ended_at and run.ended_at >= run.deadline else "FAILED"
+    return "TIMED_OUT" if any(entry.event == "RunTimedOut" for entry in run.tail) else "FAILED"
 
 
 def _below(place: str, wildcards: dict[str, str]) -> dict[str, Any]:

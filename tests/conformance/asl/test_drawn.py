@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import copy
 import os
-import random
 from collections import Counter
 from typing import Any, Final
 
 from tests.conformance.asl import drawn
 from tests.conformance.asl.cases import Case, Kind, load
 from tests.conformance.asl.compare import difference
-from tests.conformance.asl.drawing import Drawing
 from tests.conformance.asl.interpreter import Interpreter
 from tests.conformance.asl.paths import Failure, Undefined
 
 SEED: Final = int(os.environ.get("ECHOER_ASL_SEED", "0"))
 COUNT: Final = int(os.environ.get("ECHOER_ASL_COUNT", "250"))
 KNOWN: Final = {"Pass", "Choice", "Wait", "Succeed", "Fail", "Map", "Parallel"}
-
-
-def machine(seed: int) -> tuple[dict[str, Any], Any]:
-    return Drawing(random.Random(seed)).machine()  # noqa: S311
 
 
 def test_drawn_machines_end_alike() -> None:
@@ -33,7 +27,7 @@ def test_drawn_machines_are_worth_drawing() -> None:
     ends = Counter[str]()
     types = Counter[str]()
     for seed in range(COUNT):
-        drawn_machine, given = machine(seed)
+        drawn_machine, given = drawn.machine_of(seed)
         types.update(state["Type"] for inner in drawn.machines_in(drawn_machine) for state in inner["States"].values())
         try:
             end = drawn.interpreted(drawn_machine, given)
@@ -59,8 +53,8 @@ def test_a_wrong_conversion_is_found_and_made_small() -> None:
                     state["ResultPath"] = "$.f.g"
         return changed
 
-    seed = next(seed for seed in range(1000) if drawn.compared(*machine(seed), change=wrong)[0])
-    original, given = machine(seed)
+    seed = next(seed for seed in range(1000) if drawn.compared(*drawn.machine_of(seed), change=wrong)[0])
+    original, given = drawn.machine_of(seed)
     small = drawn.smallest(original, given, change=wrong)
     assert drawn.compared(small, given, change=wrong)[0]
     assert len(small["States"]) <= len(original["States"])

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from tests.conformance.asl import figures
 from tests.conformance.asl.__main__ import main
-from tests.conformance.asl.cases import Case, Kind, RecordedTask, load
+from tests.conformance.asl.cases import OWN, Case, Kind, RecordedTask, load
 from tests.conformance.asl.compare import difference, request_difference, same_error
-from tests.conformance.asl.expected import EXPECTED
+from tests.conformance.asl.expected import EXPECTED, OWN_MISSES
 from tests.conformance.asl.runner import Verdict, run_case, run_text
 
 FUNCTION: Final = 'action f addr = "f"; method = lambda; args = any; return = (OK); callback = none; action_end\n/\n'
@@ -31,6 +31,11 @@ def test_every_miss_is_expected_and_every_expected_miss_misses() -> None:
     missed = {verdict.case.id: verdict.reason for verdict in verdicts() if not verdict.passed}
     assert {name: reason for name, reason in missed.items() if name not in EXPECTED} == {}
     assert set(EXPECTED) - set(missed) == set()
+
+
+def test_own_cases_end_as_aws_documents_it() -> None:
+    missed = {verdict.case.id: verdict.reason for verdict in map(run_case, load(OWN)) if not verdict.passed}
+    assert {name: reason for name, reason in missed.items() if name not in OWN_MISSES} == {}
 
 
 def test_almost_all_cases_pass() -> None:
@@ -75,6 +80,8 @@ def a_task(**changes: Any) -> dict[str, Any]:
         ({"status": "FAILED", "error": "Odd"}, ECHO, "recorded FAILED (Odd)"),
         ({}, FAIL, "FAILED (Odd"),
         ({}, "flow m", "refused: "),
+        ({"status": "TIMED_OUT"}, "flow m input = any; timeout = 5s; wait W => () { for = 1m; }; flow_end", ""),
+        ({"status": "TIMED_OUT"}, FAIL, "FAILED (Odd"),
         (a_task(), CALL, ""),
         (a_task(request={"n": 2}), CALL, "request of A/n: 1 is not 2"),
         (a_task(request={"m": 1}), CALL, "request of A (members)"),
@@ -123,6 +130,12 @@ def test_placeholders_of_requests_stand_for_text() -> None:
     assert request_difference({"f": "fn-1"}, {"f": "function_name"}, "") == ""
     assert request_difference({"f": "fn-1"}, {"f": "function_name"}, "the function_name of the machine") != ""
     assert request_difference({"f": "a:b:d"}, {"f": "a:<x>:c"}, "") != ""
+
+
+def test_a_defect_that_raises_an_exception_is_a_miss() -> None:
+    machine = {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}
+    assert run_case(case(definition=machine)).passed
+    assert run_case(case(definition=machine, tasks=None)).reason.startswith("raised TypeError")
 
 
 # ── the command ──────────────────────────────────────────────────────────────────────────────────────────────────────

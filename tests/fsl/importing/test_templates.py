@@ -221,3 +221,12 @@ def test_text_that_doubles_at_each_level_is_refused() -> None:
         Resolver({}, {}).resolved(value)
     found = machine({"DefinitionString": value})
     assert "more than" in found.reading.problems[0].message
+
+
+def test_a_function_is_noted_for_its_missing_name_and_its_long_timeout() -> None:
+    named = {"Type": "AWS::Lambda::Function", "Properties": {"FunctionName": "Slow", "Timeout": 60}}
+    definition = {"StartAt": "A", "States": {"A": {"Resource": {"Fn::GetAtt": ["Slow", "Arn"]}}}}
+    found = machine({"Definition": definition}, Slow=named)
+    assert [f"{note.pointer}: {note.message}" for note in found.notes] == [
+        "/Resources/Slow/Properties/Timeout: the Lambda function may take 60 s: give its action `reply_timeout = 60s`"
+    ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fsl.importing.yaml_text import MAX_DEPTH, NotYaml, read_yaml
+from fsl.importing.yaml_text import MAX_CHARACTERS, MAX_DEPTH, NotYaml, read_yaml
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,9 @@ def test_yaml_is_read_as_json(text: str, value: Any) -> None:
 def test_what_is_no_yaml_is_refused(text: str, words: str) -> None:
     with pytest.raises(NotYaml, match=re.escape(words)):
         read_yaml(text)
+
+
+def test_a_text_is_read_up_to_a_limit() -> None:
+    assert read_yaml("'" + "x" * (MAX_CHARACTERS - 2) + "'") == "x" * (MAX_CHARACTERS - 2)
+    with pytest.raises(NotYaml, match="more than 4194304 characters"):
+        read_yaml("'" + "x" * (MAX_CHARACTERS - 1) + "'")

@@ -193,6 +193,20 @@ def rename(word: str, new: str) -> str:
     return text
 
 
+def test_a_step_is_renamed_where_it_is_compared_and_where_its_flow_is_used() -> None:
+    text = (
+        'flow a step Pay => (OK -> Pay | ERROR when ${ $error.step = "Pay" or "Pay" != $step.name } -> done); '
+        "flow_end\n/\n"
+        "flow b use a as `x_`; step Pay => (OK -> x_Pay); flow_end"
+    )
+    edits = occurrences.renamed({URI: text}, text, text.index("Pay"), "Charge")
+    changed = text
+    for place, written in sorted(edits, key=lambda one: one[0].span.start, reverse=True):
+        changed = changed[: place.span.start] + written + changed[place.span.end :]
+    first, second = text.split("/\n")
+    assert changed == first.replace("Pay", "Charge") + "/\n" + second.replace("x_Pay", "x_Charge")
+
+
 def test_a_rename_changes_every_place_of_the_name_and_nothing_else() -> None:
     assert rename("tries", "n") == EDITED.replace("tries", "n")
     assert rename("Pay (", "Charge") == EDITED.replace("Pay", "Charge")

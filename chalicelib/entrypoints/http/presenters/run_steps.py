@@ -24,9 +24,9 @@ MAX_REPEATED_BYTES: Final = 1_024
 """How many bytes of variables a step of a run has in the response for the run, which has all variables itself."""
 
 
-def steps(view: RunView) -> list[responses.Step]:
-    """Return every step of the run's flow with its last result."""
-    return _steps(view, None)
+def steps(view: RunView, shows: type[Values] = Values) -> list[responses.Step]:
+    """Return every step of the run's flow with its last result, with its values as `shows` shows them."""
+    return _steps(view, None, shows)
 
 
 def started_steps(view: RunView) -> list[responses.Step]:
@@ -52,25 +52,26 @@ def changed_steps(view: RunView, since: Instant) -> list[responses.Step]:
     return _steps(view, changed | waiting)
 
 
-def _steps(view: RunView, names: Set[str] | None) -> list[responses.Step]:
+def _steps(view: RunView, names: Set[str] | None, shows: type[Values] = Values) -> list[responses.Step]:
     """Return the steps of the run with these names; all for None. Entries and tokens are looked through once."""
     entries: dict[str, list[Entry]] = {}
     for entry in view.entries:
         entries.setdefault(entry.step, []).append(entry)
     tokens = {token.step: token for token in reversed(view.run.tokens) if token.activation}
+    values = shows(view.run.name, view.large)
     return [
-        _step(view, found, entries.get(found.name, ()), tokens.get(found.name))
+        _step(view, found, entries.get(found.name, ()), tokens.get(found.name), values)
         for found in walk(view.definition.flow.steps)
         if names is None or found.name in names
     ]
 
 
-def _step(view: RunView, found: Step, entries: Sequence[Entry], token: Token | None) -> responses.Step:
+def _step(view: RunView, found: Step, entries: Sequence[Entry], token: Token | None, values: Values) -> responses.Step:
     """Return a step of a run: its current activation or, if there is none, its last one.
 
     `entries` are those about it, `token` is the first one that waits at it.
     """
-    head, values = view.run, Values(view.run.name, view.large)
+    head = view.run
     last = next((entry for entry in reversed(entries) if entry.is_return), None)
     wait = token.activation if token and head.status in LIVE else None
     is_waiting = wait is not None and token is not None and token.id != UNDO

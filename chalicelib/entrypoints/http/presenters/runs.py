@@ -19,13 +19,16 @@ from chalicelib.model.status import READY, Status, current_state
 from chalicelib.service.runs.read import RunView
 
 
-def run(view: RunView) -> responses.Run:
-    """Return a run. In lists, `steps` and `history_states` cover only the newest transitions."""
-    head, values = view.run, Values(view.run.name, view.large)
+def run(view: RunView, shows: type[Values] = Values) -> responses.Run:
+    """Return a run, with its values as `shows` shows them.
+
+    In lists, `steps` and `history_states` cover only the newest transitions.
+    """
+    head, values = view.run, shows(view.run.name, view.large)
     return {
         "metadata": metadata(head.name, "flowrun", head.namespace, head.version, head.id, head.labels),
         "spec": {
-            "steps": [without_large_variables(step) for step in steps(view)],
+            "steps": [without_large_variables(step) for step in steps(view, shows)],
             "history_states": history_states(view.entries),
             "current_state": state_of(head),
             "last_state": head.last_state,

@@ -95,7 +95,7 @@ def edit(request: Request) -> Json:
     from chalicelib.authoring.edit import emit as editing
     from chalicelib.authoring.edit.errors import EditRefused, FlowUnreadable
     from chalicelib.entrypoints.http.presenters import authoring
-    from chalicelib.service.documents.results import Unreadable
+    from chalicelib.service.documents.results import UnreadableText
 
     body = bodies.read(request.body, EditBody)
     check_size(body.text)
@@ -106,11 +106,13 @@ def edit(request: Request) -> Json:
         return None if found is None else json_values.decode(found.value, Action).returns
 
     try:
-        return authoring.edited(editing.edit(body.text, body.flow, body.do, returns))
+        found = editing.edit(body.text, body.flow, body.do, returns)
     except FlowUnreadable as problem:
-        raise Unreadable(str(problem), problem.diagnostics) from problem
+        raise UnreadableText(str(problem), problem.diagnostics) from problem
     except EditRefused as problem:
         raise Invalid(str(problem)) from problem
+    check_size(found.text)
+    return authoring.edited(found)
 
 
 def check_size(text: str) -> None:

@@ -83,11 +83,6 @@ _WAIT: Final = Parameter(
     "The maximum number of seconds to wait for an entry.",
     parameters.integer(0, MAX_WAIT_S, default=DEFAULT_WAIT_S),
 )
-_VALUES: Final = Parameter(
-    "values",
-    '`short`: values above 1 KiB are shown as `{"$cut": {"type", "bytes"}}`.',
-    {"type": "string", "enum": ["short", ""]},
-)
 _HISTORY: Final = (
     Parameter("order", "`desc`: newest first.", {"type": "string", "enum": ["asc", "desc", ""]}),
     Parameter("before", "Return entries with a `seq` less than this.", parameters.integer(1, 10**15)),
@@ -107,7 +102,7 @@ ROUTES: Final = (
         view=history,
         group="runs",
         role=Role.VIEWER,
-        query=(parameters.AFTER, parameters.SEQ_CURSOR, parameters.LIMIT, *_HISTORY, _VALUES),
+        query=(parameters.AFTER, parameters.SEQ_CURSOR, parameters.LIMIT, *_HISTORY, parameters.VALUES),
         answers={200: list[responses.Entry]},
         errors=(404,),
         paged=True,
@@ -120,7 +115,7 @@ ROUTES: Final = (
         view=watch,
         group="runs",
         role=Role.VIEWER,
-        query=(parameters.AFTER, parameters.SEQ_CURSOR, _WAIT, parameters.LIMIT, _VALUES),
+        query=(parameters.AFTER, parameters.SEQ_CURSOR, _WAIT, parameters.LIMIT, parameters.VALUES),
         answers={200: list[responses.Entry]},
         errors=(404,),
         paged=True,

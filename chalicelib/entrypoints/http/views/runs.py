@@ -19,6 +19,7 @@ from chalicelib.entrypoints.http.bodies import (
 )
 from chalicelib.entrypoints.http.errors import fit_of
 from chalicelib.entrypoints.http.parameters import FULL, SUMMARY, Parameter
+from chalicelib.entrypoints.http.presenters import ShortValues, Values
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.model.json_values import Json
@@ -58,10 +59,12 @@ def get(request: Request, name: str) -> Json:
     A run that is too large for a response is in brief, with `cut`.
     """
     reader, wait_ms = request.services.reader, waiting_ms(request, 0)
+    is_short = request.query.choice("values", ("short",)) is not None
     if wait_ms:
         reader.ended(request.namespace, name, wait_ms)
     details = request.services.run_details
-    return _with_end(shown_runs.named(reader, request.namespace, name, _shape(request), details))
+    shows = ShortValues if is_short else Values
+    return _with_end(shown_runs.named(reader, request.namespace, name, _shape(request), details, shows))
 
 
 def _shape(request: Request) -> str | None:
@@ -256,7 +259,7 @@ ROUTES: Final = (
         view=get,
         group="runs",
         role=Role.VIEWER,
-        query=(_WAIT_FOR_END, parameters.VIEW),
+        query=(_WAIT_FOR_END, parameters.VIEW, parameters.VALUES),
         answers={200: responses.AwaitedRun},
         errors=(404,),
         resource="flowrun",

@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { at, call } from "../../api/client";
+import { useShortcuts } from "../../ui/keys";
 import { useLoad } from "../../ui/load";
 import { may } from "../../ui/me";
 import { Empty, Problem, Skeleton, useTitle, When } from "../../ui/parts";
@@ -10,8 +11,6 @@ import { csvLine, save } from "../../ui/save";
 import { count, plain } from "../../ui/text";
 import { words } from "../../words/en";
 import { Do } from "../do";
-import { inField } from "../frame";
-import { settings } from "../../ui/settings";
 import { COMMANDS, failuresOf, isRunning, type Batch, type Result } from "./batch";
 
 const LOOK_S = 1;
@@ -92,15 +91,12 @@ export function BatchScreen({ id }: { id: string }): JSX.Element {
       (error: unknown) => setProblem(error as Error),
     );
   };
-  useEffect(() => {
-    const listen = (event: KeyboardEvent): void => {
-      if (event.key !== "p" || !batch || !settings.value.shortcuts || inField(event.target) || event.ctrlKey || event.metaKey) return;
-      if (isRunning(batch)) change("stop");
-      else if (batch.status === "stopped") change("continue");
-    };
-    window.addEventListener("keydown", listen);
-    return () => window.removeEventListener("keydown", listen);
-  }, [batch]);
+  useShortcuts({
+    p: () => {
+      if (batch && isRunning(batch)) change("stop");
+      else if (batch?.status === "stopped") change("continue");
+    },
+  });
   if (!batch) return found.error ? <Problem error={found.error} retry={found.reload} /> : <Skeleton />;
   const failed = (batch.results ?? []).filter((one) => one.outcome !== "done" && one.outcome !== "would");
   const again = (): void => {

@@ -24,7 +24,7 @@ interface Side extends Read {
 }
 
 async function readSide(name: string, signal: AbortSignal): Promise<Side> {
-  const run = (await call<Run>("GET", at("flowrun", name), { signal })).data;
+  const run = (await call<Run>("GET", at("flowrun", name), { query: { values: "short" }, signal })).data;
   const entries: Entry[] = [];
   let isComplete = false;
   while (entries.length < MAX_READ && !isComplete) {

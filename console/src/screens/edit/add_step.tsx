@@ -29,7 +29,7 @@ export function AddStep({ step, change }: Props): JSX.Element {
   const [value, setValue] = useState("");
   useEffect(() => setOn(""), [step.name]);
   const made = MADE_BY[kind];
-  const states = [...new Set(step.routes.flatMap((one) => one.states))];
+  const states = [...new Set([...step.routes.flatMap((one) => one.states), ...(step.states ?? [])])];
   const add = async (event: Event): Promise<void> => {
     event.preventDefault();
     const given = name.trim();

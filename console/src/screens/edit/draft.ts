@@ -1,6 +1,6 @@
 // Drafts: the text that is being written, and the versions from which it began, per server, namespace and document.
 import { at, call } from "../../api/client";
-import { session } from "../../api/session";
+import { base, session } from "../../api/session";
 import type { Definition } from "../../api/types";
 import { me } from "../../ui/me";
 import { textOf } from "../run/flow_text";
@@ -24,7 +24,7 @@ export interface Draft {
 const GUARDED = ["flow", "action"];
 
 export function draftKey(name: string): string {
-  return `echoer.draft ${document.baseURI} ${session.value.namespace || me.value?.namespace || ""} ${name}`;
+  return `echoer.draft ${base()} ${session.value.namespace || me.value?.namespace || ""} ${name}`;
 }
 
 /** The draft of a document. One that an older page kept is a text only. */

@@ -3,11 +3,13 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, call, type Diagnostic } from "../../api/client";
+import type { Graph } from "../../api/types";
 import { Dialog, Problem, Skeleton } from "../../ui/parts";
 import { plain } from "../../ui/text";
 import { words } from "../../words/en";
 import type { Analysis } from "./analysis";
 import { differences, merged, threeWay } from "./diff";
+import { FlowChanges } from "./flow_changes";
 import { guarded, newest, type Base, type Bases } from "./draft";
 
 interface Props {
@@ -75,7 +77,10 @@ export function Review({ analysis, isFresh, bases, warnings, rebase, replace, cl
                 {theirs && isStale(key) ? (
                   <ThreeWay mine={mine} base={base.text} theirs={theirs.text} isFresh={isFresh} take={(text) => (text === null ? null : replace(one.span, text), rebase(key, theirs))} />
                 ) : keys.includes(key) && base.version ? (
-                  <Changed old={base.text} now={mine} />
+                  <>
+                    {one.kind === "flow" && analysis.graphs[one.name] ? <FlowChanges name={one.name} old={base.text} graph={analysis.graphs[one.name] as Graph} /> : null}
+                    <Changed old={base.text} now={mine} />
+                  </>
                 ) : null}
               </li>
             );

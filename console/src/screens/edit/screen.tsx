@@ -87,7 +87,8 @@ function Desk({ begun }: { begun: Begun }): JSX.Element {
   const [outline, setOutline] = useState<EditableStep | null>(null);
   const [focus, setFocus] = useState<{ on: "name" | "add" | ""; at: number }>({ on: "", at: 0 });
   const [refused, setRefused] = useState("");
-  const [pane, setPane] = useState<"diagram" | "play">("diagram");
+  const replayed = usePlace().query.get("run");
+  const [pane, setPane] = useState<"diagram" | "play">(replayed ? "play" : "diagram");
   const [review, setReview] = useState(false);
   const [symbol, setSymbol] = useState<{ symbol: Symbol; at: number } | null>(null);
   const [note, setNote] = useState("");
@@ -327,7 +328,7 @@ function Desk({ begun }: { begun: Begun }): JSX.Element {
             </select>
           ) : null}
           {pane === "play" && flow ? (
-            <PlayPanel text={text} flow={flow} />
+            <PlayPanel text={text} flow={flow} {...(replayed ? { run: replayed } : {})} show={open} />
           ) : graph ? (
             <div class={shown ? "with-form" : ""}>
               {analysis && !analysis.graphs[flow] ? <p class="banner">{words.oldDiagram(line)}</p> : null}

@@ -3,12 +3,11 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { at, call } from "../../api/client";
 import type { Entry, Run } from "../../api/types";
+import { useShortcuts } from "../../ui/keys";
 import { Problem, Skeleton } from "../../ui/parts";
 import { Rows } from "../../ui/rows";
-import { settings } from "../../ui/settings";
 import { count, moment, plain, span } from "../../ui/text";
 import { words } from "../../words/en";
-import { inField } from "../frame";
 import { isFailure } from "./entries";
 import { EntryDetail } from "./entry";
 import { HistoryFilters } from "./history_filters";
@@ -136,20 +135,11 @@ function Cells({ entry, seq, begin }: { entry: Entry | undefined; seq: number; b
 
 /** `[` and `]`: the earlier and the later entry; `n` and `N`: the next and the last failure. */
 function useKeys(name: string, open: number | null, last: number, show: (seq: number) => void, move: (by: number) => void): void {
-  useEffect(() => {
-    const failure = async (isNext: boolean): Promise<void> => {
-      const query = isNext ? { after: open ?? 0 } : { order: "desc", before: open ?? last + 1 };
-      const found = await call<Entry[]>("GET", `${at("flowrun", name)}/history`, { query: { ...query, failed: true, limit: 1, values: "short" } }).catch(() => null);
-      const one = found?.data[0];
-      if (one) show(one.seq);
-    };
-    const listen = (event: KeyboardEvent): void => {
-      if (!settings.value.shortcuts || inField(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (event.key === "[") move(1);
-      else if (event.key === "]") move(-1);
-      else if (event.key === "n" || event.key === "N") void failure(event.key === "n");
-    };
-    window.addEventListener("keydown", listen);
-    return () => window.removeEventListener("keydown", listen);
-  });
+  const failure = async (isNext: boolean): Promise<void> => {
+    const query = isNext ? { after: open ?? 0 } : { order: "desc", before: open ?? last + 1 };
+    const found = await call<Entry[]>("GET", `${at("flowrun", name)}/history`, { query: { ...query, failed: true, limit: 1, values: "short" } }).catch(() => null);
+    const one = found?.data[0];
+    if (one) show(one.seq);
+  };
+  useShortcuts({ "[": () => move(1), "]": () => move(-1), n: () => void failure(true), N: () => void failure(false) });
 }

@@ -5,6 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import { ApiError, at, call } from "../../api/client";
 import type { Graph, Run } from "../../api/types";
 import { Diagram, List, stepOf } from "../../ui/diagram";
+import { useShortcuts } from "../../ui/keys";
 import { useLoad } from "../../ui/load";
 import { Empty, Problem, Skeleton, Tabs, useTitle } from "../../ui/parts";
 import { go, here, href, usePlace } from "../../ui/router";
@@ -16,6 +17,7 @@ import { newest } from "./entries";
 import { FlowText } from "./flow_text";
 import { Head } from "./head";
 import { History } from "./history";
+import { Replays } from "./replays";
 import { LIVE, STOPPED } from "./status";
 import { Timeline } from "./timeline";
 import { useHistory } from "./use_history";
@@ -29,7 +31,7 @@ const Items = lazy(async () => ({ default: (await import("../items/items")).Item
 export function RunScreen({ name }: { name: string }): JSX.Element {
   const { query } = usePlace();
   useTitle(name);
-  const found = useLoad(`run ${name}`, (signal) => call<Run>("GET", at("flowrun", name), { signal }));
+  const found = useLoad(`run ${name}`, (signal) => call<Run>("GET", at("flowrun", name), { query: { values: "short" }, signal }));
   const run = found.data?.data ?? null;
   const live = run !== null && LIVE.includes(run.spec.status);
   const history = useHistory(name, live);
@@ -47,6 +49,13 @@ export function RunScreen({ name }: { name: string }): JSX.Element {
     for (const [key, value] of Object.entries(changed)) value ? next.set(key, value) : next.delete(key);
     go(["runs", name], next, true);
   };
+  useShortcuts({
+    d: () => set({ tab: null }),
+    h: () => set({ side: null }),
+    t: () => set({ side: "timeline" }),
+    v: () => set({ side: "data" }),
+    o: () => document.querySelector<HTMLElement>(".title .menu summary")?.click(),
+  });
   if (!run && found.error instanceof ApiError && found.error.status === 404) return <Gone name={name} />;
   if (!run) return found.error ? <Problem error={found.error} retry={found.reload} /> : <Skeleton />;
   const tab = query.get("tab") ?? "diagram";
@@ -59,6 +68,7 @@ export function RunScreen({ name }: { name: string }): JSX.Element {
       <Head run={run} moves={last} command={setCommand} />
       {run.spec.error && STOPPED.includes(run.spec.status) ? <Why run={run} command={setCommand} /> : null}
       <Waits run={run} graph={kept} />
+      <Replays run={run} last={last} />
       <div class="columns">
         <section aria-label={words.diagram}>
           <Tabs

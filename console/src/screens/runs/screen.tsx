@@ -60,9 +60,9 @@ export function Runs(): JSX.Element {
       </div>
       <FilterBar query={query} />
       {runs.error ? <Problem error={runs.error} retry={runs.reload} /> : null}
-      {runs.arrived ? (
+      {runs.arrived || runs.left ? (
         <button type="button" class="arrived" onClick={runs.showNew}>
-          {words.newRuns(runs.arrived)}
+          {words.newRuns(runs.arrived, runs.left)}
         </button>
       ) : null}
       {names.length ? <Selection names={names} all={runs.isComplete ? null : filtersOf(query)} command={setCommand} clear={() => setSelected(new Set())} /> : null}

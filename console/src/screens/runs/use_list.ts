@@ -15,6 +15,8 @@ export interface RunList {
   total: number | null;
   /** How many runs have arrived since the list was read. */
   arrived: number;
+  /** How many of those that are shown no longer match. */
+  left: number;
   at: (row: number) => RunSummary | null;
   need: (first: number, last: number) => void;
   showNew: () => void;
@@ -76,8 +78,7 @@ export function useList(query: URLSearchParams): RunList {
     setInView(top && top.page > 0 ? (now.current.pages[top.page]?.cursor ?? null) : null);
     if (now.current.next && last > countOf(now.current) - AHEAD) read(now.current.pages.length);
   };
-  const known = new Set(list.pages[0]?.runs?.map((one) => one.metadata.uuid));
-  const arrived = list.pages.length && first.data ? newerThan(first.data.data, known) : 0;
+  const changed = first.data ? changesOf(list, first.data.data, first.data.cursor === null) : { arrived: 0, left: 0 };
   return {
     list,
     count,
@@ -85,7 +86,7 @@ export function useList(query: URLSearchParams): RunList {
     loading: first.loading,
     error: first.error ?? problem,
     total: first.data?.total ?? null,
-    arrived,
+    ...changed,
     at: (row) => runAt(list, row),
     need,
     showNew: begin,
@@ -93,10 +94,19 @@ export function useList(query: URLSearchParams): RunList {
   };
 }
 
-/** How many runs stand before the first one that is known. */
-function newerThan(runs: readonly RunSummary[], known: ReadonlySet<string>): number {
-  const first = runs.findIndex((one) => known.has(one.metadata.uuid));
-  return first < 0 ? (known.size ? runs.length : 0) : first;
+/** What has changed in the first page since it was read: runs that it had not, and runs that it has no more. */
+function changesOf(list: Pages, fresh: readonly RunSummary[], isAll: boolean): { arrived: number; left: number } {
+  const first = list.pages[0]?.runs;
+  if (!first) return { arrived: 0, left: 0 };
+  const known = new Set(list.pages.flatMap((page) => page.runs ?? []).map((one) => one.metadata.uuid));
+  const now = new Set(fresh.map((one) => one.metadata.uuid));
+  // Below the last one that is known, the page has runs that were never read: they are not new.
+  const end = list.next === null ? fresh.length : fresh.findLastIndex((one) => known.has(one.metadata.uuid)) + 1;
+  const oldest = isAll ? "" : (fresh.at(-1)?.spec.created_at ?? "");
+  return {
+    arrived: fresh.slice(0, first.length ? end : fresh.length).filter((one) => !known.has(one.metadata.uuid)).length,
+    left: first.filter((one) => !now.has(one.metadata.uuid) && one.spec.created_at >= oldest).length,
+  };
 }
 
 /** What of the address decides which runs there are: not the columns. */
