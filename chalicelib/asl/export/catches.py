@@ -146,6 +146,7 @@ def _complex(
         assign={},
         error=KEEP,
         is_failure=False,
+        has_error=here.is_failure,
         unrouted=(wrapped(f"${scope.error}.name"), wrapped(f"${scope.error}.cause"))
         if here.is_failure
         else unrouted_error(here.step.name, here.state),

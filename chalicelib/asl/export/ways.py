@@ -39,6 +39,7 @@ class Here:
         passes: Whether its routes read `$result` and `$error` of the step before, which then is set or decides.
         error: The value of the variable that holds `$error`: None if nothing failed, KEEP if it stays as it is.
         is_failure: Whether it is a catcher: the input of the next state is the error, unless an output is set.
+        has_error: Whether it is behind a catcher, and the error is in the variable.
         state: The state that the step returned, as text.
         unrouted: The error and its cause if no route is taken; None: the Choice state itself fails then.
     """
@@ -54,6 +55,7 @@ class Here:
     passes: bool = False
     error: Json | object = None
     is_failure: bool = False
+    has_error: bool = False
     state: str = ""
     unrouted: tuple[Json, Json] | None = None
 
@@ -170,15 +172,17 @@ def _to_fail(scope: Scope, route: Route, here: Here) -> Way:
     if here.is_failure and not route.entries:
         name = failing(scope, here, wrapped(f"{INPUT}.Error"), wrapped(f"{INPUT}.Cause"))
         return Way(next=name, assign=dict(here.assign))
+    known = here.behind.reads.error.members
+    if here.has_error and not route.entries:
+        return Way(next=failing(scope, here, wrapped(known["name"]), wrapped(known["cause"])))
     names = names_in(route.entries)
-    is_caused = here.is_failure and "cause" not in route.entries
+    is_caused = (here.is_failure or here.has_error) and "cause" not in route.entries
     way = _behind(scope, here, names | {"error"} if is_caused else names)
     error = _text(route.entries.get("error"), here.behind) or str(ErrorName.STOPPED)
     cause: Json = f"step '{here.step.name}' returned {route.state or here.state}, which leads to stopped"
     if "cause" in route.entries:
         cause = _text(route.entries["cause"], here.behind)
     elif is_caused:
-        known = here.behind.reads.error.members
         cause = wrapped(f'{known["name"]} & ": " & {known["cause"]}')
     way.next = failing(scope, here, error, cause)
     return way

@@ -55,7 +55,8 @@ FLOWS = {
         };
         flow_end""",
     "branches and items": """flow f input = any; vars = (all = null);
-        fork Both => (DONE -> Items (left = ${ $result.l }, all = ${ $result }) | FAIL -> done (output = ${ "failed: " & $error.name })) {
+        fork Both => (DONE -> Items (left = ${ $result.l }, all = ${ $result })
+            | FAIL -> done (output = ${ "failed: " & $error.name })) {
             branch l { vars = (n = 0); step L => (OK -> L2) { action = charge; args = ${ { "l": $input.id } };
                 save = (n = ${ $vars.n + 1 }); };
                 set L2 => (DONE -> done (output = ${ $vars.n })); };
