@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -200,10 +201,10 @@ def _behind(scope: Scope, here: Here, names: frozenset[str]) -> Way:
 def failing(scope: Scope, here: Here, error: Json, cause: Json) -> str:
     """Return the name of a Fail state with this error; equal ones are shared."""
     state: dict[str, Json] = {"Type": "Fail", "Error": error, **({"Cause": cause} if cause else {})}
-    for name, known in scope.states.items():
-        if known == state:
-            return name
-    return scope.add(f"{here.step.name}Stopped", state)
+    key = json.dumps(error), json.dumps(cause)
+    if scope.fails.get(key) not in scope.states:
+        scope.fails[key] = scope.add(f"{here.step.name}Stopped", state)
+    return scope.fails[key]
 
 
 def _text(template: Template, writer: Writer) -> Json:
