@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.asl.export.graph import reads_input, reads_item, variables_within
+from chalicelib.asl.export.graph import reads_input, variables_within
 from chalicelib.asl.export.scope import Inner, Scope
 from chalicelib.asl.export.values.names import RESULT, Inexpressible, Meaning
 from chalicelib.asl.export.values.shapes import is_list
@@ -43,8 +43,7 @@ def map_state(scope: Scope, step: EachStep, place: str) -> dict[str, Json]:
         is_item=True,
     )
     state: dict[str, Json] = {"Type": "Map", "Items": _items(step, writer)}
-    if reads_item(step.steps, step.vars):
-        state["ItemSelector"] = {"item": wrapped(f"{_ITEM}.Value"), "index": wrapped(f"{_ITEM}.Index")}
+    state["ItemSelector"] = {"item": wrapped(f"{_ITEM}.Value"), "index": wrapped(f"{_ITEM}.Index")}
     if step.max:
         state["MaxConcurrency"] = _number(step.max, writer)
     tolerated = _tolerated(step)
