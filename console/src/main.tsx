@@ -4,7 +4,6 @@ import type { JSX } from "preact";
 import { lazy, Suspense } from "preact/compat";
 import { Frame } from "./screens/frame";
 import { Now } from "./screens/now";
-import { RunScreen } from "./screens/run/screen";
 import { Runs } from "./screens/runs/screen";
 import "./style.css";
 import "./runs.css";
@@ -16,6 +15,7 @@ import { Empty, Skeleton } from "./ui/parts";
 import { href, usePlace } from "./ui/router";
 import { words } from "./words/en";
 
+const RunScreen = lazy(async () => ({ default: (await import("./screens/run/screen")).RunScreen }));
 const Inbox = lazy(async () => ({ default: (await import("./screens/inbox")).Inbox }));
 const Flows = lazy(async () => ({ default: (await import("./screens/flows")).Flows }));
 const FlowScreen = lazy(async () => ({ default: (await import("./screens/flow")).FlowScreen }));
