@@ -63,7 +63,7 @@ def export(
     machine: dict[str, Json] = {"Comment": flow.description} if flow.description else {}
     machine |= {"QueryLanguage": "JSONata", **states}
     _limit_time(machine, flow, scope)
-    return Exported(machine=machine, problems=tuple(around.findings.problems))
+    return Exported(machine=machine, problems=tuple(around.findings.found))
 
 
 def _config_meaning(config: Mapping[str, Json] | None) -> Meaning:

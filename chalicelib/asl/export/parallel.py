@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from chalicelib.asl.export.graph import reads_input, reads_item, variables_within
+from chalicelib.asl.export.graph import reads_input, variables_within
 from chalicelib.asl.export.scope import Inner, Scope
 from chalicelib.asl.export.values.names import RESULT, Inexpressible, Meaning
 from chalicelib.asl.export.values.shapes import is_list
 from chalicelib.asl.export.values.templates import Missing, Writer, quoted, wrapped
-from chalicelib.asl.problems import pointer
+from chalicelib.asl.problems import Level, pointer
 from chalicelib.model.flow import EachStep, ForkStep
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template, source_of
@@ -43,14 +43,17 @@ def map_state(scope: Scope, step: EachStep, place: str) -> dict[str, Json]:
         is_item=True,
     )
     state: dict[str, Json] = {"Type": "Map", "Items": _items(step, writer)}
-    if reads_item(step.steps, step.vars):
-        state["ItemSelector"] = {"item": wrapped(f"{_ITEM}.Value"), "index": wrapped(f"{_ITEM}.Index")}
+    state["ItemSelector"] = {"item": wrapped(f"{_ITEM}.Value"), "index": wrapped(f"{_ITEM}.Index")}
     if step.max:
         state["MaxConcurrency"] = _number(step.max, writer)
     tolerated = _tolerated(step)
     config: dict[str, Json] = {"Mode": "INLINE"}
     if tolerated:
         _check_distributed(scope, step)
+        text = (
+            "a distributed Map state: each item is an execution of its own, and failed ones leave no null in the output"
+        )
+        scope.problem(place, f"step {step.name}: tolerate: {text}", Level.WARNING)
         config = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
     states = scope.around.inner(scope, inner)
     return {**state, **tolerated, "ItemProcessor": {"ProcessorConfig": config, **states}}

@@ -147,6 +147,7 @@ def test_a_service_with_callback_is_called_by_a_function_with_a_task_token() -> 
                 "action": "build",
                 "method": "http",
                 "addr": "http://build.example/run",
+                "flowId": "{% $states.context.Execution.Name %}",
                 "step": "Build",
                 "args": {"project": "{% $states.context.Execution.Input.project %}"},
                 "ackStates": ["BUILT", "BROKEN"],
