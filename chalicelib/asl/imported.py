@@ -42,8 +42,8 @@ def import_machine(
 ) -> Imported:
     """Return the flow of a machine that was read. `name` becomes a word; `values` are those of `${NAME}`.
 
-    `flows`, `taken` and `operations` are those of `convert`. A machine with errors is converted as far as it goes. Never
-    raises for JSON.
+    `flows`, `taken` and `operations` are those of `convert`. A machine with errors is converted as far as it goes.
+    Never raises for JSON.
     """
     machine = reading.machine
     if machine is None:

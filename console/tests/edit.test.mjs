@@ -310,3 +310,19 @@ test("save: what becomes of the flow is said in words, with the runs that keep t
   await page.keyboard.press("Escape");
   await leave(page);
 });
+
+test("a large flow: its steps are listed, and the diagram is drawn on demand", async () => {
+  const steps = Array.from({ length: 400 }, (_, n) => `    set S${n} => (DONE -> ${n < 399 ? `S${n + 1}` : "done"});`);
+  const page = await open("#/edit");
+  await editorOf(page).waitFor();
+  await write(page, `flow large\n${steps.join("\n")}\nflow_end`);
+  await page.getByText("400 steps: the diagram takes a moment.").waitFor();
+  await page.locator(".steps").getByRole("button", { name: "S7", exact: true }).click();
+  const form = page.getByRole("region", { name: "Edit set S7" });
+  await form.getByLabel("Name", { exact: false }).first().fill("Seven");
+  await page.keyboard.press("Enter");
+  await until(async () => (await textOf(page)).includes("set S6 => (DONE -> Seven);\n    set Seven => (DONE -> S8);"));
+  await page.getByRole("button", { name: "Draw the diagram" }).click();
+  await page.locator(".diagram .name", { hasText: "Seven" }).waitFor();
+  await leave(page);
+});

@@ -397,6 +397,19 @@ test("two runs side by side: where their paths part, and the time at each step",
   await close(page);
 });
 
+test("a timeline: bars for the visits of steps, with idle time and without", async () => {
+  await until(async () => (await api("GET", "/flowrun/pair-2?view=summary")).spec.status === "succeeded");
+  const page = await open("#/runs/pair-2?side=timeline");
+  const bars = page.getByRole("grid", { name: "Timeline" });
+  await bars.getByRole("row", { name: /^Last.*1 s$/ }).waitFor();
+  await page.getByLabel("Hide idle time").uncheck();
+  const last = bars.getByRole("row", { name: /^Last/ }).locator("rect");
+  assert.ok(Number(await last.getAttribute("width")) > 90, "a second of nearly a second");
+  await bars.getByRole("button", { name: "Size" }).click();
+  await page.locator(".chip", { hasText: "Size" }).waitFor();
+  await close(page);
+});
+
 test("a call tree: parent, children, and the signal of a child", async () => {
   const [kid] = await api("GET", "/flowrun?parent=mother-1&view=summary");
   const page = await open("#/runs/mother-1?tab=calls");
@@ -542,6 +555,7 @@ const SCREENS = {
   items: ["#/runs/many-1?tab=items", "application"],
   calls: ["#/runs/mother-1?tab=calls&side=cost", "list"],
   data: ["#/runs/keep-1?side=data", "group"],
+  timeline: ["#/runs/pair-1?side=timeline", "grid"],
   compare: ["#/compare/pair-1/pair-2", "table"],
   choice: ["#/compare/pair-1", "list"],
   batches: ["#/batch", "table"],

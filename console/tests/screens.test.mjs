@@ -23,6 +23,8 @@ const SCREENS = {
   coverage: ["#/flows/order?tab=coverage", "main table"],
   explained: ["#/flows/order?tab=steps", "main table.explained"],
   versions: ["#/flows/order?tab=versions", "main td"],
+  action: ["#/actions/charge", "main dl.args"],
+  used: ["#/actions/charge?tab=used", "main .cards"],
   start: ["#/start/order", "main form"],
   edit: ["#/edit?flow=order", ".editor .cm-content"],
   play: ["#/play/order", "main form"],

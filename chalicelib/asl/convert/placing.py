@@ -21,6 +21,7 @@ from chalicelib.asl.convert.jsonata.documents import (
     Shape,
     changed,
     expressions_in,
+    is_computed,
     is_place,
     is_stable,
     may_fail,
@@ -163,7 +164,8 @@ class Placer:
         try:
             if state.get("Type") == "Succeed" and not way_out.assigns:
                 return Handed(None, simple.succeeded_document(reader), [])
-            if state.get("Type") == "Fail" and simple.has_fixed_words(state) and self._is_short(target, state):
+            is_fixed = simple.has_fixed_words(state) and self._is_short(target, state)
+            if state.get("Type") == "Fail" and is_fixed and not is_computed(way_out.document):
                 return Handed(None, way_out.document, [], simple.failed_with(reader))
         except Unsayable:
             return None
@@ -197,6 +199,8 @@ class Placer:
             owner = first if way_out.is_before else last if way_out.is_success else step
             states = ("OK",) if way_out.is_success and owner is draft.after else way_out.states
             owner.routes.append(self._route(owner, replace(way_out, states=states), self._handed(name, way_out)))
+        if not all(way_out.is_success for way_out in draft.exits):
+            step.save = []  # it would be evaluated where the step fails, too
         return [one for one in (draft.before, step, draft.after) if one is not None]
 
     def _lead(self, before: Step, step: Step) -> None:
@@ -225,7 +229,8 @@ class Placer:
             return route
         route.target = DONE
         if step.kind != "deci" and way_out.is_success:
-            step.save = [entry for entry in handed.entries if may_fail(entry.value)]
+            read = set(variables_in(handed.document))  # before they are assigned
+            step.save = [entry for entry in handed.entries if may_fail(entry.value) and entry.variable not in read]
         if not (step.has_result and way_out.is_success and handed.document == RESULT):
             route.given = {"output": handed.document}
         return route

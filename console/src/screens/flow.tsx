@@ -244,7 +244,7 @@ function Coverage({ name, version }: { name: string; version: string | null }): 
       </p>
       <progress value={taken} max={Math.max(1, routes.length)} aria-label={words.coverage} />
       <div class="scroll">
-        <table>
+        <table class="fits">
           <thead>
             <tr>
               <th>{words.step}</th>

@@ -124,6 +124,27 @@ def test_a_machine_of_jsonata() -> None:
     assert output_of(machine, {"n": 4, "x": 1}) == {"n": 8, "twice": 8, "all": {"n": 4, "x": 1}}
 
 
+def test_members_of_a_list_are_those_of_its_items_in_jsonata() -> None:
+    branches = [branch({"Type": "Pass", "Output": {"n": number}}, prefix=f"P{number}") for number in (1, 2)]
+    both = {"Type": "Parallel", "Branches": branches}
+    reading = {"Type": "Pass", "Output": {"all": "{% $states.input.n %}", "first": "{% $states.input[0].n %}"}}
+    assert output_of({"QueryLanguage": "JSONata", **chain(both, reading)}) == {"all": [1, 2], "first": 1}
+
+
+def test_the_output_of_a_choice_is_for_its_default() -> None:
+    choices = [{"Condition": "{% $states.input.n = 1 %}", "Next": "B"}]
+    choice = {"Type": "Choice", "Choices": choices, "Default": "B", "Output": {"default": True}}
+    machine = {"QueryLanguage": "JSONata", **chain(choice, {"Type": "Pass"})}
+    assert output_of(machine, {"n": 1}) == {"n": 1}
+    assert output_of(machine, {"n": 2}) == {"default": True}
+
+
+def test_a_catcher_whose_output_cannot_be_made_fails_though_nobody_reads_it() -> None:
+    catch = [{"ErrorEquals": ["States.ALL"], "Output": "{% $states.input.missing %}", "Next": "B"}]
+    machine = {"QueryLanguage": "JSONata", **chain(task(Catch=catch), {"Type": "Fail", "Error": "Mine"})}
+    assert output_of(machine, answer=failing("Odd", 9)) == "failed: Odd"
+
+
 def test_query_languages_of_states() -> None:
     machine = chain(
         {"Type": "Pass", "QueryLanguage": "JSONata", "Output": {"n": "{% $states.input.n + 1 %}"}},

@@ -109,7 +109,7 @@ def compared(machine: Machine, given: Document, change: Change = lambda machine:
     """
     try:
         expected = interpreted(machine, given)
-    except Undefined:
+    except (Undefined, NotImplementedError):
         return "", ""
     actual, text = converted(change(machine), given)
     if isinstance(actual, str):

@@ -30,7 +30,7 @@ _FIELDS: Final = frozenset(
 class Interpreter:
     """Executes one machine."""
 
-    fields: Final = _FIELDS
+    fields = _FIELDS
     """The fields of states that it knows."""
 
     def __init__(self, machine: Mapping[str, Any], function: Function, given: Document) -> None:

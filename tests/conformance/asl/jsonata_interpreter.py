@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from chalicelib import expressions
 from tests.conformance.asl.interpreter import Interpreter
-from tests.conformance.asl.paths import Document, Failure, Scope
+from tests.conformance.asl.paths import Document, Failure, Scope, Undefined
 
 QUERY_ERROR: Final = "States.QueryEvaluationError"
 
@@ -29,7 +29,7 @@ _FIELDS: Final = frozenset(
 class JsonataInterpreter(Interpreter):
     """Executes one machine whose query language is JSONata."""
 
-    fields: Final = _FIELDS
+    fields = _FIELDS
 
     def _once(
         self, name: str, state: Mapping[str, Any], document: Document, scope: Scope, context: dict[str, Any]
@@ -43,8 +43,13 @@ class JsonataInterpreter(Interpreter):
                 raise Failure(QUERY_ERROR)
         if state["Type"] in ("Task", "Map", "Parallel"):
             known["result"] = self._worked(name, state, known, scope)
-        out = _value(state["Output"], known, scope) if "Output" in state else known.get("result", document)
-        _assign(state, known, scope)
+        try:
+            out = _value(state["Output"], known, scope) if "Output" in state else known.get("result", document)
+            _assign(state, known, scope)
+        except Failure:
+            if "Retry" in state:  # what fails then is not repeated
+                raise Undefined from None
+            raise
         return out, state.get("Next")
 
     def _chosen(self, state: Mapping[str, Any], known: dict[str, Any], scope: Scope) -> tuple[Document, str]:
@@ -59,7 +64,7 @@ class JsonataInterpreter(Interpreter):
         return self._left(state, known, scope), state["Default"]
 
     def _left(self, rule: Mapping[str, Any], known: dict[str, Any], scope: Scope) -> Document:
-        out = _value(rule["Output"], known, scope) if "Output" in rule else known["input"]
+        out = _handed_on(rule["Output"], known, scope) if "Output" in rule else known["input"]
         _assign(rule, known, scope)
         return out
 
@@ -67,9 +72,10 @@ class JsonataInterpreter(Interpreter):
         context = known["context"]
         if state["Type"] == "Map":
             return self._items(state, known, scope)
-        given = _value(state["Arguments"], known, scope) if "Arguments" in state else known["input"]
         if state["Type"] == "Parallel":
+            given = _handed_on(state["Arguments"], known, scope) if "Arguments" in state else known["input"]
             return self.together([(one, given, context) for one in state["Branches"]], scope)
+        given = _value(state["Arguments"], known, scope) if "Arguments" in state else known["input"]
         self.calls[name] += 1
         return self.function(given)
 
@@ -81,7 +87,7 @@ class JsonataInterpreter(Interpreter):
         for index, item in enumerate(items):
             here = {**known["context"], "Map": {"Item": {"Index": index, "Value": item}}}
             selector = state.get("ItemSelector")
-            given = item if selector is None else _value(selector, {**known, "context": here}, scope)
+            given = item if selector is None else _handed_on(selector, {**known, "context": here}, scope)
             runs.append((state["ItemProcessor"], given, here))
         return self.together(runs, scope)
 
@@ -93,14 +99,25 @@ class JsonataInterpreter(Interpreter):
         self, caught: Mapping[str, Any], error: Document, document: Document, scope: Scope, context: dict[str, Any]
     ) -> Document:
         known = {"input": document, "context": context, "errorOutput": error}
-        out = _value(caught["Output"], known, scope) if "Output" in caught else error
-        _assign(caught, known, scope)
+        try:
+            out = _value(caught["Output"], known, scope) if "Output" in caught else error
+            _assign(caught, known, scope)
+        except Failure:
+            raise Undefined from None  # the error that was caught keeps its name
         return out
 
 
 def _assign(state: Mapping[str, Any], known: Mapping[str, Any], scope: Scope) -> None:
     if "Assign" in state:
         scope.variables.update(_value(state["Assign"], known, scope))
+
+
+def _handed_on(form: Any, known: Mapping[str, Any], scope: Scope) -> Document:
+    """Return a value of which perhaps not all is read. Raises Undefined if it cannot be made."""
+    try:
+        return _value(form, known, scope)
+    except Failure:
+        raise Undefined from None
 
 
 def _value(form: Any, known: Mapping[str, Any], scope: Scope) -> Document:

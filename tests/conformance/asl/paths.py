@@ -15,8 +15,9 @@ RUNTIME: Final = "States.Runtime"
 class Undefined(Exception):
     """Echoer may differ here, and says so (docs/step-functions-conformance.md): nothing can be compared.
 
-    A path takes an index of what is no list, or a member of a list. InputPath, OutputPath or ResultPath lead nowhere.
-    A Catch or Retry of States.ALL meets States.Runtime. Branches fail with different errors, of which one is the first.
+    A path takes an index of what is no list, or a member of a list. What is handed on cannot be made: perhaps nothing
+    reads it. What a Catch saves fails. A Catch or Retry of States.ALL meets States.Runtime. Branches fail with other
+    errors than one another.
     """
 
 

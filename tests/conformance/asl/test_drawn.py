@@ -31,7 +31,7 @@ def test_drawn_machines_are_worth_drawing() -> None:
         types.update(state["Type"] for inner in drawn.machines_in(drawn_machine) for state in inner["States"].values())
         try:
             end = drawn.interpreted(drawn_machine, given)
-        except Undefined:
+        except (Undefined, NotImplementedError):
             ends["undefined"] += 1
         else:
             ends["failed" if end.failed else "succeeded"] += 1

@@ -96,6 +96,8 @@ class Step:
     properties: dict[str, Property] = field(default_factory=dict)
     repeat: list[Rule] = field(default_factory=list)
     save: list[Entry] = field(default_factory=list)
+    variables: list[Entry] = field(default_factory=list)
+    """Those of a fork, and what they begin with."""
     blocks: list[Block] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
     action: Action | None = None

@@ -173,8 +173,8 @@ def _body(step: Step) -> list[str]:
         lines.append(f"repeat = {_repeat(step.repeat)};")
     is_each = step.kind == "each"
     block = step.blocks[0] if is_each and step.blocks else None
-    if block is not None and block.variables:
-        lines.append(f"vars = {_entries(block.variables)};")
+    if step.variables or (block is not None and block.variables):
+        lines.append(f"vars = {_entries(step.variables or (block.variables if block else ()))};")
     if step.save:
         lines.append(f"save = {_entries(step.save)};")
     for one in step.blocks:

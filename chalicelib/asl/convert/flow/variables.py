@@ -71,7 +71,7 @@ def name_all(block: Block) -> None:
     for one in walk.blocks_within(block):
         order.update(dict.fromkeys(entry.variable for entry in one.variables))
         for step in one.steps:
-            order.update(dict.fromkeys(entry.variable for entry in walk.entries_of(step)))
+            order.update(dict.fromkeys(entry.variable for entry in (*step.variables, *walk.entries_of(step))))
             for document in walk.documents_of(step):
                 order.update(dict.fromkeys(walk.variables_read(document)))
     names: dict[int, Names] = {}

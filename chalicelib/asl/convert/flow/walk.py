@@ -33,7 +33,7 @@ def documents_of(step: Step) -> Iterator[Document]:
     for rule in step.repeat:
         if rule.when is not None:
             yield rule.when
-    yield from (entry.value for entry in step.save)
+    yield from (entry.value for entry in (*step.variables, *step.save))
     for route in step.routes:
         yield from documents_of_route(route)
     for block in step.blocks:
@@ -67,6 +67,7 @@ def change_step(step: Step, change: Change) -> None:
         Rule(rule.states, None if rule.when is None else replaced(rule.when, change), rule.settings)
         for rule in step.repeat
     ]
+    change_entries(step.variables, change)
     change_entries(step.save, change)
     for route in step.routes:
         if route.when is not None:

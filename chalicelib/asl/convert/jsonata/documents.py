@@ -20,6 +20,8 @@ from chalicelib.asl.convert.jsonata.expressions import (
     Get,
     Literal,
     Object,
+    Op,
+    Text,
     Var,
     Variable,
     Word,
@@ -282,6 +284,19 @@ def changed(document: Document, change: Callable[[Expr], Expr | None]) -> Docume
             return Lst(tuple(changed(one, change) for one in items))
         case _:
             return replaced(document, change)
+
+
+def is_computed(document: Document) -> bool:
+    """Return whether more is done for the document than to read places: that may fail, where nobody reads it too."""
+    return any(isinstance(one, (Func, Op, Text, At)) for expr in expressions_in(document) for one in _parts_of(expr))
+
+
+def _parts_of(expr: Expr) -> Iterator[Expr]:
+    pending = [expr]
+    while pending:
+        one = pending.pop()
+        yield one
+        pending.extend(children(one))
 
 
 def may_fail(document: Document) -> bool:

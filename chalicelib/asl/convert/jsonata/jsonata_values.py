@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from chalicelib.asl.convert.jsonata.documents import MISSING, Document, as_expression, get
-from chalicelib.asl.convert.jsonata.expressions import Text
+from chalicelib.asl.convert.jsonata.documents import MISSING, Document, Kind, Lst, Shape, as_expression, get
+from chalicelib.asl.convert.jsonata.expressions import Get, Literal, Text
 from chalicelib.asl.convert.jsonata.unsayable import Unsayable
 from chalicelib.expressions import problem_in
 
@@ -25,6 +25,10 @@ _BOUND: Final = re.compile(r"\$([A-Za-z_]\w*)\s*:=")
 _PARAMETERS: Final = re.compile(r"function\s*\(([^)]*)\)|λ\s*\(([^)]*)\)")
 _ENDS_OPERAND: Final = frozenset({"name", "text", "word"})
 _OPERATORS: Final = frozenset({"and", "or", "in"})
+_OPENERS: Final = frozenset("([{")
+_CLOSERS: Final = frozenset(")]}")
+_TRUTHS: Final = frozenset({"=", "and", "or", "in"})
+_UNSURE: Final = frozenset({"?", ":", ";", "~", "<", ">", "!", "|", "^", "/"})
 _REFUSED: Final = frozenset({"$eval"})
 
 
@@ -102,7 +106,7 @@ class _Reader:
     def _document(self, document: Document, at: int) -> int:
         """Follow the members behind a document, as far as they are names."""
         while following := _MEMBER.match(self._written, at):
-            document = get(document, following[1] if following[1] is not None else following[2])
+            document = _member(document, following[1] if following[1] is not None else following[2])
             at = following.end()
         self._parts.append(document)
         return at
@@ -112,6 +116,25 @@ class _Reader:
             self._parts[-1] += text
         else:
             self._parts.append(text)
+
+
+def _member(document: Document, name: str) -> Document:
+    """Return a member; of a list, JSONata takes that of each item."""
+    opened = document.opened() if isinstance(document, Shape) and document.kind is Kind.BRANCHES else document
+    if isinstance(opened, Lst) or (isinstance(opened, Literal) and isinstance(opened.value, list)):
+        return Get(as_expression(opened), name)
+    return get(document, name)
+
+
+def is_truth(text: str) -> bool:
+    """Return whether an expression `{% %}` always yields true or false: its weakest operator compares or connects."""
+    depth, words = 0, set[str]()
+    for found in _TOKEN.finditer(text[2:-2]):
+        token = found[0]
+        depth += (token in _OPENERS) - (token in _CLOSERS)
+        if depth == 0 and found.lastgroup in ("word", "sign"):
+            words.add(token)
+    return not words & _UNSURE and bool(words & _TRUTHS)
 
 
 def _bound_in(written: str) -> frozenset[str]:

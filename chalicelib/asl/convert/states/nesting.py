@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from chalicelib.asl.convert.flow.steps import Block, Plain, Sent, Step
+from chalicelib.asl.convert.flow.steps import Block, Entry, Plain, Sent, Step
 from chalicelib.asl.convert.jsonata.documents import (
     Document,
     Kind,
@@ -14,6 +14,8 @@ from chalicelib.asl.convert.jsonata.documents import (
     Obj,
     Shape,
     as_expression,
+    expressions_in,
+    is_place,
 )
 from chalicelib.asl.convert.jsonata.expressions import (
     RESULT,
@@ -23,6 +25,7 @@ from chalicelib.asl.convert.jsonata.expressions import (
     Literal,
     Op,
     Text,
+    Var,
     Word,
     bare,
     replaced,
@@ -56,6 +59,12 @@ def read_parallel(reader: Reader) -> Draft:
     names = Names()
     words = tuple(names.take(step_word(str(_start(branch)))) for branch in branches)
     given = _given(reader)
+    step = Step("fork", reader.name)
+    if not all(map(is_place, expressions_in(given))):
+        # It is made once, and fails before a branch begins.
+        variable = reader.scope.keeper((), f"{reader.name} input", own=True)
+        step.variables.append(Entry(variable, given))
+        given = Var(variable)
 
     def blocks() -> list[Block]:
         return [
@@ -63,7 +72,6 @@ def read_parallel(reader: Reader) -> Draft:
             for number, (branch, word) in enumerate(zip(branches, words, strict=True))
         ]
 
-    step = Step("fork", reader.name)
     failures = Failures(nested=True, evaluates=reader.is_jsonata)
     reader.repeated(step, failures)
     result = Shape(Kind.BRANCHES, RESULT, reader.pointer, words)

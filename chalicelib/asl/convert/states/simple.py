@@ -8,7 +8,7 @@ from chalicelib.asl.convert.flow.steps import Property, Sent, Step
 from chalicelib.asl.convert.jsonata.choices import Judge
 from chalicelib.asl.convert.jsonata.documents import Document, as_expression
 from chalicelib.asl.convert.jsonata.expressions import Expr, Literal, bare
-from chalicelib.asl.convert.jsonata.jsonata_values import is_expression
+from chalicelib.asl.convert.jsonata.jsonata_values import is_expression, is_truth
 from chalicelib.asl.convert.jsonata.unsayable import Unsayable
 from chalicelib.asl.convert.states.drafts import Draft, Exit, next_of
 from chalicelib.asl.convert.states.reader import Reader
@@ -86,9 +86,10 @@ def _condition(reader: Reader, judge: Judge, rule: Any) -> Expr:
     condition = rule.get("Condition")
     if isinstance(condition, bool):
         return Literal(condition)
-    if not is_expression(condition):
+    if not isinstance(condition, str) or not is_expression(condition):
         raise Unsayable("a rule of Choice needs a Condition `{% ... %}`", "Condition")
-    return as_expression(reader.values.field(rule, "Condition"))
+    found = as_expression(reader.values.field(rule, "Condition"))
+    return bare(found) if is_truth(condition) else found
 
 
 def _chosen(reader: Reader, rule: dict[str, Any], when: Expr) -> Exit:
@@ -96,8 +97,7 @@ def _chosen(reader: Reader, rule: dict[str, Any], when: Expr) -> Exit:
     if not isinstance(target, str):
         raise Unsayable("a rule of Choice needs Next", "Next")
     if reader.is_jsonata:
-        owner = rule if "Output" in rule else reader.state
-        made = reader.values.field(owner, "Output") if "Output" in owner else reader.document
+        made = reader.values.field(rule, "Output") if "Output" in rule else reader.document
     else:
         made = reader.input.narrowed(reader.state, "OutputPath")
     return Exit(target, made, (), when, assigns=reader.input.assigns(rule))

@@ -111,7 +111,7 @@ function Desk({ begun }: { begun: Begun }): JSX.Element {
     channel.postMessage("here?");
     return () => channel.close();
   }, [name]);
-  const stepCount = analysis?.steps.length ?? text.split("=>").length - 1;
+  const stepCount = text.split("=>").length - 1;
   const isLarge = stepCount > DRAWN_STEPS;
   useEffect(() => {
     const control = new AbortController();
