@@ -92,9 +92,9 @@ def _tolerated(step: EachStep, writer: Writer) -> dict[str, Json]:
     source = source_of(step.tolerate)
     if source is None:
         return {"ToleratedFailureCount": step.tolerate}
-    percent = _PERCENT.fullmatch(source)
-    if percent:
-        text = writer.text(expression(percent["number"]), Missing.FAIL)
+    found = _PERCENT.fullmatch(source)
+    if found:
+        text = writer.text(expression(found["number"]), Missing.FAIL)
         return {"ToleratedFailurePercentage": wrapped(f"$number({text})")}
     return {"ToleratedFailureCount": wrapped(f"$number({writer.text(step.tolerate, Missing.FAIL)})")}
 
