@@ -397,6 +397,19 @@ test("two runs side by side: where their paths part, and the time at each step",
   await close(page);
 });
 
+test("a timeline: bars for the visits of steps, with idle time and without", async () => {
+  await until(async () => (await api("GET", "/flowrun/pair-2?view=summary")).spec.status === "succeeded");
+  const page = await open("#/runs/pair-2?side=timeline");
+  const bars = page.getByRole("grid", { name: "Timeline" });
+  await bars.getByRole("row", { name: /^Last.*1 s$/ }).waitFor();
+  await page.getByLabel("Hide idle time").uncheck();
+  const last = bars.getByRole("row", { name: /^Last/ }).locator("rect");
+  assert.ok(Number(await last.getAttribute("width")) > 90, "a second of nearly a second");
+  await bars.getByRole("button", { name: "Size" }).click();
+  await page.locator(".chip", { hasText: "Size" }).waitFor();
+  await close(page);
+});
+
 test("a call tree: parent, children, and the signal of a child", async () => {
   const [kid] = await api("GET", "/flowrun?parent=mother-1&view=summary");
   const page = await open("#/runs/mother-1?tab=calls");
@@ -536,12 +549,33 @@ flow_end`,
   await close(page);
 });
 
+test("a run that is deleted while it is open stays as it was last; a viewer may not command, and is told why", async () => {
+  await api("POST", "/flow/slow/runs", { name: "gone-1" });
+  await api("POST", "/flowrun/gone-1/stop", { reason: "enough" });
+  const viewer = (await api("POST", "/token", { name: "runs-viewer", role: "viewer" })).token;
+  const page = await open("#/settings", { token: viewer });
+  await page.evaluate(() => localStorage.setItem("echoer.settings", JSON.stringify({ refresh: 1 })));
+  await page.goto(`${url}/?again#/runs?status=canceled&flow=slow`);
+  await page.getByRole("checkbox", { name: "gone-1" }).check();
+  const retry = page.getByRole("toolbar").getByRole("button", { name: "Retry" });
+  assert.ok(await retry.isDisabled());
+  assert.match(await retry.getAttribute("title"), /POST \/batch/);
+  await page.getByRole("link", { name: "gone-1", exact: true }).click();
+  await page.getByRole("heading", { name: "gone-1", exact: true }).waitFor();
+  await page.locator(".row.entry").first().waitFor();
+  await api("DELETE", "/flowrun/gone-1");
+  await page.getByText("This run was deleted. What you see is its last state.").waitFor();
+  await page.locator(".row.entry").first().waitFor();
+  await close(page);
+});
+
 const SCREENS = {
   list: ["#/runs?cols=name,flow,version,status,begun,ended,labels,moves", "grid"],
   history: ["#/runs/many-1?entry=9000", "grid"],
   items: ["#/runs/many-1?tab=items", "application"],
   calls: ["#/runs/mother-1?tab=calls&side=cost", "list"],
   data: ["#/runs/keep-1?side=data", "group"],
+  timeline: ["#/runs/pair-1?side=timeline", "grid"],
   compare: ["#/compare/pair-1/pair-2", "table"],
   choice: ["#/compare/pair-1", "list"],
   batches: ["#/batch", "table"],

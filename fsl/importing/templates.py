@@ -65,7 +65,7 @@ def _machine(
 ) -> FoundMachine:
     properties = resolver.resources[logical_id].get("Properties")
     properties = properties if isinstance(properties, dict) else {}
-    kind = properties.get("Type", properties.get("StateMachineType"))
+    kind = resolver.text(properties.get("Type", properties.get("StateMachineType", "")))
     where = pointer("", "Resources", logical_id, "Properties")
     name = resolver.name(logical_id)
     named = logical_id if not name or "${" in name else name

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from chalicelib.asl.check import check
 from chalicelib.asl.check.context import MAX_PROBLEMS
+from chalicelib.asl.check.states import SHAPES
 from chalicelib.asl.imported import import_machine
 from chalicelib.asl.intrinsics import parse_value
 from chalicelib.asl.path_tree import NotReadable
@@ -143,6 +144,34 @@ def test_any_text_is_read_or_reported(text: str | bytes) -> None:
     assert reading.machine is not None or reading.problems
     if reading.machine is not None:
         json.dumps(substitute(reading.machine, {"a": "1"})).encode()
+
+
+KINDS: Final[list[Any]] = [None, True, -1.5, "x", "{% 1 %}", [{}], {"a.$": "$"}]
+MINIMAL: Final[dict[str, Any]] = {
+    "Pass": {"End": True},
+    "Task": TASK,
+    "Choice": {"Choices": [{"Variable": "$.a", "IsNull": True, "Next": "B"}]},
+    "Wait": {"Seconds": 1, "End": True},
+    "Succeed": {},
+    "Fail": {},
+    "Parallel": {"Branches": [{"StartAt": "I", "States": {"I": {"Type": "Succeed"}}}], "End": True},
+    "Map": {"ItemProcessor": {"StartAt": "I", "States": {"I": {"Type": "Succeed"}}}, "End": True},
+}
+
+
+@pytest.mark.parametrize("language", ["JSONPath", "JSONata"])
+@pytest.mark.parametrize("kind", sorted(SHAPES))
+def test_every_kind_of_value_in_every_field_is_imported_or_reported(kind: str, language: str) -> None:
+    shape = SHAPES[kind]
+    for name in ("Unknown", *shape.both, *shape.jsonpath, *shape.jsonata):
+        for value in KINDS:
+            state = {"Type": kind, **MINIMAL[kind], "QueryLanguage": language, name: value}
+            given = machine(state, states={"B": {"Type": "Succeed"}})
+            for problem in check(given):
+                resolved(given, problem.pointer)
+            found = import_machine(reading_of(given), "x")
+            assert found.fsl
+            assert {problem.pointer for problem in check(given)} <= {problem.pointer for problem in found.problems}
 
 
 def chain(length: int) -> dict[str, Any]:

@@ -18,6 +18,9 @@ CATCH = {"ErrorEquals": ["X"], "Next": "B"}
 B = {"B": {"Type": "Succeed"}}
 JSONATA = {"QueryLanguage": "JSONata"}
 RULE: State = {"Variable": "$.a", "IsPresent": True, "Next": "B"}
+RULE_WITHIN = {"Variable": "$.a", "IsPresent": True}
+READER = {"Resource": "arn:aws:states:::s3:getObject"}
+OTHER_MAP = {"Type": "Map", "ItemProcessor": {"StartAt": "J", "States": {"J": {"Type": "Succeed"}}}, "End": True}
 OUTER_A = {"Type": "Pass", "Assign": {"x": 1}, "Next": "M"}
 
 
@@ -85,6 +88,28 @@ VALID: list[tuple[str, Any]] = [
 ]
 
 BROKEN: list[tuple[Any, str]] = [
+    (
+        choice({"And": [RULE_WITHIN], "IsNull": True, "Next": "B"}),
+        "/States/A/Choices/0: `IsNull` needs a `Variable`",
+    ),
+    (machine({"Type": "Wait", "Timestamp": 5, "End": True}), "/States/A/Timestamp: a time as text is expected here"),
+    (machine({**TASK, "Retry": [{"ErrorEquals": [""]}]}), "/States/A/Retry/0/ErrorEquals/0: the name of an error must"),
+    (mapped(Label=5), "/States/A/Label: a text is expected"),
+    (mapped(ItemReader={"Resource": 5}), "/States/A/ItemReader/Resource: a text is expected"),
+    (
+        mapped(ItemReader={**READER, "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "GIVEN"}}),
+        "/States/A/ItemReader/ReaderConfig: `CSVHeaders` is missing",
+    ),
+    (
+        mapped(ItemReader={**READER, "ReaderConfig": {"InputType": "JSON", "CSVDelimiter": "COMMA"}}),
+        "/States/A/ItemReader/ReaderConfig/CSVDelimiter: `CSVDelimiter` is for CSV only",
+    ),
+    (
+        machine({**MAP, "Label": "l", "End": False, "Next": "M"}, states={"M": {**OTHER_MAP, "Label": "l"}}),
+        "/States/M/Label: the label `l` is given twice: also at /States/A/Label",
+    ),
+    ({"StartAt": "A", "States": {"A": 5}}, "/States/A: a state is an object, and not a number"),
+    (machine({**PASS, "Assign": {"a-b c": 1}}), "/States/A/Assign/a-b c: `a-b c` is no name of a variable"),
     ([], ": a machine is an object, and not a list"),
     ({}, ": `StartAt` is missing"),
     ({"Resources": {}}, ": this is a template, and no machine"),
@@ -252,6 +277,14 @@ BROKEN: list[tuple[Any, str]] = [
     (
         machine({**TASK, "Resource": f"{LAMBDA}:a:b"}),
         f"/States/A/Resource: `{LAMBDA}:a:b` is no ARN of a Lambda function",
+    ),
+    (
+        machine({**TASK, "Resource": "arn:aws:states:::lambda:invoke.sync"}),
+        "/States/A/Resource: `lambda` starts no jobs",
+    ),
+    (
+        machine({**TASK, "Resource": "arn:aws:states:::aws-sdk:glue:startJobRun.sync"}),
+        "/States/A/Resource: `aws-sdk:glue` starts no jobs",
     ),
     (
         machine({**TASK, "Resource": "arn:aws:states:::sqs:sendMessage.async"}),

@@ -50,6 +50,12 @@ def test_a_resource_that_nothing_calls_is_a_warning() -> None:
     assert "method   = lambda" in found.fsl
 
 
+def test_an_index_that_counts_from_the_end_is_converted() -> None:
+    found = imported(machine({"Type": "Pass", "OutputPath": "$.a[(@.length-2)].b", "End": True}))
+    assert levels(found) == []
+    assert "$input.a[-2].b" in found.fsl
+
+
 def test_a_state_within_a_map_takes_the_query_language_of_the_machine() -> None:
     inner = {"StartAt": "I", "States": {"I": {"Type": "Pass", "Parameters": {"a.$": "$.b"}, "End": True}}}
     state = {"Type": "Map", "QueryLanguage": "JSONata", "Items": [1], "ItemProcessor": inner, "End": True}

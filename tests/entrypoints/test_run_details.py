@@ -324,3 +324,12 @@ def test_the_history_names_branch_item_undo_and_delivery(host: Host) -> None:
     assert [(one["step"], one["item"], one["state"]) for one in undone] == [("Book", None, "OK")] * 2
     first = entries[0]
     assert (first["branch"], first["item"], first["undo"], first["sent"]) == ("", None, False, None)
+
+
+def test_the_cost_of_a_run_does_not_depend_on_the_call_that_shows_it(host: Host) -> None:
+    host.submit("flow f wait W => (DONE -> done) { for = 1h; }; flow_end")
+    host.start("f")
+    call("POST", "/flowrun/r/vars", {"vars": {"large": "x" * 30_000, "small": "y" * 6_000, **dict.fromkeys("abc", 1)}})
+    shown, asked = call("GET", "/flowrun/r").json["spec"]["cost"], call("GET", "/flowrun/r/cost").json
+    assert shown == {name: asked[name] for name in shown}
+    assert shown["bytes"] < 2_000

@@ -378,6 +378,20 @@ class TestCrashes:
             entries = host.services.reader.history(NS, f"r{number:05}", 0, 1_000)
             assert sum(entry.event == "RunRetried" for entry in entries) == 1
 
+    @pytest.mark.parametrize("after", [0, 1, 5])
+    def test_a_batch_that_is_stopped_and_continued_after_a_crash_commands_each_run_once(self, after: int) -> None:
+        host = with_failed(10)
+        host.actions.script = lambda request: answer_at_once({**request, "ackStates": ["BAD"]})
+        batch = create(host)
+        crash_after(host, after)
+        stop(host, batch)
+        assert host.services.batches.resume(NS, batch.id).status is BatchStatus.RUNNING
+        host.pass_time(RECEIVED_AGAIN_MS)
+        assert (now(host, batch).status, now(host, batch).counts) == (BatchStatus.DONE, {BatchOutcome.DONE: 10})
+        for number in range(10):
+            entries = host.services.reader.history(NS, f"r{number:05}", 0, 1_000)
+            assert sum(entry.event == "RunRetried" for entry in entries) == 1
+
     def test_a_deleted_run_is_done_when_its_slice_is_repeated(self) -> None:
         host = with_failed(4)
         batch = create(host, BatchCommand.DELETE)

@@ -13,6 +13,7 @@ from chalicelib.asl.check.values import number, one_of, or_expression, text, who
 from chalicelib.asl.path_tree import Root
 
 _MAX_ITEMS: Final = 100_000_000
+_MAX_NUMBER: Final = 2**31 - 1
 _MAX_BATCH_BYTES: Final = 262_144
 _MAX_LABEL: Final = 40
 _NOT_IN_LABELS: Final = re.compile(r"[\s?*<>{}\[\]:;,\\|^~$#%&`\"\x00-\x1f\x7f-\x9f]")
@@ -23,8 +24,8 @@ NUMBER_PATH: Final = reference(roots=(Root.INPUT, Root.VARIABLE))
 """The check of a path that a number of a Map is read from: not from the context object (AWS)."""
 
 NUMBERS: Final[dict[str, Check]] = {
-    "MaxConcurrency": or_expression(whole(0, _MAX_ITEMS)),
-    "ToleratedFailureCount": or_expression(whole(0, _MAX_ITEMS)),
+    "MaxConcurrency": or_expression(whole(0, _MAX_NUMBER)),
+    "ToleratedFailureCount": or_expression(whole(0, _MAX_NUMBER)),
     "ToleratedFailurePercentage": or_expression(number(0, 100)),
 }
 """The checks of a Map's numbers."""
@@ -107,7 +108,7 @@ item_reader: Final = Shape(
 
 _BATCHER: Final = Shape(
     {
-        "MaxItemsPerBatch": or_expression(whole(0, _MAX_ITEMS)),
+        "MaxItemsPerBatch": or_expression(whole(0, _MAX_NUMBER)),
         "MaxInputBytesPerBatch": or_expression(whole(0, _MAX_BATCH_BYTES)),
         "BatchInput": template,
     },

@@ -16,9 +16,12 @@ from chalicelib.asl.check.values import MAX_SECONDS, boolean, granted, one_of, o
 
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.+", re.DOTALL)
 _INTEGRATION: Final = re.compile(
-    r"arn:[^:]+:states:[^:]*:[^:]*:(?:aws-sdk:)?[A-Za-z0-9-]+:[A-Za-z0-9]+(?:\.(.*))?", re.DOTALL
+    r"arn:[^:]+:states:[^:]*:[^:]*:((?:aws-sdk:)?[A-Za-z0-9-]+):[A-Za-z0-9]+(?:\.(.*))?", re.DOTALL
 )
 _PATTERNS: Final = ("sync", "sync:2", "waitForTaskToken")
+_NEVER_SYNC: Final = re.compile(r"aws-sdk:.*|lambda|dynamodb|sns|sqs|events|apigateway|http")
+"""The services that start no jobs, so that there is nothing to wait for with `.sync`."""
+
 _ACTIVITY: Final = re.compile(r"arn:[^:]+:states:[^:]*:[^:]*:activity:")
 _LAMBDA: Final = re.compile(r"arn:[^:]+:lambda:")
 _FUNCTION: Final = re.compile(r"arn:[^:]+:lambda:[^:]*:[^:]*:function:[A-Za-z0-9_-]+(?::(?:\$LATEST|[A-Za-z0-9_-]+))?")
@@ -41,11 +44,13 @@ def _resource(place: Place) -> None:
 def _check_integration(place: Place, resource: str) -> None:
     activity = _ACTIVITY.match(resource) is not None
     found = None if activity else _INTEGRATION.fullmatch(resource)
-    pattern = found.group(1) if found else None
+    service, pattern = found.groups() if found else ("", None)
     if pattern is not None and pattern not in _PATTERNS:
         place.error(
             f"{short('.' + pattern)} is no way to call a service: `.sync`, `.sync:2` and `.waitForTaskToken` are"
         )
+    elif pattern is not None and pattern.startswith("sync") and _NEVER_SYNC.fullmatch(service):
+        place.error(f"`{service}` starts no jobs, so it does not support `.{pattern}`")
     elif place.scope.express and (pattern or activity):
         what = "activities" if activity else f"`.{pattern}`"
         place.error(f"Express workflows do not support {what}")

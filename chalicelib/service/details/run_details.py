@@ -12,7 +12,7 @@ from chalicelib.model.definition import Definition
 from chalicelib.model.flow import CallStep
 from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT
-from chalicelib.model.run import Run, encode
+from chalicelib.model.run import Run
 from chalicelib.model.status import LIVE
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait
@@ -23,6 +23,7 @@ from chalicelib.service.details.waits import TokenWait, wait_of
 from chalicelib.service.errors import NotFound
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.ports.runs import RunStore
+from chalicelib.service.runs.references import stored_size
 
 MAX_CHILDREN: Final = 100
 """How many children of a run are shown: those that run, and the last ones that have ended."""
@@ -100,7 +101,7 @@ class RunDetailReader:
     def _cost(self, run: Run) -> Cost:
         first = run.tail[0].seq if run.tail else 1
         numbers = self._runs.page_numbers(run, MAX_COUNTED_PAGES) if first > 1 else ()
-        return cost_of(run, len(encode(run)), page_count(numbers, first))
+        return cost_of(run, stored_size(run), page_count(numbers, first))
 
     def _queued(self, run: Run, definition: Definition) -> frozenset[str]:
         """Return the uuids of activations that wait in the queue of a limit."""

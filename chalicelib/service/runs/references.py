@@ -77,6 +77,14 @@ def offload_head(run: Run, body: bytes = b"") -> OffloadedHead:
     return OffloadedHead(thin, body, offload.blobs) if offload.blobs else OffloadedHead(run, body, {})
 
 
+def stored_size(run: Run) -> int:
+    """Return how many bytes the head has as it is stored. `run` may have values or references to them."""
+    offload = _Offload()
+    thin = in_run(run, lambda value: offload(value) if key_in(value) is None else value)
+    size = len(encode(thin))
+    return size if size <= MAX_HEAD_BYTES else len(encode(_offload_fields(thin, offload)))
+
+
 def offload_page(page: Page) -> tuple[Page, Mapping[str, bytes]]:
     """Replace what is large in the page by references; return the blobs to write before it, too."""
     offload = _Offload()

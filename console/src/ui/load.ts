@@ -114,3 +114,18 @@ async function untilNextLook(seconds: number, signal: AbortSignal): Promise<void
     signal.addEventListener("abort", again);
   });
 }
+
+/** A value that changes at most every so many milliseconds; its last change is never lost. */
+export function useRested<T>(value: T, milliseconds: number): T {
+  const [shown, setShown] = useState(value);
+  const changed = useRef(0);
+  useEffect(() => {
+    const wait = Math.max(0, changed.current + milliseconds - Date.now());
+    const timer = setTimeout(() => {
+      changed.current = Date.now();
+      setShown(value);
+    }, wait);
+    return () => clearTimeout(timer);
+  }, [value, milliseconds]);
+  return shown;
+}

@@ -86,6 +86,7 @@ export const runWords = {
   costWhat: (prices: string) =>
     `DynamoDB and SQS at list prices (${prices}), without Lambda and API Gateway. Step Functions: the same steps as state transitions, without what they call.`,
   goneRun: "This run was deleted. What you see is its last state.",
+  hideIdle: "Hide idle time",
   calls: "Calls",
   cost: "Cost",
 } as const;

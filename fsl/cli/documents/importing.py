@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -86,13 +87,14 @@ def import_(
 
 def _imported(sources: Sequence[Source], name: str | None, values: Mapping[str, str]) -> list[tuple[Source, Imported]]:
     """Return the machines as FSL. They call each other's flows, and share the actions that are the same."""
-    flows = {key: flow_name(name or one.name) for one in sources for key in (one.name, one.machine)}
+    names = _distinct([flow_name(name or one.name) for one in sources])
+    flows = {key: own for one, own in zip(sources, names, strict=True) for key in (one.name, one.machine)}
     taken: dict[str, str] = {}
     results: list[tuple[Source, Imported]] = []
-    for source in sources:
+    for source, own in zip(sources, names, strict=True):
         found = import_machine(
             source.reading,
-            name or source.name,
+            own,
             values,
             express=source.express,
             flows=flows,
@@ -102,6 +104,15 @@ def _imported(sources: Sequence[Source], name: str | None, values: Mapping[str, 
         results.append((source, found))
         taken |= actions_in(found.fsl)
     return results
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return the names, each that is there before with a number behind it."""
+    found: dict[str, None] = {}
+    for name in names:
+        numbered = (f"{name}_{number}" for number in count(2))
+        found[next(one for one in chain([name], numbered) if one not in found)] = None
+    return list(found)
 
 
 def _chosen(sources: Sequence[Source], machine: str | None, name: str | None) -> list[Source]:

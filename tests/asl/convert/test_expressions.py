@@ -156,7 +156,7 @@ def test_a_place_is_needed_once_in_a_choice() -> None:
 @pytest.mark.parametrize(
     ("state", "pointer", "words"),
     [
-        ({"Type": "Pass", "Parameters": {"a.$": "$.x[(@.length-1)]"}}, "/States/A/Parameters/a.$", "computed index"),
+        ({"Type": "Pass", "Parameters": {"a.$": "$.x[(@.length/2)]"}}, "/States/A/Parameters/a.$", "computed index"),
         ({"Type": "Pass", "ResultPath": "$.a[0]"}, "/States/A/ResultPath", "cannot lead into a list"),
         ({"Type": "Pass", "Parameters": {"a": [{"b.$": "$.l[0:9:2]"}]}}, "/States/A/Parameters/a/0/b.$", "a step"),
         ({"Type": "Wait", "Seconds": 40_000_000}, "/States/A/Seconds", "longer than 366d"),

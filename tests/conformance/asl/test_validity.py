@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from chalicelib.asl.check import check
+from chalicelib.asl.imported import import_machine
 from chalicelib.asl.problems import has_errors
 from chalicelib.asl.read import read_json
 
@@ -48,3 +49,10 @@ def test_a_verdict_on_an_express_workflow_is_the_recorded_one_where_it_is_known_
 def test_at_least_97_of_100_verdicts_match() -> None:
     matching = sum(is_valid(case) is case["valid"] for case in CASES.values())
     assert matching >= 0.97 * len(CASES)
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - EXPRESS))
+def test_what_is_valid_is_imported_without_an_error(name: str) -> None:
+    definition = CASES[name]["definition"]
+    reading = read_json(definition if isinstance(definition, str) else json.dumps(definition))
+    assert has_errors(import_machine(reading, "machine").problems) is not CASES[name]["valid"]

@@ -107,6 +107,15 @@ def test_machines_are_written_to_files(folder: Path) -> None:
     assert "flow refund" in (folder / "all.fsl").read_text()
 
 
+def test_machines_of_the_same_name_become_flows_of_different_names(folder: Path) -> None:
+    (folder / "sm" / "order.asl.json").write_text(json.dumps(ORDER))
+    result = fsl(folder / "order.asl.json", folder / "sm" / "order.asl.json", "--var", f"PayArn={PAY}")
+    assert result.exit_code == 0
+    assert [line for line in result.stdout.splitlines() if line.startswith("flow ")] == ["flow order", "flow order_2"]
+    (folder / "all.fsl").write_text(result.stdout)
+    assert CliRunner().invoke(main, ["check", str(folder / "all.fsl")]).exit_code == 0
+
+
 def test_json_for_programs(folder: Path) -> None:
     found = json.loads(fsl("--from", folder / "template.yaml", "--json").stdout)
     assert found["ok"] is False

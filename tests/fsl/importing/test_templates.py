@@ -24,6 +24,7 @@ def machines(properties: Any, kind: str = "AWS::StepFunctions::StateMachine", **
     """Return the machines of a template with one."""
     template = {
         "Parameters": {"Stage": {"Type": "String", "Default": "dev"}},
+        "Mappings": {"Kinds": {"dev": {"Type": "EXPRESS"}}},
         "Resources": {
             "M": {"Type": kind, "Properties": properties},
             "Pay": FUNCTION,
@@ -112,7 +113,8 @@ def test_a_file_that_is_not_there_is_an_error_of_its_machine() -> None:
 
 
 def test_every_machine_is_found_with_its_name() -> None:
-    named = {"Definition": MACHINE, "StateMachineName": {"Fn::Sub": "order-${Stage}"}, "StateMachineType": "EXPRESS"}
+    kind = {"Fn::FindInMap": ["Kinds", {"Ref": "Stage"}, "Type"]}
+    named = {"Definition": MACHINE, "StateMachineName": {"Fn::Sub": "order-${Stage}"}, "StateMachineType": kind}
     unnamed = {"Definition": MACHINE, "StateMachineName": {"Fn::Sub": "${AWS::StackName}-x"}}
     found = machines(named, N={"Type": "AWS::StepFunctions::StateMachine", "Properties": unnamed})
     assert [(one.logical_id, one.name, one.express) for one in found] == [("M", "order-dev", True), ("N", "N", False)]

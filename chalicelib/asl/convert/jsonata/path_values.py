@@ -33,12 +33,13 @@ _FUNCTIONS: Final = {
 _KINDS: Final[dict[type, str]] = {str: "string", bool: "boolean", int: "number", float: "number"}
 _FLAGS: Final = frozenset("im")
 _ATOM: Final = 100
+_FROM_THE_END: Final = re.compile(r"\s*@\.length\s*-\s*([1-9][0-9]{0,8})\s*")
 
 
 def path_value(path: tree.Path, roots: Roots) -> Document:
     """Return what a path finds. One that may find several values is a list. Raises Unsayable."""
     found = roots(path)
-    steps = list(path.steps)
+    steps = [_counted(step) for step in path.steps]
     for number, step in enumerate(steps):
         if isinstance(step, tree.Field):
             found = get(found, step.name)
@@ -47,6 +48,12 @@ def path_value(path: tree.Path, roots: Roots) -> Document:
         else:
             return _computed(as_expression(found), steps[number:], roots, is_root=number == 0)
     return found
+
+
+def _counted(step: tree.Step) -> tree.Step:
+    """Return `[(@.length-1)]` as the index from the end that it is."""
+    found = _FROM_THE_END.fullmatch(step.source) if isinstance(step, tree.Script) else None
+    return tree.Index(-int(found[1])) if found else step
 
 
 def _computed(expr: Expr, steps: list[tree.Step], roots: Roots, *, is_root: bool = False) -> Expr:

@@ -1,6 +1,6 @@
 // The paths of two runs, token by token: where they part, and how long each step took.
 import type { Entry } from "../../api/types";
-import { visits } from "../run/timeline";
+import { visits } from "../run/visits";
 
 /** Where two runs part. `same` is how many moves of the token they share; a side is null if its token moved no further. */
 export interface Difference {

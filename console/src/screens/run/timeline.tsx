@@ -1,64 +1,62 @@
-// How long each step took, as bars.
+// How long each step took, as bars. Only the rows in view are in the page.
 import type { JSX } from "preact";
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import type { Entry } from "../../api/types";
+import { Rows } from "../../ui/rows";
 import { count, plain, span } from "../../ui/text";
 import { words } from "../../words/en";
+import { evenly, visits, withoutIdle } from "./visits";
 
-const MAX_BARS = 500;
+const ROW = 30;
 
-/** How long each step took. Idle time is not hidden: the bars show where a run waited. */
 export function Timeline({ entries, live, select }: { entries: readonly Entry[]; live: boolean; select: (step: string) => void }): JSX.Element {
-  const begin = Date.parse(entries[0]?.at ?? "");
+  const [isShort, setShort] = useState(true);
+  const [at, setAt] = useState(-1);
   const end = live ? Date.now() : Date.parse(entries.at(-1)?.at ?? "");
-  const bars = useMemo(() => visits(entries, end), [entries, live]);
-  const total = Math.max(1, end - begin);
+  const found = useMemo(() => visits(entries, end), [entries, live]);
+  const scale = useMemo(() => (isShort ? withoutIdle(found) : evenly(found[0]?.begin ?? 0, end)), [found, isShort]);
   const first = entries[0]?.seq ?? 1;
   return (
     <>
-      {first > 1 ? <p class="faint">{words.newestOnly(count(first))}</p> : null}
-      <ul class="timeline">
-        {bars.slice(0, MAX_BARS).map((one, n) => (
-          <li key={n}>
-            <button type="button" class="quiet" onClick={() => select(one.step)}>
-              {plain(one.step)}
-            </button>
-            <svg viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label={`${one.step} ${span(one.end - one.begin)}`}>
-              <rect x={((one.begin - begin) / total) * 100} width={Math.max(0.4, ((one.end - one.begin) / total) * 100)} y={2} height={6} class={one.failed ? "failed" : ""} />
-            </svg>
-            <span class="faint">{span(one.end - one.begin)}</span>
-          </li>
-        ))}
-      </ul>
+      <div class="filters">
+        <label class="check">
+          <input type="checkbox" checked={isShort} onChange={(event) => setShort(event.currentTarget.checked)} /> {words.hideIdle}
+        </label>
+        {first > 1 ? <span class="faint">{words.newestOnly(count(first))}</span> : null}
+      </div>
+      {found.length ? null : <p class="faint">{words.noEntries}</p>}
+      <Rows
+        label={words.timeline}
+        className="timeline"
+        count={found.length}
+        height={ROW}
+        at={at}
+        move={setAt}
+        open={(row) => select(found[row]?.step ?? "")}
+        rowClass={() => "bar"}
+        row={(row) => {
+          const one = found[row];
+          if (!one) return <span role="gridcell" />;
+          const from = scale(one.begin) * 100;
+          return (
+            <>
+              <span role="gridcell">
+                <button type="button" class="quiet" tabIndex={-1} onClick={() => select(one.step)}>
+                  {plain(one.step)}
+                </button>
+              </span>
+              <span role="gridcell">
+                <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
+                  <rect x={from} width={Math.max(0.4, scale(one.end) * 100 - from)} y={2} height={6} class={one.failed ? "failed" : ""} />
+                </svg>
+              </span>
+              <span role="gridcell" class="faint">
+                {span(one.end - one.begin)}
+              </span>
+            </>
+          );
+        }}
+      />
     </>
   );
-}
-
-interface Visit {
-  step: string;
-  begin: number;
-  end: number;
-  failed: boolean;
-}
-
-/** The visits of steps: from the entry that led there to the one that left it. */
-export function visits(entries: readonly Entry[], end: number): Visit[] {
-  const open = new Map<string, Visit>();
-  const found: Visit[] = [];
-  for (const one of entries) {
-    const at = Date.parse(one.at);
-    const left = open.get(`${one.token} ${one.step}`);
-    if (left && one.to) {
-      left.end = at;
-      left.failed = ["ERROR", "TIMEOUT"].includes(one.state);
-      open.delete(`${one.token} ${one.step}`);
-    }
-    if (one.to && !["done", "stopped"].includes(one.to)) {
-      const visit = { step: one.to, begin: at, end: at, failed: false };
-      found.push(visit);
-      open.set(`${one.token} ${one.to}`, visit);
-    }
-  }
-  for (const visit of open.values()) visit.end = end;
-  return found;
 }

@@ -3,9 +3,12 @@ import type { Query } from "../../api/client";
 import { call } from "../../api/client";
 import type { RunSummary } from "../../api/types";
 
-export const PAGE = 100;
-/** How many pages are kept: 5,000 runs. */
-const MAX_PAGES = 50;
+const PAGE = 100;
+/** Who has gone through so many runs gets larger pages. */
+const MANY = 1_000;
+const LARGE_PAGE = 500;
+/** About how many runs are kept. */
+const MAX_KEPT = 5_000;
 /** How many rows before the end of what is known the next page is read. */
 export const AHEAD = 20;
 
@@ -23,8 +26,14 @@ export interface Pages {
   next: string | null;
 }
 
-export function readPage(filters: Query, cursor: string | null, signal?: AbortSignal): ReturnType<typeof call<RunSummary[]>> {
-  return call<RunSummary[]>("GET", "/flowrun", { query: { view: "summary", limit: PAGE, ...filters, cursor }, ...(signal ? { signal } : {}) });
+/** Read the page at the cursor, which `before` runs come before. */
+export function readPage(filters: Query, cursor: string | null, before = 0, signal?: AbortSignal): ReturnType<typeof call<RunSummary[]>> {
+  return call<RunSummary[]>("GET", "/flowrun", { query: { view: "summary", limit: before < MANY ? PAGE : LARGE_PAGE, ...filters, cursor }, ...(signal ? { signal } : {}) });
+}
+
+/** How many runs come before a page. */
+export function before(list: Pages, page: number): number {
+  return list.pages.slice(0, page).reduce((sum, one) => sum + one.count, 0);
 }
 
 export function countOf(list: Pages): number {
@@ -53,10 +62,13 @@ export function withPage(list: Pages, at: number, runs: RunSummary[], next: stri
   const pages = [...list.pages];
   pages[at] = { cursor, count: runs.length, runs };
   const kept = pages.flatMap((one, n) => (one.runs ? [n] : []));
-  while (kept.length > MAX_PAGES) {
+  let left = kept.reduce((sum, n) => sum + (pages[n]?.count ?? 0), 0);
+  while (left > MAX_KEPT && kept.length > 1) {
     const far = Math.abs((kept[0] ?? 0) - at) > Math.abs((kept.at(-1) ?? 0) - at) ? kept.shift() : kept.pop();
     const page = far === undefined ? undefined : pages[far];
-    if (far !== undefined && page) pages[far] = { ...page, runs: null };
+    if (far === undefined || !page) break;
+    pages[far] = { ...page, runs: null };
+    left -= page.count;
   }
   return { ...list, pages, next: isLast ? next : list.next };
 }

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { RunSummary } from "../../api/types";
 import { useLoad } from "../../ui/load";
 import { filtersOf } from "./filters";
-import { AHEAD, countOf, placeOf, readPage, refreshed, runAt, withPage, type Pages } from "./pages";
+import { AHEAD, before, countOf, placeOf, readPage, refreshed, runAt, withPage, type Pages } from "./pages";
 
 export interface RunList {
   list: Pages;
@@ -25,10 +25,10 @@ export interface RunList {
 
 export function useList(query: URLSearchParams): RunList {
   const key = keyOf(query);
-  const first = useLoad(`runs?${key}`, (signal) => readPage(filtersOf(query), null, signal));
+  const first = useLoad(`runs?${key}`, (signal) => readPage(filtersOf(query), null, 0, signal));
   const [state, setState] = useState<Pages>({ key: "", pages: [], next: null });
   const [problem, setProblem] = useState<Error | null>(null);
-  const [inView, setInView] = useState<string | null>(null);
+  const [inView, setInView] = useState<{ cursor: string; before: number } | null>(null);
   const now = useRef(state);
   const reading = useRef(new Set<string>());
   const put = (next: Pages): void => {
@@ -45,7 +45,11 @@ export function useList(query: URLSearchParams): RunList {
     else put(refreshed(now.current, first.data.data));
   }, [first.data, key]);
   // Of what is scrolled to, only the page in view is read again.
-  const shown = useLoad(`runs?${key}&cursor=${inView}`, (signal) => (inView ? readPage(filtersOf(query), inView, signal) : Promise.resolve(null)), inView ? undefined : 0);
+  const shown = useLoad(
+    `runs?${key}&cursor=${inView?.cursor}`,
+    (signal) => (inView ? readPage(filtersOf(query), inView.cursor, inView.before, signal) : Promise.resolve(null)),
+    inView ? undefined : 0,
+  );
   useEffect(() => {
     if (shown.data) put(refreshed(now.current, shown.data.data));
   }, [shown.data]);
@@ -56,7 +60,7 @@ export function useList(query: URLSearchParams): RunList {
     const place = `${key} ${page}`;
     if (reading.current.has(place)) return;
     reading.current.add(place);
-    readPage(filtersOf(query), cursor)
+    readPage(filtersOf(query), cursor, before(list, page))
       .then(
         (found) => {
           if (now.current.key === key && page <= now.current.pages.length) put(withPage(now.current, page, found.data, found.cursor));
@@ -75,7 +79,8 @@ export function useList(query: URLSearchParams): RunList {
       if (place && !now.current.pages[place.page]?.runs) read(place.page);
     }
     const top = placeOf(now.current, from);
-    setInView(top && top.page > 0 ? (now.current.pages[top.page]?.cursor ?? null) : null);
+    const cursor = top && top.page > 0 ? now.current.pages[top.page]?.cursor : null;
+    setInView((old) => (cursor && top ? (old?.cursor === cursor ? old : { cursor, before: before(now.current, top.page) }) : null));
     if (now.current.next && last > countOf(now.current) - AHEAD) read(now.current.pages.length);
   };
   const changed = first.data ? changesOf(list, first.data.data, first.data.cursor === null) : { arrived: 0, left: 0 };
