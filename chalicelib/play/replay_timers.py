@@ -15,7 +15,7 @@ from chalicelib.model.times import Instant
 from chalicelib.model.waits import EachWait
 from chalicelib.play.facts import due_by
 
-_OF_THE_RUN: Final = frozenset({"RunPaused", "RunContinued", "VarsSet", "LabelsSet"})
+_OF_THE_RUN: Final = frozenset({"RunPaused", "RunContinued", "RunStopped", "VarsSet", "LabelsSet"})
 """Entries that say nothing of what a token waits for."""
 
 
@@ -70,8 +70,6 @@ def sleeping(run: Run, entry: Entry) -> Token | None:
     the items that it deferred."""
     if entry.event in _OF_THE_RUN:
         return None
-    if entry.event == "RunStopped":
-        return next((one for one in run.tokens if is_repeating(one) and _is_over(one, entry)), None)
     known = {one.id: one for one in run.tokens}
     token = known.get(entry.token)
     if token is not None and is_repeating(token) and token.step == entry.step:
