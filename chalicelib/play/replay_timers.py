@@ -91,6 +91,12 @@ def woken(run: Run, entry: Entry) -> list[Entry]:
     return [Entry(seq=entry.seq, at=entry.at, event="TimerRang", token=one.id, step=one.step) for one in found]
 
 
+def times_out(token: Token, entries: Sequence[Entry]) -> bool:
+    """Return whether the step of the token returns TIMEOUT next."""
+    returned = (one for one in entries if (one.token, one.step) == (token.id, token.step) and one.is_return)
+    return next((one.event for one in returned), "") == "StepTimedOut"
+
+
 def _is_over(token: Token, entry: Entry) -> bool:
     return token.activation is not None and token.activation.due <= entry.at
 
