@@ -4,7 +4,6 @@ import type { JSX } from "preact";
 import { lazy, Suspense } from "preact/compat";
 import { Frame } from "./screens/frame";
 import { Now } from "./screens/now";
-import { RunScreen } from "./screens/run/screen";
 import { Runs } from "./screens/runs/screen";
 import "./style.css";
 import "./runs.css";
@@ -17,6 +16,7 @@ import { may } from "./ui/me";
 import { href, usePlace } from "./ui/router";
 import { words } from "./words/en";
 
+const RunScreen = lazy(async () => ({ default: (await import("./screens/run/screen")).RunScreen }));
 const Inbox = lazy(async () => ({ default: (await import("./screens/inbox")).Inbox }));
 const Flows = lazy(async () => ({ default: (await import("./screens/flows")).Flows }));
 const FlowScreen = lazy(async () => ({ default: (await import("./screens/flow")).FlowScreen }));

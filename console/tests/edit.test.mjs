@@ -211,6 +211,28 @@ test("boxes that did not change keep their order", async () => {
   await leave(page);
 });
 
+test("boxes that move glide for 200 ms, and not where the reader wants no motion", async () => {
+  const page = await edit();
+  await page.evaluate(() => {
+    const { animate } = Element.prototype;
+    window.moves = [];
+    Element.prototype.animate = function (frames, options) {
+      if (frames[0].transform) window.moves.push(options.duration);
+      return animate.call(this, frames, options);
+    };
+  });
+  const add = async (name) => {
+    await put(page, "flow_end", `    set ${name} => (DONE -> Review);\nflow_end`);
+    await page.locator(".diagram .name", { hasText: name }).waitFor();
+    return page.evaluate(() => window.moves);
+  };
+  assert.deepEqual(await add("Still"), []);
+  await page.emulateMedia({ reducedMotion: "no-preference" });
+  const moves = await add("Moving");
+  assert.ok(moves.length > 0 && moves.every((one) => one === 200), String(moves));
+  await leave(page);
+});
+
 test("save: what was changed meanwhile is shown beside mine, and chosen for each definition", async () => {
   const page = await edit();
   await write(page, ORDER.replace("REFUSED -> stopped", "REFUSED -> Review"));

@@ -549,6 +549,26 @@ flow_end`,
   await close(page);
 });
 
+test("a run that is deleted while it is open stays as it was last; a viewer may not command, and is told why", async () => {
+  await api("POST", "/flow/slow/runs", { name: "gone-1" });
+  await api("POST", "/flowrun/gone-1/stop", { reason: "enough" });
+  const viewer = (await api("POST", "/token", { name: "runs-viewer", role: "viewer" })).token;
+  const page = await open("#/settings", { token: viewer });
+  await page.evaluate(() => localStorage.setItem("echoer.settings", JSON.stringify({ refresh: 1 })));
+  await page.goto(`${url}/?again#/runs?status=canceled&flow=slow`);
+  await page.getByRole("checkbox", { name: "gone-1" }).check();
+  const retry = page.getByRole("toolbar").getByRole("button", { name: "Retry" });
+  assert.ok(await retry.isDisabled());
+  assert.match(await retry.getAttribute("title"), /POST \/batch/);
+  await page.getByRole("link", { name: "gone-1", exact: true }).click();
+  await page.getByRole("heading", { name: "gone-1", exact: true }).waitFor();
+  await page.locator(".row.entry").first().waitFor();
+  await api("DELETE", "/flowrun/gone-1");
+  await page.getByText("This run was deleted. What you see is its last state.").waitFor();
+  await page.locator(".row.entry").first().waitFor();
+  await close(page);
+});
+
 const SCREENS = {
   list: ["#/runs?cols=name,flow,version,status,begun,ended,labels,moves", "grid"],
   history: ["#/runs/many-1?entry=9000", "grid"],

@@ -31,6 +31,8 @@ const SCREENS = {
   health: ["#/health", "main .due"],
   terminal: ["#/terminal", "main textarea"],
   events: ["#/admin", "main form"],
+  schedules: ["#/admin?tab=schedules", "main .empty"],
+  hooks: ["#/admin?tab=hooks", "main .empty"],
   secrets: ["#/admin?tab=secrets", "main td"],
   tokens: ["#/admin?tab=tokens", "main form"],
   settings: ["#/settings", "main form"],

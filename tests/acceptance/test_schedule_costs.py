@@ -52,7 +52,7 @@ class Calls:
 
 
 class Container:
-    """Services on a store, a queue in memory and a clock that stands still."""
+    """Services on a store, a queue in memory and a clock that does not move."""
 
     def __init__(self, store: Any) -> None:
         self.clock = FakeClock()
@@ -115,7 +115,7 @@ def operations(container: Container, name: str) -> list[tuple[str, bool]]:
 READ_DEFINITION, READ_STATE = ("BatchGetItem", False), ("GetItem", False)
 DECIDE, START_RUN, RECORD = ("PutItem", True), ("PutItem", True), ("PutItem", True)
 READ_PAUSES, READ_HOOKS = ("GetItem", False), ("Query", False)
-"""Each at most once in ten seconds in each container, whatever happens in the namespace."""
+"""Each at most once in ten seconds in each container, independent of what happens in the namespace."""
 
 
 def test_a_slot_costs_two_reads_and_three_writes(on_aws: Container) -> None:

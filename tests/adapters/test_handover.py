@@ -19,7 +19,7 @@ VISIBILITY = 90_000
 
 
 class Bench:
-    """A queue whose receivers wait in threads."""
+    """A queue with receivers that wait in threads."""
 
     def __init__(self, path: Path) -> None:
         self.clock = FakeClock()

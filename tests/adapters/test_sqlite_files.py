@@ -126,7 +126,7 @@ def test_files_of_earlier_versions_are_taken_from_others(tmp_path: Path, caplog:
 
 
 def test_a_link_is_the_same_file(tmp_path: Path) -> None:
-    """A second server is refused whatever name it gives the file, and both have the same key."""
+    """A second server is refused under every name of the file, and both have the same key."""
     path, link, directory = tmp_path / "one" / "echoer.db", tmp_path / "link.db", tmp_path / "other"
     adapters = adapters_for(Settings(db=path))
     link.symlink_to(path)

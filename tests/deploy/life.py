@@ -118,7 +118,7 @@ def live(cloud: Cloud) -> Life:
 
 
 def _script(request: dict[str, Any]) -> Reply:
-    """Answer at once, except for two steps and a hook, whose deliveries are only accepted."""
+    """Answer at once, except for two steps and a hook: their deliveries are only accepted."""
     if "specversion" in request:
         return Taken()
     return Taken() if request["stepName"] in ("Late", "Ask") else answer_at_once(request)

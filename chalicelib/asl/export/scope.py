@@ -102,6 +102,7 @@ class Scope:
         input: What `$input` is.
         variables: The names in the machine of all variables that are seen here, by their names in FSL.
         own: The variables that are set here: Step Functions sets no variable of an outer scope.
+        unset: The variables that may be read before anything sets them: then they have no value, as in FSL.
         error: The variable that holds `$error`.
         output: What its end yields; None: the result of the last step.
         live: Which names of the step before each step reads (`graph.read_on_entry`).
@@ -115,6 +116,7 @@ class Scope:
     input: Meaning
     variables: dict[str, str]
     own: frozenset[str]
+    unset: frozenset[str]
     error: str
     output: Template
     live: Mapping[str, frozenset[str]]
@@ -171,7 +173,10 @@ class Scope:
     def always(self) -> frozenset[tuple[str, ...]]:
         """The paths that have a value at every place of the scope."""
         found: set[tuple[str, ...]] = {("input", member) for member in self.input.members}
-        found |= {("vars", name) for name in self.variables} | {("error", "name"), ("error", "cause")}
+        found |= {("vars", name) for name in self.variables.keys() - self.unset} | {
+            ("error", "name"),
+            ("error", "cause"),
+        }
         return frozenset(found)
 
     def problem(self, pointer: str, message: str, level: Level = Level.ERROR) -> None:

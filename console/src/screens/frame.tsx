@@ -93,8 +93,12 @@ export function Frame({ children }: { children: ComponentChildren }): JSX.Elemen
   );
 }
 
+/** Screens without a place of their own in the navigation. */
+const BELONGS: Readonly<Record<string, string>> = { batch: "runs", compare: "runs", actions: "flows", start: "flows", play: "flows" };
+
 function Navigation(): JSX.Element {
-  const here = usePlace().path[0] ?? "";
+  const first = usePlace().path[0] ?? "";
+  const here = BELONGS[first] ?? first;
   const list = useRef<HTMLElement>(null);
   useEffect(() => list.current?.querySelector('[aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "nearest" }), [here]);
   return (

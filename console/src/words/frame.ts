@@ -25,6 +25,7 @@ export const frameWords = {
   namespaceRule: "a to z, 0 to 9 and dashes, at most 63",
   theOpenServer: "open server",
   go: "Go to",
+  writtenSo: "It is defined in FSL, such as:",
   language: "Language",
   english: "English",
   looks: "How it looks",

@@ -45,7 +45,7 @@ def text_of(machine: dict[str, Any]) -> str:
 
 
 class World:
-    """Runs flows whose actions are functions."""
+    """Runs flows that have functions as actions."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer

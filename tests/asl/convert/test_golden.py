@@ -1,4 +1,4 @@
-"""Golden texts: machines, and the flows that they become, with the problems that are told above them.
+"""Golden texts: machines, and the flows that they become, with the problems that are reported above them.
 
 `ECHOER_REGENERATE=1 pytest tests/asl/convert` rewrites them. Read the difference before you keep it.
 """

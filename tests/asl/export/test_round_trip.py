@@ -94,7 +94,7 @@ def both_ways(values: list[Any], flow: Flow) -> tuple[list[Any], Flow] | None:
     found = export(flow, actions)
     if has_errors(found.problems) or any("FAIL: $result" in one.message for one in found.problems):
         return None
-    assert not check(found.machine)
+    assert not has_errors(check(found.machine))
     converted = convert(found.machine, flow.name)
     assert not has_errors(converted.problems), converted.problems
     [(_, checked)] = analyze_all([source_file("back", converted.text)])

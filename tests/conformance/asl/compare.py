@@ -36,7 +36,7 @@ CORRESPONDING: Final[Mapping[str, frozenset[str | None]]] = {
 """Echoer's error names, and those of AWS that mean the same. None: a Fail state without an Error."""
 
 _PLACEHOLDER: Final = re.compile(r"<[^<>]*>|[a-z]+(?:_[a-z]+)+")
-"""What stands for text in recorded requests: `<region>`, and words like `lambda_function_name`."""
+"""Placeholders of text in recorded requests: `<region>`, and words like `lambda_function_name`."""
 
 
 def same_error(name: str | None, recorded: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""How many cases pass, per group, beside other programs' figures for the same cases."""
+"""How many cases pass, per group, next to other programs' figures for the same cases."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _FIELDS: Final = frozenset(
 
 
 class JsonataInterpreter(Interpreter):
-    """Executes one machine whose query language is JSONata."""
+    """Executes one machine with the query language JSONata."""
 
     fields = _FIELDS
 
