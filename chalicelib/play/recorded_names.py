@@ -34,6 +34,10 @@ class RecordedNames:
         self._used: set[str] = set()
         """The recorded uuids that activations have."""
 
+    def follow(self, definition: Definition) -> None:
+        """Go on with another definition, to which the run moved."""
+        self._definition = definition
+
     def name(self, token: Token, known: set[str], entries: Sequence[Entry], renamed: dict[str, str]) -> Token:
         """Return the token with the recorded uuid, if its activation is new; `renamed` gets both uuids then."""
         activation = token.activation

@@ -122,13 +122,20 @@ class Replay:
         if self.run is None:
             return self._apply(self._started(entries[0]), entries)
         self._wake_for(entries[0])
-        setting = Setting(self.head, self._definition, entries, self._is_own, self._child)
+        setting = Setting(self.head, self._definition, entries, self._is_own, self._child, self._version)
         is_timed = entries[0].event in TIMED or (entries[0].event == "ChildStopped" and entries[0].by == "timer")
         fact = (None if is_timed else fact_of(setting)) or self._fired(entries)
         is_same_so_far = self._apply(fact, entries)
+        target = getattr(fact, "target", None)
+        if isinstance(target, events.Target) and is_same_so_far:
+            self._definition = target.definition
+            self._names.follow(target.definition)
         if self._shield is not None:
             self.run, self._shield = self._shield.taken_from(self.head), None
         return is_same_so_far
+
+    def _version(self, version: int) -> events.Target | None:
+        return self._found.version(version) if self._is_own else None
 
     def fire(self, at: Instant) -> bool:
         """Let the deadlines fire that have passed by then. Return False if that is a decision which was not made."""
