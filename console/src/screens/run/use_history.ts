@@ -43,7 +43,7 @@ export function useHistory(name: string, live: boolean): History {
   const begun = state.name === name && state.entries.last > 0;
   useEffect(() => {
     if (!live || !begun) return;
-    const work = async (tell: (said: Entry[]) => void, signal: AbortSignal): Promise<void> => {
+    const work = async (passOn: (found: Entry[]) => void, signal: AbortSignal): Promise<void> => {
       while (!signal.aborted) {
         let isPatient = true;
         const found = await patiently((may) => {
@@ -54,7 +54,7 @@ export function useHistory(name: string, live: boolean): History {
           throw error;
         });
         add(found.data);
-        if (found.data.length) tell(found.data);
+        if (found.data.length) passOn(found.data);
         if (!isPatient) await rest(signal, IMPATIENT_MS);
       }
     };
