@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 CODE   := app.py chalicelib fsl tests deploy scripts
 
-.PHONY: help run demo serve test coverage simulate clients console console-test check static format types imports lint words docs package deploy remove cloud clean
+.PHONY: help run demo serve test coverage simulate clients console console-test console-shots console-shots-check check static format types imports lint words docs package deploy remove cloud clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,12 @@ console: $(READY) console/node_modules/.ready ## build the console from console/
 
 console-test: $(READY) console/node_modules/.ready ## try the console in Chromium
 	$(BIN)/python -m tests.console
+
+console-shots: $(READY) console/node_modules/.ready ## make the reference pictures of the console's screens anew
+	CONSOLE_RENEW=1 $(BIN)/python -m tests.console visual.mjs
+
+console-shots-check: $(READY) console/node_modules/.ready ## compare the screens with them: same fonts, same Chromium
+	$(BIN)/python -m tests.console visual.mjs
 
 check: static test ## what must be green before anything lands
 

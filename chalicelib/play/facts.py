@@ -75,7 +75,7 @@ def fact_of(setting: Setting) -> events.Event | None:
 def activation_of(run: Run, entry: Entry) -> Token | None:
     """Return the token or the notice of which the entry speaks."""
     found = run.sent_of(entry.uuid) if entry.uuid else None
-    if found is not None or entry.event == "LateAnswer":
+    if found is not None or entry.event in ("LateAnswer", "ChildStopped"):
         return found
     return next(
         (one for one in run.tokens if one.id == entry.token and one.step == entry.step and one.activation), None

@@ -11,6 +11,7 @@ Deadlines of that definition fire when they are due, unless the recorded run had
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,24 +19,25 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine import effects, events
+from chalicelib.engine import events
 from chalicelib.engine.effects import Decision, Effect, StoreBlob
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.machine import decide
 from chalicelib.engine.returning.repeats import is_repeating
-from chalicelib.engine.steps.call import child_name
 from chalicelib.model.definition import Definition
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import Activation, DefinitionRef, Run, Token
-from chalicelib.model.status import ENDED, MOVING
+from chalicelib.model.run import DefinitionRef, Run, Token
+from chalicelib.model.status import MOVING
 from chalicelib.model.times import Instant
-from chalicelib.model.waits import ChildWait, EachWait, NoticeWait, StartWait
-from chalicelib.play.facts import TIMED, Setting, due_by, fact_of, nonce_of
+from chalicelib.play.facts import TIMED, Setting, fact_of, nonce_of
+from chalicelib.play.needed_effects import needed
 from chalicelib.play.outside import Answered, Commanded, Failed, Log, Published
 from chalicelib.play.play_host import Delivery
 from chalicelib.play.recorded import MAX_SECONDS, CannotReplay, MaskCipher, PlayTooLong, Recorded
 from chalicelib.play.recorded_log import deliveries_of, reactions_of
+from chalicelib.play.recorded_names import RecordedNames, about, of_renamed
+from chalicelib.play.replay_timers import Shield, shielded, sleeping, woken
 from chalicelib.play.secret_reads import secret_read
 
 _EVERY: Final = 64
@@ -75,8 +77,19 @@ class Replay:
     """Decides the recorded facts again with one definition."""
 
     def __init__(
-        self, found: Recorded, definition: Definition, ref: DefinitionRef, given: Json, child: ChildOf, *, is_own: bool
+        self,
+        found: Recorded,
+        definition: Definition,
+        ref: DefinitionRef,
+        given: Json,
+        child: ChildOf,
+        *,
+        is_own: bool,
+        was_held: bool = False,
     ) -> None:
+        self._was_held = was_held
+        """Whether its flow was paused when it was started, which a history does not say of a run that had to wait for
+        its turn, too."""
         self._found = found
         self._definition = definition
         self._ref = ref
@@ -84,8 +97,8 @@ class Replay:
         self._child = child
         self._is_own = is_own
         self._cipher = MaskCipher()
-        self._used: set[str] = set()
-        """The recorded uuids that activations have."""
+        self._shield: Shield | None = None
+        self._names = RecordedNames(found, definition)
         self._effects: list[Effect] = []
         self._blobs: dict[str, Json] = {}
         self._log: list[Answered | Failed | Published | Commanded] = []
@@ -116,8 +129,11 @@ class Replay:
         self._wake_for(entries[0])
         setting = Setting(self.head, self._definition, entries, self._is_own, self._child)
         is_timed = entries[0].event in TIMED or (entries[0].event == "ChildStopped" and entries[0].by == "timer")
-        fact = None if is_timed else fact_of(setting)
-        return self._apply(fact or self._fired(entries[0]), entries)
+        fact = (None if is_timed else fact_of(setting)) or self._fired(entries)
+        is_same_so_far = self._apply(fact, entries)
+        if self._shield is not None:
+            self.run, self._shield = self._shield.taken_from(self.head), None
+        return is_same_so_far
 
     def fire(self, at: Instant) -> bool:
         """Let the deadlines fire that have passed by then. Return False if that is a decision which was not made."""
@@ -147,7 +163,7 @@ class Replay:
             before=self.before,
             differs=self.differs,
             blobs=self._blobs,
-            effects=tuple(_needed(run, self._effects)),
+            effects=tuple(needed(run, self._effects)),
             log=tuple(self._log),
             deliveries=tuple(self._deliveries),
         )
@@ -156,8 +172,7 @@ class Replay:
 
     def _started(self, entry: Entry) -> events.Event:
         run, entries = self._found.run, self._found.entries
-        admitted = next((one for one in entries[1:2] if one.event == "RunAdmitted"), None)
-        is_limited = self._found.definition.flow.limit is not None
+        admitted = next((one for one in entries if one.event == "RunAdmitted"), None)
         set_later = {name for one in entries if one.event == "LabelsSet" for name in (one.data or {}).get("set", {})}
         return events.RunStarted(
             at=entry.at,
@@ -173,64 +188,63 @@ class Replay:
             generation=run.generation,
             scheduled=run.scheduled,
             start_at=run.start_at,
-            held=admitted is not None and not is_limited and run.start_at is None,
+            held=run.start_at is None and self._is_held(admitted),
         )
 
-    def _fired(self, entry: Entry) -> events.Event:
-        """The run's timer fired. What the recorded run suspended or drew may have changed when a wait ended."""
+    def _is_held(self, admitted: Entry | None) -> bool:
+        """Return whether the flow was paused when the run was started. `admitted` says when it was the run's turn."""
+        if admitted is None:
+            return self._found.run.gated
+        return self._was_held or admitted.by == "start"
+
+    def _fired(self, entries: Sequence[Entry]) -> events.Event:
+        """The run's timer fired. In the recorded run other waits may have been suspended: only these have ended."""
+        entry = entries[0]
         if self._is_own:
-            tokens = tuple(due_by(one, entry) if _is_of(one, entry) else one for one in self.head.tokens)
-            deadline = self.head.deadline
-            if entry.event == "RunTimedOut" and deadline is not None:
-                deadline = min(deadline, entry.at)
-            timer = min(self.head.timer_at or entry.at, entry.at)
-            self.run = replace(self.head, tokens=tokens, deadline=deadline, timer_at=timer)
+            same = itertools.takewhile(lambda one: one.at == entry.at, entries)
+            ended = [one for one in same if one.event in TIMED] or woken(self.head, entry)
+            self._shield = shielded(self.head, entry.at, ended)
+            self.run = self._shield.run
         return events.TimerFired(at=entry.at, nonce=nonce_of(entry), by="timer")
 
     def _wake_for(self, entry: Entry) -> None:
         """Let the delay of a `repeat` end, and deferred items begin, if the entry is about what follows that."""
         for _ in range(len(self.head.tokens) + 1):
-            token = self._sleeping(entry)
+            token = sleeping(self.head, entry)
             if token is None or token.activation is None:
                 break
-            at = min(token.activation.due, entry.at)
-            if self._is_own:
-                activation = replace(token.activation, deadline=at)
-                tokens = tuple(replace(one, activation=activation) if one is token else one for one in self.head.tokens)
-                self.run = replace(self.head, tokens=tokens, timer_at=min(self.head.timer_at or at, at))
-            if not self._pass_unseen(at, entry):
+            if not self._pass_unseen(min(token.activation.due, entry.at), token, entry):
                 break
-        ended = [one.activation.due for one in self.head.tokens if one.activation and one.activation.is_join]
-        for at in sorted(due for due in ended if due <= entry.at):
-            self._pass_unseen(at, entry)
+        rest = self._found.entries[self.seq :]
+        for token in [one for one in self.head.tokens if is_repeating(one)]:
+            if token.activation is not None and self._has_begun(token, token.activation.due, rest):
+                self._pass_unseen(min(token.activation.due, entry.at), token, entry)
+        for token in [one for one in self.head.tokens if one.activation and one.activation.is_join]:
+            if token.activation is not None and token.activation.due <= entry.at:
+                self._pass_unseen(token.activation.due, token, entry)
 
-    def _pass_unseen(self, at: Instant, entry: Entry) -> bool:
-        """Let the timer fire if that adds no entry: a delay is over, or a join waits for its undos. Return whether."""
+    def _has_begun(self, token: Token, due: Instant, rest: Sequence[Entry]) -> bool:
+        """Return whether the step of the token was done again before the next entry: those after it show that."""
+        if rest[0].event == "RunPaused":
+            return self._names.is_known_in_pause(token, rest)
+        return due <= rest[0].at and self._names.is_known_late(token, rest)
+
+    def _pass_unseen(self, at: Instant, token: Token, entry: Entry) -> bool:
+        """Let the wait of the token end if that adds no entry: a delay is over, or a join waits for its undos.
+
+        Return whether it did.
+        """
         fact = events.TimerFired(at=at, nonce=nonce_of(entry), by="timer")
-        decision = decide(self._definition, self.head, fact, self._read, cipher=self._cipher)
-        if decision.run is self.head or decision.run.seq > self.head.seq:
+        ended = [Entry(seq=entry.seq, at=at, event="TimerRang", token=token.id, step=token.step)]
+        shield = shielded(self.head, at, ended) if self._is_own else None
+        before = shield.run if shield else self.head
+        decision = decide(self._definition, before, fact, self._read, cipher=self._cipher)
+        if decision.run is before or decision.run.seq > before.seq:
             return False
-        self._take(self.head, decision)
+        self._take(before, decision)
+        if shield:
+            self.run = shield.taken_from(self.head)
         return True
-
-    def _sleeping(self, entry: Entry) -> Token | None:
-        """Return the token that must wake before the entry can be made."""
-        if entry.event in ("RunPaused", "RunContinued", "RunStopped", "VarsSet", "LabelsSet", "TokenMoved"):
-            return None
-        known = {one.id: one for one in self.head.tokens}
-        token = known.get(entry.token)
-        if token is not None and is_repeating(token) and token.step == entry.step:
-            return token
-        above = entry.token
-        while token is None and "." in above:
-            above = above.rpartition(".")[0]
-            token = known.get(above)
-            wait = token.activation.wait if token and token.activation else None
-            if token is not None and (
-                is_repeating(token) or (isinstance(wait, EachWait) and wait.remaining is not None)
-            ):
-                return token
-        return None
 
     # ── decisions ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -242,6 +256,9 @@ class Replay:
         except Refused:
             self.differs = Difference(entries[0].seq, entries[0], None)
             return False
+        if before is not None and decision.run is before and self._is_own and entries[0].event == "LateAnswer":
+            self._adopt(entries[0])
+            return True
         fresh = decision.run.tail[len(before.tail) if before is not None else 0 :]
         difference = self._difference(fresh, entries)
         self._refuse_secrets(before, decision.run, fresh, difference)
@@ -249,6 +266,11 @@ class Replay:
         self._log += reactions_of(self._definition, before, fact)
         self._take(before, decision)
         return difference is None
+
+    def _adopt(self, entry: Entry) -> None:
+        """Go on with the entry as it was recorded. A late answer decides nothing: it is only kept."""
+        self.entries.append(entry)
+        self.before, self.run = self.head, replace(self.head, tail=(entry,), version=self.head.version + 1)
 
     def _difference(self, fresh: Sequence[Entry], entries: Sequence[Entry]) -> Difference | None:
         if not fresh:
@@ -283,48 +305,17 @@ class Replay:
         )
         entries = self._found.entries[decision.run.seq :]
         run = decision.run
-        tokens = tuple(self._named(one, known, entries, renamed) for one in run.tokens)
-        notices = tuple(self._named(one, known, entries, renamed) for one in run.notices)
-        notices = tuple(_about(one, renamed) for one in notices)
+        tokens = tuple(self._names.name(one, known, entries, renamed) for one in run.tokens)
+        notices = tuple(self._names.name(one, known, entries, renamed) for one in run.notices)
+        notices = tuple(about(one, renamed) for one in notices)
         if renamed:
             run = replace(run, tokens=tokens, notices=notices)
         self.entries += run.tail[len(before.tail) if before is not None else 0 :]
         run = replace(run, tail=run.tail[-1:])
-        self._effects += (_of_renamed(one, renamed) for one in decision.effects if not isinstance(one, StoreBlob))
+        self._effects += (of_renamed(one, renamed) for one in decision.effects if not isinstance(one, StoreBlob))
         self._blobs |= {one.key: one.value for one in decision.effects if isinstance(one, StoreBlob)}
         self._deliveries += deliveries_of(self._definition, before, run)
         self.before, self.run = before, run
-
-    def _named(self, token: Token, known: set[str], entries: Sequence[Entry], renamed: dict[str, str]) -> Token:
-        activation = token.activation
-        if activation is None or activation.uuid in known or is_repeating(token):
-            return token
-        is_notice = isinstance(activation.wait, NoticeWait)
-        uuid = next((one.uuid for one in entries if self._is_about(one, token, is_notice=is_notice)), "")
-        uuid = uuid or self._live_uuid(token)
-        self._used.add(uuid)
-        if not uuid or uuid == activation.uuid:
-            return token
-        renamed[activation.uuid] = uuid
-        return replace(token, activation=_renamed(self._found.run, token.step, activation, uuid))
-
-    def _is_about(self, entry: Entry, token: Token, *, is_notice: bool) -> bool:
-        if not entry.uuid or entry.uuid in self._used or (entry.token, entry.step) != (token.id, token.step):
-            return False
-        if entry.event not in ("NoticeDelivered", "NoticeFailed"):
-            return not is_notice or entry.event == "DeliveryFailed"
-        wait = token.activation.wait if token.activation else None
-        sent = self._definition.steps[token.step].notices.get(wait.kind) if isinstance(wait, NoticeWait) else None
-        return sent is not None and (entry.data or {}).get("action") == sent.action.name
-
-    def _live_uuid(self, token: Token) -> str:
-        """Return the uuid of the activation in which the recorded run waits there."""
-        run = self._found.run
-        if run.status in ENDED:
-            return ""
-        at = ((one.id, one.step, one.activation) for one in run.tokens)
-        found = next((waits.uuid for place, step, waits in at if waits and (place, step) == (token.id, token.step)), "")
-        return "" if found in self._used else found
 
     def _read(self, key: str) -> Json:
         if key not in self._blobs:
@@ -349,8 +340,29 @@ def replay(
     `time.monotonic()`. Raises CannotReplay, PlayTooLong.
     """
     ends_at = time.monotonic() + MAX_SECONDS if ends_at is None else ends_at
-    made = Replay(found, definition, ref, given, child, is_own=is_own)
-    twin = None if is_own else Replay(found, found.definition, found.ref, found.run.input, child, is_own=True)
+    made = _replayed(found, definition, ref, given, child, upto, ends_at, is_own=is_own, was_held=False)
+    is_limited = any(entry.event == "RunAdmitted" and entry.by == "limit" for entry in found.entries)
+    if made.differs is None or not is_limited:
+        return made
+    held = _replayed(found, definition, ref, given, child, upto, ends_at, is_own=is_own, was_held=True)
+    return held if held.differs is None else made
+
+
+def _replayed(
+    found: Recorded,
+    definition: Definition,
+    ref: DefinitionRef,
+    given: Json,
+    child: ChildOf,
+    upto: int,
+    ends_at: float,
+    *,
+    is_own: bool,
+    was_held: bool,
+) -> Replayed:
+    made = Replay(found, definition, ref, given, child, is_own=is_own, was_held=was_held)
+    own = found.definition, found.ref, found.run.input
+    twin = None if is_own else Replay(found, *own, child, is_own=True, was_held=was_held)
     for number in range(upto):
         if made.seq >= upto or (twin is not None and not _fire_due(made, twin, found)) or not made.step():
             break
@@ -385,56 +397,3 @@ def is_same(recorded: Entry, now: Entry, *, is_own: bool) -> bool:
 
 def _decision(entry: Entry) -> tuple[str, ...]:
     return entry.event, entry.step, entry.target, entry.state, entry.token, entry.error_name
-
-
-def _is_of(token: Token, entry: Entry) -> bool:
-    return token.id == entry.token and token.step == entry.step
-
-
-def _renamed(run: Run, step: str, activation: Activation, uuid: str) -> Activation:
-    """Return the activation with another uuid. The names of runs that it starts are made from that."""
-    wait = activation.wait
-    if isinstance(wait, ChildWait):
-        wait = replace(wait, child=child_name(run, step, uuid))
-    elif isinstance(wait, StartWait) and wait.run.endswith(activation.uuid):
-        wait = replace(wait, run=wait.run.removesuffix(activation.uuid) + uuid)
-    return replace(activation, uuid=uuid, wait=wait)
-
-
-def _about(notice: Token, renamed: dict[str, str]) -> Token:
-    """Return the notice with the new uuid of the activation that fails with it."""
-    wait = notice.activation.wait if notice.activation else None
-    if notice.activation is None or not isinstance(wait, NoticeWait) or wait.of not in renamed:
-        return notice
-    return replace(notice, activation=replace(notice.activation, wait=replace(wait, of=renamed[wait.of])))
-
-
-def _of_renamed(effect: Effect, renamed: dict[str, str]) -> Effect:
-    uuid = renamed.get(getattr(effect, "uuid", ""))
-    return effect if uuid is None else replace(effect, uuid=uuid)
-
-
-def _needed(run: Run, emitted: Iterable[Effect]) -> Iterable[Effect]:
-    """Return the effects without which the run would not go on, each once."""
-    current = {one.activation.uuid for one in (*run.tokens, *run.notices) if one.activation}
-    children = {stopping.child for stopping in run.stopping}
-    kept: dict[Effect, None] = {}
-    for effect in emitted:
-        match effect:
-            case effects.DeliverAction(uuid) | effects.OpenTask(uuid):
-                is_needed = uuid in current
-            case effects.StartChild(uuid) | effects.ExecuteStep(uuid):
-                is_needed = uuid in current
-            case effects.Listen(uuid):
-                is_needed = uuid in current
-            case effects.StopChild(name) | effects.SyncChild(name):
-                is_needed = name in children
-            case effects.TellParent():
-                is_needed = run.status in ENDED
-            case _:
-                is_needed = False
-        if is_needed:
-            kept[effect] = None
-    if run.timer_at is not None:
-        kept[effects.SetTimer(run.timer_at)] = None
-    return tuple(kept)

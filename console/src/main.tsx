@@ -12,6 +12,7 @@ import "./play.css";
 import "./edit.css";
 import { Boundary } from "./ui/boundary";
 import { Empty, Skeleton } from "./ui/parts";
+import { may } from "./ui/me";
 import { href, usePlace } from "./ui/router";
 import { words } from "./words/en";
 
@@ -19,7 +20,7 @@ const RunScreen = lazy(async () => ({ default: (await import("./screens/run/scre
 const Inbox = lazy(async () => ({ default: (await import("./screens/inbox")).Inbox }));
 const Flows = lazy(async () => ({ default: (await import("./screens/flows")).Flows }));
 const FlowScreen = lazy(async () => ({ default: (await import("./screens/flow")).FlowScreen }));
-const ActionScreen = lazy(async () => ({ default: (await import("./screens/flows")).ActionScreen }));
+const ActionScreen = lazy(async () => ({ default: (await import("./screens/action")).ActionScreen }));
 const Start = lazy(async () => ({ default: (await import("./screens/start")).Start }));
 const Edit = lazy(async () => ({ default: (await import("./screens/edit/screen")).Edit }));
 const PlayScreen = lazy(async () => ({ default: (await import("./screens/play")).PlayScreen }));
@@ -36,7 +37,7 @@ function Screen(): JSX.Element {
   const [first = "", name] = path;
   switch (first) {
     case "":
-      return <Now />;
+      return may("GET /flowrun") ? <Now /> : <Inbox />;
     case "runs":
       return name ? <RunScreen key={name} name={name} /> : <Runs />;
     case "batch":

@@ -211,6 +211,28 @@ test("boxes that did not change keep their order", async () => {
   await leave(page);
 });
 
+test("boxes that move glide for 200 ms, and not where the reader wants no motion", async () => {
+  const page = await edit();
+  await page.evaluate(() => {
+    const { animate } = Element.prototype;
+    window.moves = [];
+    Element.prototype.animate = function (frames, options) {
+      if (frames[0].transform) window.moves.push(options.duration);
+      return animate.call(this, frames, options);
+    };
+  });
+  const add = async (name) => {
+    await put(page, "flow_end", `    set ${name} => (DONE -> Review);\nflow_end`);
+    await page.locator(".diagram .name", { hasText: name }).waitFor();
+    return page.evaluate(() => window.moves);
+  };
+  assert.deepEqual(await add("Still"), []);
+  await page.emulateMedia({ reducedMotion: "no-preference" });
+  const moves = await add("Moving");
+  assert.ok(moves.length > 0 && moves.every((one) => one === 200), String(moves));
+  await leave(page);
+});
+
 test("save: what was changed meanwhile is shown beside mine, and chosen for each definition", async () => {
   const page = await edit();
   await write(page, ORDER.replace("REFUSED -> stopped", "REFUSED -> Review"));
@@ -308,5 +330,21 @@ test("save: what becomes of the flow is said in words, with the runs that keep t
   await dialog.locator(".node.added", { hasText: "Tell" }).waitFor();
   await page.screenshot({ path: `${shots}/edit-review-light.png` });
   await page.keyboard.press("Escape");
+  await leave(page);
+});
+
+test("a large flow: its steps are listed, and the diagram is drawn on demand", async () => {
+  const steps = Array.from({ length: 400 }, (_, n) => `    set S${n} => (DONE -> ${n < 399 ? `S${n + 1}` : "done"});`);
+  const page = await open("#/edit");
+  await editorOf(page).waitFor();
+  await write(page, `flow large\n${steps.join("\n")}\nflow_end`);
+  await page.getByText("400 steps: the diagram takes a moment.").waitFor();
+  await page.locator(".steps").getByRole("button", { name: "S7", exact: true }).click();
+  const form = page.getByRole("region", { name: "Edit set S7" });
+  await form.getByLabel("Name", { exact: false }).first().fill("Seven");
+  await page.keyboard.press("Enter");
+  await until(async () => (await textOf(page)).includes("set S6 => (DONE -> Seven);\n    set Seven => (DONE -> S8);"));
+  await page.getByRole("button", { name: "Draw the diagram" }).click();
+  await page.locator(".diagram .name", { hasText: "Seven" }).waitFor();
   await leave(page);
 });

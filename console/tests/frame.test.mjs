@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { seed } from "./seed.mjs";
 import { admin, api, close, open, until, url } from "./support.mjs";
 
-const { CONSOLE_ORIGIN: origin, CONSOLE_OTHER: other, CONSOLE_PYTHON: python } = process.env;
+const { CONSOLE_ORIGIN: origin, CONSOLE_OTHER: other, PYTHON: python } = process.env;
 const BUILT = fileURLToPath(new URL("../../chalicelib/console/", import.meta.url));
 const TYPES = { html: "text/html", js: "text/javascript", css: "text/css" };
 const started = [];
@@ -16,7 +16,7 @@ const tokens = {};
 
 before(async () => {
   await seed();
-  for (const role of ["viewer", "author"]) tokens[role] = (await api("POST", "/token", { name: role, role })).token;
+  for (const role of ["viewer", "clerk", "author"]) tokens[role] = (await api("POST", "/token", { name: role, role })).token;
   await api("POST", "/fsl", undefined, {
     text: `flow typed
     input = (int count, map options, list names = [], secret str pin, bool fast = false);
@@ -111,6 +111,17 @@ test("namespaces: a switch shows nothing of the other one, in another colour", a
   await page.getByRole("link", { name: "Flows" }).click();
   await page.getByRole("link", { name: "beta", exact: true }).waitFor();
   assert.equal(await page.getByText("order").count(), 0);
+  await close(page);
+});
+
+test("a clerk begins in the inbox, and the palette offers nothing else", async () => {
+  const page = await open("#/", { token: tokens.clerk });
+  await page.getByRole("heading", { name: "Inbox" }).waitFor();
+  await page.keyboard.press("Control+k");
+  await page.getByRole("option", { name: "Inbox" }).waitFor();
+  const groups = await page.locator("ul.palette .faint").allTextContents();
+  assert.deepEqual([...new Set(groups)].sort(), ["Commands", "Screens"]);
+  assert.equal(await page.getByRole("option", { name: "Runs" }).count(), 0);
   await close(page);
 });
 

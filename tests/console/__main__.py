@@ -4,6 +4,10 @@ Each file of scenarios in `console/tests` gets a server of its own: it requires 
 memory. It permits pages of one other origin, and its page may call one other server; scenarios may start both at these
 addresses. An action service answers what its path says. The scenarios run with Node's test runner and playwright;
 Chromium is installed with apt-get if it is missing. Screenshots are in `out/console`.
+
+`visual.mjs` compares screens with the references in `tests/console/shots`, or makes these anew (`CONSOLE_RENEW=1`):
+`make console-shots-check` and `make console-shots`. Text looks different with other fonts and other versions of
+Chromium, so the references hold for one machine, and only these targets play that file.
 """
 
 from __future__ import annotations
@@ -27,6 +31,8 @@ from fsl.local.server import LocalServer
 ROOT: Final = Path(__file__).resolve().parents[2]
 TOKEN: Final = "the token of the console's admin, long enough"
 OUT: Final = ROOT / "out" / "console"
+REFERENCES: Final = ROOT / "tests" / "console" / "shots"
+VISUAL: Final = "visual.mjs"
 TIMEOUT_S: Final = 300
 
 
@@ -66,11 +72,11 @@ class _Services(ThreadingHTTPServer):
 
 
 def scenarios(files: Sequence[str]) -> Iterator[Path]:
-    """Yield the files of scenarios that are named, or all."""
+    """Yield the files of scenarios that are named, or all but the comparison of screens."""
     folder = ROOT / "console" / "tests"
     known = sorted(path.name for path in folder.glob("*.test.mjs"))
     for name in files or known:
-        if name not in known:
+        if name not in (*known, VISUAL):
             raise SystemExit(f"no scenarios in {name!r}: there are {', '.join(known)}")
         yield folder / name
 
@@ -104,8 +110,8 @@ def play(file: Path, browser: str, service: str) -> int:
             "CONSOLE_SERVICE": service,
             "CONSOLE_ORIGIN": origin,
             "CONSOLE_OTHER": other,
-            "CONSOLE_PYTHON": sys.executable,
             "CONSOLE_SHOTS": str(OUT),
+            "CONSOLE_REFERENCES": str(REFERENCES),
             "CHROMIUM": browser,
             "PYTHON": sys.executable,
         }

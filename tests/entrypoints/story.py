@@ -176,6 +176,7 @@ def _definitions(say: Teller) -> None:
     played = say("until the first wait", "POST", "/play", play)
     charged = {"answer": {"step": "Charge", "state": "SUCCESS", "data": {"receipt": "r-1"}}}
     say("one move more", "POST", "/play", {**play, "continue": played["state"], "event": charged})
+    say("as a test", "POST", "/play", {**play, "moves": [charged]}, format="test")
 
 
 def _runs(say: Teller) -> None:
@@ -228,6 +229,7 @@ def _runs(say: Teller) -> None:
     hosting.services().operator.set_vars("default", "o-1", {}, remove=["rows"])
     say("what is new", "GET", "/flowrun/{name}/watch", name="o-1", after=3, wait=20)
     say("with its path", "GET", "/flowrun/{name}/graph", name="o-1", format="mermaid")
+    say("a recorded run, up to an entry", "POST", "/play", {"run": "o-1", "upto": 2})
     say("steps that were started", "GET", "/step", limit=2)
 
 

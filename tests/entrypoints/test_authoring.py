@@ -109,6 +109,11 @@ def test_an_edit_that_cannot_be_done_says_which_and_why(host: Host) -> None:
     status, code, message = refused(rename, {"op": "renam", "step": "Pay"})
     assert (status, code) == (400, "malformed")
     assert "do[1]" in message
+    assert message == "`do[1]`: 'renam' is no operation: did you mean 'rename'?"
+    assert refused({**rename, "stpe": "x"})[2] == "`do[0]`: 'stpe' is no field of 'rename': did you mean 'step'?"
+    kind = refused({"op": "add", "kind": "stpe", "name": "x"})[2]
+    assert kind == "`do[0]`: 'stpe' is no kind of step: did you mean 'step'?"
+    assert "expected one of add, rename" in refused({"op": "xyz"})[2]
     status, code, message = refused(rename, {"op": "rename", "step": "Pay"})
     assert (status, "to" in message, "do[1]" in message) == (400, True, True)
     assert refused()[0] == 400

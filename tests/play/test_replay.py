@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
+from chalicelib.model.history import Entry
 from chalicelib.model.status import Status
-from chalicelib.play.moves import Move
-from chalicelib.play.recorded import CannotReplay, PlayTooLong
+from chalicelib.play.moves import MAX_MOVES, Move
+from chalicelib.play.recorded import MAX_REPLAYED, CannotReplay, PlayTooLong, recorded
 from chalicelib.play.session import Play, Played, play
 from chalicelib.service.errors import Invalid, NotFound
 from chalicelib.service.ports.runs import RunQuery
@@ -152,13 +155,24 @@ def test_what_cannot_be_replayed_is_refused_with_its_reason(host: Host) -> None:
         replayed(host, upto=9)
     with pytest.raises(Invalid, match="input"):
         replayed(host, input={"amount": 1})
-    with pytest.raises(PlayTooLong):
-        replayed(host, *[{"auto": {}}] * 1_001)
     host.submit(MENDED)
     host.services.operator.retry(NS, "r", version=2, by="test")
     with pytest.raises(CannotReplay, match="another version"):
         replayed(host)
     assert replayed(host, upto=2).differs is None
+
+
+def test_a_play_has_so_many_moves(host: Host) -> None:
+    assert not replayed(host, *[{"event": {"name": "nobody", "key": 1}}] * 10).refused
+    with pytest.raises(PlayTooLong, match="at most 1000 moves"):
+        replayed(host, *[{"auto": {}}] * (MAX_MOVES + 1))
+
+
+def test_a_history_that_is_too_long_is_refused(host: Host) -> None:
+    long = structs.replace(host.run(), tail=(Entry(seq=MAX_REPLAYED + 1, at=0, event="VarsSet"),))
+    lender: Any = SimpleNamespace(reader=SimpleNamespace(run=lambda _namespace, _name: long))
+    with pytest.raises(PlayTooLong, match="100001 entries"):
+        recorded(lender, NS, "r")
 
 
 def test_a_retry_is_replayed(host: Host) -> None:

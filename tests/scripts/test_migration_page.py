@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -60,6 +61,45 @@ def test_the_flow_has_a_cost_and_is_exported(folder: Path) -> None:
     assert {"Price", "IsItLarge", "Ask", "Book"} <= back["States"].keys()
     result = fsl("fsl compare back.asl.json o-1.json")
     assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "o-1: the same (succeeded)"), result.stdout
+
+
+def test_the_shim_calls_services_and_takes_their_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("CALLBACK_URL", "https://callbacks.example")
+    shim: dict[str, Any] = {}
+    exec(compile(FILES["shim.py"], "shim.py", "exec"), shim)  # noqa: S102 - the page's own code
+    sent: list[Any] = []
+    shim["post"] = lambda address, body: sent.append((address, body))
+    event = {"flowId": "r", "step": "A", "addr": "https://a.example", "args": {"n": 1}, "ackStates": ["OK"]}
+    shim["call"]({**event, "token": "t", "action": "a", "method": "https"}, None)
+    fields = {"flowId": "r", "stepName": "A", "ackStates": ["OK"], "uuid": "t"}
+    assert sent == [("https://a.example", {"n": 1, **fields, "callbackUrl": "https://callbacks.example"})]
+
+    tasks = Tasks()
+    shim["sfn"] = tasks
+    for answer in (
+        {"uuid": "t", "ackState": "OK", "done": False},
+        {"uuid": "t", "ackState": "OK", "data": 7},
+        {"uuid": "t", "ackState": "ERROR", "error": {"name": "Late"}},
+    ):
+        assert shim["answered"]({"body": json.dumps(answer)}, None) == {"statusCode": 200}
+    assert tasks.calls == [
+        {"taskToken": "t"},
+        {"taskToken": "t", "output": '{"ackState": "OK", "data": 7}'},
+        {"taskToken": "t", "error": "Late", "cause": ""},
+    ]
+
+
+class Tasks:
+    """A client of Step Functions that notes what it is given."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, str]] = []
+
+    def send_task_heartbeat(self, **given: str) -> None:
+        self.calls.append(given)
+
+    send_task_success = send_task_failure = send_task_heartbeat
 
 
 def test_the_refusals_are_those_of_the_command(folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from chalicelib.model import status
 from tests.simulation.fates import Decision, Fates
 from tests.simulation.laws import Broken
+from tests.simulation.laws.replays import unlike
 from tests.simulation.loop import START
 from tests.simulation.people import People
 from tests.simulation.quiet import single_threaded
@@ -24,6 +25,10 @@ LULL: Final = START + 10 * 86_400_000
 MOST_TURNS: Final = 200_000
 """More than any schedule takes that comes to rest: dozens that wait for one permit take some 20,000."""
 RESUMED_EVERY: Final = 60_000
+
+
+REPLAYED_EVERY: Final = 4
+"""Of how many schedules one has its runs replayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,8 @@ def _look_back(stage: Stage) -> None:
         read = stage.faultless.reader.history(namespace, name, 0, 1_000_000)
         if list(read) != laws.histories[run.id].entries:
             laws.breaks("history", f"the history of {name!r} reads otherwise than it was committed")
+    if stage.fates.seed % REPLAYED_EVERY == 0:
+        _replay(stage)
     for wrong in laws.slots.rest():
         laws.breaks("slots", wrong)
     for wrong in laws.holds.rest():
@@ -113,3 +120,10 @@ def _look_back(stage: Stage) -> None:
             laws.breaks("notices", f"run {run.name!r} still has notices: {run.notices}")
     if stage.messages.live:
         laws.breaks("messages", f"messages are left: {list(stage.messages.live.values())}")
+
+
+def _replay(stage: Stage) -> None:
+    """Decide every run again from its history."""
+    for run in stage.laws.heads.values():
+        for wrong in unlike(stage.faultless, run):
+            stage.laws.breaks("replay", wrong)

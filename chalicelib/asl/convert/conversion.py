@@ -215,7 +215,7 @@ def _length(made: _Made) -> tuple[int, int]:
     if len(text) <= _MAX_LAID_OUT:
         with contextlib.suppress(Unreadable):
             text = format_text(text)
-    return sum(1 + len(line) // 100 for line in text.splitlines()), len(text)
+    return sum(1 + (len(line) > 200) * len(line) // 60 for line in text.splitlines()), len(text)
 
 
 def _shorter(whole: tuple[Machine, Block], parts: tuple[Machine, Block]) -> list[str]:

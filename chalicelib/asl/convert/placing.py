@@ -19,15 +19,17 @@ from chalicelib.asl.convert.jsonata.documents import (
     Lst,
     Obj,
     Shape,
+    as_expression,
     changed,
     expressions_in,
+    get,
     is_computed,
     is_place,
     is_stable,
     may_fail,
     variables_in,
 )
-from chalicelib.asl.convert.jsonata.expressions import RESULT, Expr, Get, Literal, Var, Variable, bare
+from chalicelib.asl.convert.jsonata.expressions import RESULT, Expr, Literal, Var, Variable, bare, source
 from chalicelib.asl.convert.jsonata.unsayable import Unsayable
 from chalicelib.asl.convert.states import simple
 from chalicelib.asl.convert.states.drafts import Draft, Exit
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 _MAX_PASSES: Final = 8
 _MAX_MEMBERS: Final = 16
 """Parts of a document that are followed: beyond, a whole one reads better."""
+_MAX_MERGE: Final = 70
+"""The characters of a `$merge` that still reads well."""
 _MAX_STATES: Final = 400
 """States of a scope whose document is followed in parts."""
 
@@ -254,15 +258,32 @@ def _size(document: Document) -> int:
     return size
 
 
-def stored(data: Variable, document: Document, members: tuple[str, ...] = ()) -> list[Entry]:
+def stored(data: Variable, document: Document) -> list[Entry]:
     """Return what saves the document in the variable: only what has changed in it, where that is known."""
-    place: Expr = Var(data)
-    for name in members:
-        place = Get(place, name)
+    if isinstance(document, Obj) and document.base is not None and document.base != Var(data):
+        entries = _laid_over(data, document.base, document, ())
+        if len(entries) > 1 and _reads_better(document, entries):
+            return entries
+    return _laid_over(data, Var(data), document, ())
+
+
+def _reads_better(document: Obj, entries: list[Entry]) -> bool:
+    """Return whether entries read better than one `$merge`."""
+    return any(len(entry.members) > 1 for entry in entries) or len(source(as_expression(document))) > _MAX_MERGE
+
+
+def _laid_over(data: Variable, place: Document, document: Document, members: tuple[str, ...]) -> list[Entry]:
+    """Return what makes the document of what is at the place, in the variable or, at first, somewhere else."""
     if document == place:
-        return []
+        return [] if members or place == Var(data) else [Entry(data, document)]
     if isinstance(document, Obj) and document.base == place and all(map(_is_name, document.members)):
-        return [entry for name, one in document.members.items() for entry in stored(data, one, (*members, name))]
+        first = [] if members or place == Var(data) else [Entry(data, place)]
+        below = (
+            entry
+            for name, one in document.members.items()
+            for entry in _laid_over(data, get(place, name), one, (*members, name))
+        )
+        return [*first, *below]
     return [Entry(data, document, members)]
 
 

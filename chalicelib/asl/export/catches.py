@@ -85,7 +85,11 @@ def _for_state(
 
 def named_in(when: str) -> tuple[str, ...] | None:
     """Return the names of errors to which a condition restricts a route; None if it does something else."""
-    compared = compared_names(when)
+    return error_names(compared_names(when))
+
+
+def error_names(compared: tuple[str, tuple[str, ...]] | None) -> tuple[str, ...] | None:
+    """Return the names of errors in Step Functions of what a condition compares; None if it compares something else."""
     if compared is None:
         return None
     path, texts = compared
@@ -146,6 +150,7 @@ def _complex(
         assign={},
         error=KEEP,
         is_failure=False,
+        has_error=here.is_failure,
         unrouted=(wrapped(f"${scope.error}.name"), wrapped(f"${scope.error}.cause"))
         if here.is_failure
         else unrouted_error(here.step.name, here.state),

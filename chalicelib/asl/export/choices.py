@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from chalicelib.asl.export.scope import Scope
 from chalicelib.asl.export.values.names import Inexpressible
-from chalicelib.asl.export.values.rewrite import translated
+from chalicelib.asl.export.values.rewrite import needed_in, translated
 from chalicelib.asl.export.values.shapes import is_boolean
 from chalicelib.asl.export.values.templates import Writer, quoted, wrapped
 from chalicelib.asl.export.ways import Here, Way, end_of, failing, way_of
@@ -82,5 +82,8 @@ def _condition(scope: Scope, route: Route, here: Here, state_text: str | None) -
 
 def _boolean(when: str, writer: Writer) -> str:
     """Return a condition that is true or false: nothing and null are false in FSL, and an error in Step Functions."""
+    needed = needed_in(when)
+    if needed is not None:
+        return translated(needed, writer.reads)  # a condition that finds nothing fails there, too
     text = translated(when, writer.reads)
     return text if is_boolean(when, writer.sure) else f"({text}) = true"

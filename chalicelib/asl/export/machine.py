@@ -63,7 +63,7 @@ def export(
     machine: dict[str, Json] = {"Comment": flow.description} if flow.description else {}
     machine |= {"QueryLanguage": "JSONata", **states}
     _limit_time(machine, flow, scope)
-    return Exported(machine=machine, problems=tuple(around.findings.problems))
+    return Exported(machine=machine, problems=tuple(around.findings.found))
 
 
 def _config_meaning(config: Mapping[str, Json] | None) -> Meaning:
@@ -96,6 +96,7 @@ def _root(flow: Flow, around: Around) -> Scope:
         input=input_meaning([parameter.name for parameter in flow.input], root),
         variables=variables,
         own=frozenset(own),
+        unset=graph.read_before_set(flow.steps, frozenset(flow.vars)),
         error=around.names.variable("error"),
         output=flow.output,
         live=graph.read_on_entry(flow.steps, flow.output),
@@ -137,7 +138,6 @@ def _flow_start(flow: Flow, scope: Scope) -> dict[str, Json]:
         assign[scope.input.whole[1:] if scope.input.whole else ""] = wrapped(merged)
         at_start = input_meaning([one.name for one in flow.input], f"({merged})")
     assign |= _initial(scope, flow.vars, "/vars", input_now=at_start)
-    assign |= _unset(scope, flow.steps, frozenset(flow.vars))
     return _start(scope, flow.steps[0], assign, hands_on_result=False)
 
 
@@ -157,12 +157,6 @@ def _initial(
         except Inexpressible as reason:
             scope.around.findings.add(f"{place}/{name}", Level.ERROR, f"variable {name}: {reason}")
     return found
-
-
-def _unset(scope: Scope, steps: tuple[Step, ...], known: frozenset[str]) -> dict[str, Json]:
-    """Return null for the variables that may be read before a step sets them."""
-    missing = graph.read_before_set(steps, known | (scope.variables.keys() - scope.own))
-    return {scope.variables[name]: None for name in sorted(missing) if name in scope.own}
 
 
 def _start(scope: Scope, first: Step, assign: dict[str, Json], *, hands_on_result: bool) -> dict[str, Json]:
@@ -207,6 +201,7 @@ def _inner(outer: Scope, inner: Inner) -> dict[str, Json]:
         input=outer.input,
         variables={**outer.variables, **declared},
         own=frozenset(declared),
+        unset=outer.unset - declared.keys(),
         error=names.variable("error"),
         output=None,
         live=graph.read_on_entry(steps, None),
@@ -216,7 +211,6 @@ def _inner(outer: Scope, inner: Inner) -> dict[str, Json]:
     )
     assign = {name: wrapped(f"{INPUT}.{member}") for member, name in held.items()}
     assign |= _initial(_at_start(scope, inner), inner.variables, inner.pointer.rpartition("/")[0] + "/vars")
-    assign |= _unset(scope, steps, frozenset(declared))
     if "error" in scope.live[steps[0].name] and not inner.is_item:
         assign[scope.error] = wrapped(f"${outer.error}")
     return _states(scope, steps, _start(scope, steps[0], assign, hands_on_result=not inner.is_item))
@@ -239,6 +233,7 @@ def _at_start(scope: Scope, inner: Inner) -> Scope:
         input=scope.input,
         variables=scope.variables,
         own=scope.own,
+        unset=scope.unset,
         error=scope.error,
         output=scope.output,
         live=scope.live,

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from chalicelib.asl.export.graph import reads_input, reads_item, variables_within
+import re
+from typing import Final
+
+from chalicelib.asl.export.graph import reads_input, variables_within
 from chalicelib.asl.export.scope import Inner, Scope
 from chalicelib.asl.export.values.names import RESULT, Inexpressible, Meaning
 from chalicelib.asl.export.values.shapes import is_list
 from chalicelib.asl.export.values.templates import Missing, Writer, quoted, wrapped
-from chalicelib.asl.problems import pointer
+from chalicelib.asl.problems import Level, pointer
 from chalicelib.model.flow import EachStep, ForkStep
 from chalicelib.model.json_values import Json
-from chalicelib.model.templates import Template, source_of
+from chalicelib.model.templates import Template, expression, source_of
 
-_ITEM = "$states.context.Map.Item"
+_ITEM: Final = "$states.context.Map.Item"
+_PERCENT: Final = re.compile(r'(?P<number>[^&]*\S)\s*&\s*"%"\s*', re.DOTALL)
+"""A percentage that is computed: text that ends in `%`."""
 
 
 def parallel_state(scope: Scope, step: ForkStep, place: str) -> tuple[dict[str, Json], Meaning, Json]:
@@ -43,14 +48,17 @@ def map_state(scope: Scope, step: EachStep, place: str) -> dict[str, Json]:
         is_item=True,
     )
     state: dict[str, Json] = {"Type": "Map", "Items": _items(step, writer)}
-    if reads_item(step.steps, step.vars):
-        state["ItemSelector"] = {"item": wrapped(f"{_ITEM}.Value"), "index": wrapped(f"{_ITEM}.Index")}
+    state["ItemSelector"] = {"item": wrapped(f"{_ITEM}.Value"), "index": wrapped(f"{_ITEM}.Index")}
     if step.max:
         state["MaxConcurrency"] = _number(step.max, writer)
-    tolerated = _tolerated(step)
+    tolerated = _tolerated(step, writer)
     config: dict[str, Json] = {"Mode": "INLINE"}
     if tolerated:
         _check_distributed(scope, step)
+        text = (
+            "a distributed Map state: each item is an execution of its own, and failed ones leave no null in the output"
+        )
+        scope.problem(place, f"step {step.name}: tolerate: {text}", Level.WARNING)
         config = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
     states = scope.around.inner(scope, inner)
     return {**state, **tolerated, "ItemProcessor": {"ProcessorConfig": config, **states}}
@@ -75,15 +83,20 @@ def _number(option: Template, writer: Writer) -> Json:
     return wrapped(f"$number({writer.text(option, Missing.FAIL)})") if source_of(option) is not None else option
 
 
-def _tolerated(step: EachStep) -> dict[str, Json]:
+def _tolerated(step: EachStep, writer: Writer) -> dict[str, Json]:
     if step.tolerate_percent is not None:
         percent = step.tolerate_percent
         return {"ToleratedFailurePercentage": int(percent) if percent == int(percent) else percent}
     if not step.tolerate:
         return {}
-    if source_of(step.tolerate) is not None:
-        raise Inexpressible("tolerate is computed: a number and a percentage are two fields of a Map state")
-    return {"ToleratedFailureCount": step.tolerate}
+    source = source_of(step.tolerate)
+    if source is None:
+        return {"ToleratedFailureCount": step.tolerate}
+    found = _PERCENT.fullmatch(source)
+    if found:
+        text = writer.text(expression(found["number"]), Missing.FAIL)
+        return {"ToleratedFailurePercentage": wrapped(f"$number({text})")}
+    return {"ToleratedFailureCount": wrapped(f"$number({writer.text(step.tolerate, Missing.FAIL)})")}
 
 
 def _check_distributed(scope: Scope, step: EachStep) -> None:

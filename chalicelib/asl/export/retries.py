@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from chalicelib.asl.export.catches import ALL, TASK_FAILED, Failures, named_in
+from msgspec.structs import replace
+
+from chalicelib.asl.export.catches import ALL, TASK_FAILED, Failures, error_names, named_in
 from chalicelib.asl.export.scope import Scope
 from chalicelib.asl.export.values.names import Inexpressible
+from chalicelib.asl.export.values.shapes import excluded_names
 from chalicelib.asl.problems import Level, pointer
 from chalicelib.model.actions import Action, Method, Retry
 from chalicelib.model.flow import (
@@ -51,6 +54,10 @@ def of_repeat(scope: Scope, step: Step, place: str, failures: Failures) -> list[
     for index, rule in enumerate(step.repeat):
         at = pointer(place, "repeat", index)
         try:
+            excepted = _excepted(rule, is_last=index == len(step.repeat) - 1)
+            if excepted:
+                found.append({"ErrorEquals": excepted, "MaxAttempts": 0})
+                rule = replace(rule, when=None)
             names = _errors_of(rule, failures)
             found.append({"ErrorEquals": names, **_numbers(scope, step, at, rule)})
         except Inexpressible as reason:
@@ -80,6 +87,13 @@ def of_deliveries(scope: Scope, step: ActionStep, place: str, action: Action) ->
 def _title(service: str) -> str:
     known = {"dynamodb": "DynamoDB", "sqs": "Sqs", "sns": "Sns"}
     return known.get(service, service[:1].upper() + service[1:])
+
+
+def _excepted(rule: RepeatRule, *, is_last: bool) -> list[str]:
+    """Return the errors after which the last rule does not repeat the step: a retrier of its own says so."""
+    if rule.when is None or not is_last:
+        return []
+    return list(error_names(excluded_names(rule.when)) or ())
 
 
 def _errors_of(rule: RepeatRule, failures: Failures) -> list[str]:

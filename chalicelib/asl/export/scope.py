@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from chalicelib.asl.export.values.names import (
@@ -31,13 +32,11 @@ MAX_NAME: Final = 80
 class Findings:
     """Problems, each once, in the order in which they are found."""
 
-    problems: list[Problem] = field(default_factory=list)
+    found: dict[Problem, None] = field(default_factory=dict)
 
     def add(self, pointer: str, level: Level, message: str) -> None:
         """Add a problem at a place of the definition."""
-        found = Problem(pointer, level, message)
-        if found not in self.problems:
-            self.problems.append(found)
+        self.found[Problem(pointer, level, message)] = None
 
 
 @dataclass(slots=True)
@@ -93,7 +92,7 @@ class Around:
     """Returns the states of a branch or an item."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Scope:
     """The states of one scope.
 
@@ -103,6 +102,7 @@ class Scope:
         input: What `$input` is.
         variables: The names in the machine of all variables that are seen here, by their names in FSL.
         own: The variables that are set here: Step Functions sets no variable of an outer scope.
+        unset: The variables that may be read before anything sets them: then they have no value, as in FSL.
         error: The variable that holds `$error`.
         output: What its end yields; None: the result of the last step.
         live: Which names of the step before each step reads (`graph.read_on_entry`).
@@ -116,6 +116,7 @@ class Scope:
     input: Meaning
     variables: dict[str, str]
     own: frozenset[str]
+    unset: frozenset[str]
     error: str
     output: Template
     live: Mapping[str, frozenset[str]]
@@ -123,6 +124,8 @@ class Scope:
     item: Meaning
     index: Meaning
     states: dict[str, dict[str, Json]] = field(default_factory=dict)
+    fails: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The Fail states by their error and cause, as JSON."""
     done: str = ""
     """The name of the state at which it ends, once there is one."""
 
@@ -163,11 +166,18 @@ class Scope:
             index=self.index,
             config=self.around.config,
         )
-        sure: set[tuple[str, ...]] = {("input", member) for member in self.input.members}
-        sure |= {("result", member) for member in result.members}
-        sure |= {("vars", name) for name in self.variables} | {("error", "name"), ("error", "cause")}
-        sure |= set() if error is NOTHING else {("error",)}
-        return Writer(reads, frozenset(sure))
+        sure = {("result", member) for member in result.members} | (set() if error is NOTHING else {("error",)})
+        return Writer(reads, self.always | sure)
+
+    @cached_property
+    def always(self) -> frozenset[tuple[str, ...]]:
+        """The paths that have a value at every place of the scope."""
+        found: set[tuple[str, ...]] = {("input", member) for member in self.input.members}
+        found |= {("vars", name) for name in self.variables.keys() - self.unset} | {
+            ("error", "name"),
+            ("error", "cause"),
+        }
+        return frozenset(found)
 
     def problem(self, pointer: str, message: str, level: Level = Level.ERROR) -> None:
         """Add a problem at a place below the steps of the scope."""

@@ -8,13 +8,14 @@ from typing import Final
 from chalicelib.asl.export import refusals, retries
 from chalicelib.asl.export.catches import Failures, catchers
 from chalicelib.asl.export.choices import choice_state, choose
+from chalicelib.asl.export.graph import entries_read, passed_to
 from chalicelib.asl.export.leaving import left
 from chalicelib.asl.export.parallel import map_state, parallel_state
 from chalicelib.asl.export.scope import Scope
 from chalicelib.asl.export.tasks import Task, action_task, call_task, start_task
 from chalicelib.asl.export.values.durations import seconds_of
 from chalicelib.asl.export.values.names import INPUT, RESULT, Inexpressible, Meaning, held_error
-from chalicelib.asl.export.values.templates import Missing, wrapped
+from chalicelib.asl.export.values.templates import Missing, names_in, wrapped
 from chalicelib.asl.export.ways import KEEP, NOT_EXPORTED, Here
 from chalicelib.asl.problems import Level, pointer
 from chalicelib.model.flow import (
@@ -233,7 +234,17 @@ def _refuse_catch(scope: Scope, step: SetStep | TimerStep, place: str, templates
 
 def _fork(scope: Scope, step: ForkStep, place: str) -> State:
     state, result, carried = parallel_state(scope, step, place)
+    if _reads_result_of_failure(scope, step):
+        text = "FAIL: $result is null, and not the outputs of the branches that have finished"
+        scope.problem(place, f"step {step.name}: {text}", Level.WARNING)
     return _joined(scope, step, place, state, result, carried)
+
+
+def _reads_result_of_failure(scope: Scope, step: ForkStep) -> bool:
+    """Return whether something reads `$result` after the fork has failed."""
+    routes = [route for route in step.routes if route.state in (None, FAIL)]
+    read = names_in(step.save).union(*(entries_read(route) for route in routes)) if routes else frozenset[str]()
+    return "result" in read.union(*(passed_to(route, scope.live, scope.at_end) for route in routes))
 
 
 def _each(scope: Scope, step: EachStep, place: str) -> State:

@@ -164,6 +164,7 @@ def _by_shim(step: ActionStep, action: Action, writer: Writer, shim: str) -> Tas
         "action": action.name,
         "method": str(action.method),
         **({"addr": action.addresses[0]} if action.addresses and not is_function else {}),
+        "flowId": wrapped("$states.context.Execution.Name"),
         "step": step.name,
         "args": args_of(step, action, writer),
         "ackStates": list(action.returns),

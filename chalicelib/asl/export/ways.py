@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -39,6 +40,7 @@ class Here:
         passes: Whether its routes read `$result` and `$error` of the step before, which then is set or decides.
         error: The value of the variable that holds `$error`: None if nothing failed, KEEP if it stays as it is.
         is_failure: Whether it is a catcher: the input of the next state is the error, unless an output is set.
+        has_error: Whether it is behind a catcher, and the error is in the variable.
         state: The state that the step returned, as text.
         unrouted: The error and its cause if no route is taken; None: the Choice state itself fails then.
     """
@@ -54,6 +56,7 @@ class Here:
     passes: bool = False
     error: Json | object = None
     is_failure: bool = False
+    has_error: bool = False
     state: str = ""
     unrouted: tuple[Json, Json] | None = None
 
@@ -170,15 +173,17 @@ def _to_fail(scope: Scope, route: Route, here: Here) -> Way:
     if here.is_failure and not route.entries:
         name = failing(scope, here, wrapped(f"{INPUT}.Error"), wrapped(f"{INPUT}.Cause"))
         return Way(next=name, assign=dict(here.assign))
+    known = here.behind.reads.error.members
+    if here.has_error and not route.entries:
+        return Way(next=failing(scope, here, wrapped(known["name"]), wrapped(known["cause"])))
     names = names_in(route.entries)
-    is_caused = here.is_failure and "cause" not in route.entries
+    is_caused = (here.is_failure or here.has_error) and "cause" not in route.entries
     way = _behind(scope, here, names | {"error"} if is_caused else names)
     error = _text(route.entries.get("error"), here.behind) or str(ErrorName.STOPPED)
     cause: Json = f"step '{here.step.name}' returned {route.state or here.state}, which leads to stopped"
     if "cause" in route.entries:
         cause = _text(route.entries["cause"], here.behind)
     elif is_caused:
-        known = here.behind.reads.error.members
         cause = wrapped(f'{known["name"]} & ": " & {known["cause"]}')
     way.next = failing(scope, here, error, cause)
     return way
@@ -196,10 +201,10 @@ def _behind(scope: Scope, here: Here, names: frozenset[str]) -> Way:
 def failing(scope: Scope, here: Here, error: Json, cause: Json) -> str:
     """Return the name of a Fail state with this error; equal ones are shared."""
     state: dict[str, Json] = {"Type": "Fail", "Error": error, **({"Cause": cause} if cause else {})}
-    for name, known in scope.states.items():
-        if known == state:
-            return name
-    return scope.add(f"{here.step.name}Stopped", state)
+    key = json.dumps(error), json.dumps(cause)
+    if scope.fails.get(key) not in scope.states:
+        scope.fails[key] = scope.add(f"{here.step.name}Stopped", state)
+    return scope.fails[key]
 
 
 def _text(template: Template, writer: Writer) -> Json:

@@ -82,6 +82,14 @@ class Editor:
             raise EditRefused(f"'{name}' is a branch, and no step")
         return found
 
+    def _routed_step(self, name: str) -> StepDraft:
+        """Return a step of which the routes can be changed."""
+        found = self._step(name)
+        group = found.node.routes if found.node is not None else None
+        if found.node is not None and (group is None or not all(isinstance(one, tree.Route) for one in group.items)):
+            raise EditRefused(f"{found.label} has no routes that can be read: they are written as `=> (STATE -> STEP)`")
+        return found
+
     def _check_new(self, name: str) -> None:
         check_name("step", name)
         if name in self._flow.steps:
@@ -136,7 +144,7 @@ class Editor:
     def _place(self, operation: Add) -> tuple[Scope, int, list[tuple[StepDraft, RouteDraft]], str]:
         """Return where the new step stands: its scope and index, the routes that shall lead to it, and its target."""
         if operation.after is not None:
-            anchor = self._step(operation.after)
+            anchor = self._routed_step(operation.after)
             found: RouteDraft | None = next((one for one in anchor.routes if not one.is_deleted), None)
             if operation.on is not None or operation.when is not None:
                 found = self._led(anchor, operation.on, _condition(operation.when))
@@ -194,7 +202,7 @@ class Editor:
         self._flow.steps[new] = self._flow.steps.pop(old)
 
     def _route(self, operation: SetRoute) -> None:
-        step, states, when = self._step(operation.step), _states(operation), _condition(operation.when)
+        step, states, when = self._routed_step(operation.step), _states(operation), _condition(operation.when)
         to = self._target(step, operation.to)
         found = self._routed(step, states, when)
         if found is not None:
@@ -219,7 +227,7 @@ class Editor:
         return None if found is None else routes.parted(self._flow, step, found, state)
 
     def _unroute(self, operation: Unroute) -> None:
-        step, states, when = self._step(operation.step), _states(operation), _condition(operation.when)
+        step, states, when = self._routed_step(operation.step), _states(operation), _condition(operation.when)
         if len(states) > 1:
             found = next((one for one in step.routes if not one.is_deleted and one.has(states, when)), None)
             if found is None:

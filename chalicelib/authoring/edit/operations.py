@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, TypeAlias
+from collections.abc import Iterable
+from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -118,3 +119,30 @@ class Delete(_Operation, frozen=True, kw_only=True, tag="delete"):
 
 
 Operation: TypeAlias = Add | Rename | SetRoute | Unroute | SetProperty | Delete
+
+_BY_NAME: Final = {str(one.__struct_config__.tag): one for one in get_args(Operation)}
+
+
+def misspelling(value: Json) -> str | None:
+    """Return what is misspelled in an operation as JSON: its name, a kind or a field; None if nothing is."""
+    if not isinstance(value, dict) or not isinstance(op := value.get("op"), str):
+        return None
+    kind = _BY_NAME.get(op)
+    if kind is None:
+        return _unknown("operation", op, _BY_NAME)
+    fields = [one.encode_name for one in msgspec.structs.fields(kind)]
+    unknown = next((name for name in value if name not in ("op", *fields)), None)
+    if unknown is not None:
+        return _unknown(f"field of '{op}'", unknown, fields)
+    step = value.get("kind")
+    if isinstance(step, str) and kind is Add and step not in get_args(StepKind):
+        return _unknown("kind of step", step, get_args(StepKind))
+    return None
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    # The language is loaded with the first wrong operation: the table of routes needs only the types of this module.
+    from chalicelib.language.problems import Suggestion, displayed
+
+    near = Suggestion(name, known).hint() or f"expected one of {', '.join(known)}"
+    return f"'{displayed(name)}' is no {what}: {near}"

@@ -125,7 +125,7 @@ def transitions_of(steps: Sequence[Step], items: int = 1) -> Transitions:
     return Transitions(
         least=_least(steps, items),
         most=_most(steps, components, items),
-        loops=any(_has_loop(step, steps, components) for step in steps) or _loops_within(steps),
+        loops=_has_loop(steps, components) or _loops_within(steps),
         eaches=tuple(step.name for step in walk(tuple(steps)) if isinstance(step, EachStep)),
     )
 
@@ -223,7 +223,7 @@ def _components(steps: Sequence[Step]) -> dict[str, int]:
 
 
 def _close(stack: list[str], name: str, found: dict[str, int]) -> None:
-    number = len(set(found.values()))
+    number = next(reversed(found.values()), -1) + 1
     while True:
         member = stack.pop()
         found[member] = number
@@ -231,9 +231,8 @@ def _close(stack: list[str], name: str, found: dict[str, int]) -> None:
             return
 
 
-def _has_loop(step: Step, steps: Sequence[Step], components: Mapping[str, int]) -> bool:
-    own = components[step.name]
-    return step.name in _targets(step) or sum(components[one.name] == own for one in steps) > 1
+def _has_loop(steps: Sequence[Step], components: Mapping[str, int]) -> bool:
+    return len(set(components.values())) < len(steps) or any(step.name in _targets(step) for step in steps)
 
 
 def _loops_within(steps: Sequence[Step]) -> bool:

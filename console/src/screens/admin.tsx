@@ -1,5 +1,5 @@
 // Events, schedules, hooks, secrets and tokens.
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useState } from "preact/hooks";
 import { at, call } from "../api/client";
 import type { Json } from "../api/types";
@@ -7,7 +7,7 @@ import { JsonView } from "../ui/json";
 import { useLoad } from "../ui/load";
 import { may } from "../ui/me";
 import { Copy, Dialog, Empty, Problem, Skeleton, Tabs, useTitle, When } from "../ui/parts";
-import { go, usePlace } from "../ui/router";
+import { go, href, usePlace } from "../ui/router";
 import { plain } from "../ui/text";
 import { words } from "../words/en";
 import { Do } from "./do";
@@ -39,11 +39,11 @@ export function Admin(): JSX.Element {
   );
 }
 
-function Rows(props: { path: string; columns: readonly (readonly [string, (row: Row) => JSX.Element | string])[]; none: string; turn: number }): JSX.Element {
+function Rows(props: { path: string; columns: readonly (readonly [string, (row: Row) => JSX.Element | string])[]; none: string; help?: ComponentChildren; turn: number }): JSX.Element {
   const found = useLoad(`${props.path} ${props.turn}`, (signal) => call<Row[]>("GET", props.path, { signal }), 15);
   if (found.error) return <Problem error={found.error} retry={found.reload} />;
   if (!found.data) return <Skeleton rows={3} />;
-  if (!found.data.data.length) return <Empty title={props.none} />;
+  if (!found.data.data.length) return <Empty title={props.none}>{props.help}</Empty>;
   return (
     <div class="scroll">
       <table>
@@ -67,6 +67,26 @@ function Rows(props: { path: string; columns: readonly (readonly [string, (row: 
         </tbody>
       </table>
     </div>
+  );
+}
+
+const SCHEDULE = 'schedule nightly flow = order; cron = "0 2 * * *"; zone = "Europe/Berlin"; schedule_end';
+const HOOK = 'hook pager addr = "https://alerts.example/hook"; on = (run.failed); hook_end';
+
+/** How a definition is written, and where. */
+function Written({ text }: { text: string }): JSX.Element {
+  return (
+    <>
+      <p>{words.writtenSo}</p>
+      <pre>{text}</pre>
+      {may("POST /fsl") ? (
+        <p>
+          <a class="button" href={href(["edit"])}>
+            {words.newFlow}
+          </a>
+        </p>
+      ) : null}
+    </>
   );
 }
 
@@ -158,6 +178,7 @@ function Schedules(): JSX.Element {
       <Rows
         path="/schedule"
         none={words.noSchedules}
+        help={<Written text={SCHEDULE} />}
         turn={turn}
         columns={[
           [words.name, nameOf],
@@ -196,6 +217,7 @@ function Hooks(): JSX.Element {
       <Rows
         path="/hook"
         none={words.noHooks}
+        help={<Written text={HOOK} />}
         turn={0}
         columns={[
           [words.name, nameOf],

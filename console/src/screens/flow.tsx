@@ -168,9 +168,16 @@ function Go(props: { call: string; href: string; primary?: boolean; children: st
 }
 
 function Picture({ name, version, overlay, set }: { name: string; version: string | null; overlay: Overlay; set: Set }): JSX.Element {
-  const more = overlay === "coverage" ? { visits: RUNS } : overlay === "live" ? { live: RUNS } : {};
-  const found = useLoad(`flow graph ${name} ${version ?? ""} ${overlay}`, (signal) => call<Graph>("GET", `${at("flow", name)}/graph`, { query: { version, layout: true, ...more }, signal }), overlay === "live" ? 30 : 0);
-  const graph = found.data?.data;
+  // Positions are those of the version, and may take a while: they are read once, and counts are laid over them.
+  const drawn = useLoad(`flow graph ${name} ${version ?? ""}`, (signal) => call<Graph>("GET", `${at("flow", name)}/graph`, { query: { version, layout: true }, signal }), 0);
+  const counts = useLoad(
+    `flow ${overlay} ${name} ${version ?? ""}`,
+    (signal) => (overlay === "none" ? Promise.resolve(null) : call<Graph>("GET", `${at("flow", name)}/graph`, { query: { version, [overlay === "coverage" ? "visits" : "live"]: RUNS }, signal })),
+    overlay === "live" ? 30 : 0,
+  );
+  const [layout, over] = [drawn.data?.data, counts.data?.data];
+  const graph = layout && over ? { ...over, ...(layout.layout ? { layout: layout.layout } : {}) } : layout;
+  const found = drawn.error ? drawn : counts;
   return (
     <>
       <div class="filters">
@@ -244,7 +251,7 @@ function Coverage({ name, version }: { name: string; version: string | null }): 
       </p>
       <progress value={taken} max={Math.max(1, routes.length)} aria-label={words.coverage} />
       <div class="scroll">
-        <table>
+        <table class="fits">
           <thead>
             <tr>
               <th>{words.step}</th>

@@ -1,9 +1,8 @@
-// The flows and actions of the namespace, and one action.
+// The flows and actions of the namespace.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { at, call } from "../api/client";
-import type { Definition, Json } from "../api/types";
-import { JsonView } from "../ui/json";
+import { call } from "../api/client";
+import type { Definition } from "../api/types";
 import { useLoad } from "../ui/load";
 import { may } from "../ui/me";
 import { Empty, Problem, Skeleton, Tabs, useTitle } from "../ui/parts";
@@ -11,9 +10,7 @@ import { Seen } from "../ui/seen";
 import { go, href, usePlace } from "../ui/router";
 import { plain } from "../ui/text";
 import { words } from "../words/en";
-import { Do } from "./do";
-import { Live, UsedBy } from "./flow";
-import { textOf } from "./run/flow_text";
+import { Live } from "./flow";
 
 type Kind = "flow" | "action";
 
@@ -121,58 +118,4 @@ export function Flows(): JSX.Element {
 
 function inputsOf(one: Definition): string {
   return Array.isArray(one.spec.input) ? one.spec.input.map((input) => `${input.type} ${input.name}`.trim()).join(", ") : "";
-}
-
-export function ActionScreen({ name }: { name: string }): JSX.Element {
-  useTitle(name);
-  const tab = usePlace().query.get("tab") ?? "data";
-  const found = useLoad(`action ${name}`, (signal) => call<Definition>("GET", at("action", name), { signal }), 10);
-  const [error, setError] = useState<Error | null>(null);
-  if (found.error) return <Problem error={found.error} retry={found.reload} />;
-  if (!found.data) return <Skeleton />;
-  const action = found.data.data;
-  const paused = Boolean((action.spec["paused"] as boolean | undefined) ?? (action as unknown as { status?: { paused?: boolean } }).status?.paused);
-  const hold = (verb: "pause" | "continue"): void => {
-    call("POST", `${at("action", name)}/${verb}`).then(found.reload, (problem: unknown) => setError(problem as Error));
-  };
-  return (
-    <>
-      <div class="title">
-        <h1>{plain(name)}</h1>
-        <span class="faint">{words.versionN(action.metadata.version)}</span>
-        <span class="actions">
-          {paused ? (
-            <Do call="POST /action/{name}/continue" primary onClick={() => hold("continue")}>
-              {words.continue_}
-            </Do>
-          ) : (
-            <Do call="POST /action/{name}/pause" onClick={() => hold("pause")}>
-              {words.pause}
-            </Do>
-          )}
-          <a class="button" href={href(["edit"], { action: name })}>
-            {words.edit}
-          </a>
-        </span>
-      </div>
-      {error ? <Problem error={error} /> : null}
-      <Tabs
-        label={name}
-        at={tab}
-        go={(next) => go(["actions", name], next === "data" ? {} : { tab: next }, true)}
-        tabs={[
-          ["data", words.definition],
-          ["text", words.text],
-          ["used", words.usedBy],
-        ]}
-      />
-      {tab === "data" ? <JsonView value={action as unknown as Json} open={3} /> : null}
-      {tab === "text" ? (
-        <pre class="source" tabIndex={0}>
-          {plain(textOf(action))}
-        </pre>
-      ) : null}
-      {tab === "used" ? <UsedBy kind="action" name={name} /> : null}
-    </>
-  );
 }

@@ -1,7 +1,7 @@
 // The frame of every screen: navigation, namespace, who I am, and keys.
 import type { ComponentChildren, JSX } from "preact";
 import { lazy, Suspense } from "preact/compat";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, expired, reached } from "../api/client";
 import { identities, session, shownServer } from "../api/session";
 import { isShortcut } from "../ui/keys";
@@ -38,8 +38,9 @@ export function Frame({ children }: { children: ComponentChildren }): JSX.Elemen
   const [help, setHelp] = useState(false);
   const [palette, setPalette] = useState(false);
   const look = (): void => {
+    const asked = session.value;
     setError(null);
-    findOut().catch((problem: unknown) => setError(problem as Error));
+    findOut().catch((problem: unknown) => asked === session.value && setError(problem as Error));
   };
   useEffect(look, [server, token, namespace]);
   useKeys(
@@ -92,10 +93,16 @@ export function Frame({ children }: { children: ComponentChildren }): JSX.Elemen
   );
 }
 
+/** Screens without a place of their own in the navigation. */
+const BELONGS: Readonly<Record<string, string>> = { batch: "runs", compare: "runs", actions: "flows", start: "flows", play: "flows" };
+
 function Navigation(): JSX.Element {
-  const here = usePlace().path[0] ?? "";
+  const first = usePlace().path[0] ?? "";
+  const here = BELONGS[first] ?? first;
+  const list = useRef<HTMLElement>(null);
+  useEffect(() => list.current?.querySelector('[aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "nearest" }), [here]);
   return (
-    <nav aria-label={words.product}>
+    <nav aria-label={words.product} ref={list}>
       {PLACES.filter((one) => may(one.call)).map((one) => (
         <a key={one.path} href={href(one.path ? [one.path] : [])} aria-current={here === one.path ? "page" : undefined} title={`g ${one.key}`}>
           {one.name}

@@ -7,11 +7,13 @@ import { store } from "./store";
 
 export const me = store<Me | null>(null);
 
-export async function findOut(signal?: AbortSignal): Promise<Me> {
-  const found = await call<Me>("GET", "/me", signal ? { signal } : {});
+/** Ask the server who I am. The answer to a session that is not in use any more changes nothing. */
+export async function findOut(): Promise<void> {
+  const asked = session.value;
+  const found = await call<Me>("GET", "/me");
+  if (asked !== session.value) return;
   me.set(found.data);
   remember(whoIs(found.data));
-  return found.data;
 }
 
 /** The caller in a few words. */

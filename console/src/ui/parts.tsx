@@ -159,8 +159,10 @@ export function Tabs<T extends string>(props: { tabs: readonly (readonly [T, str
     const list = (event.currentTarget as HTMLElement).parentElement;
     (list?.children[(n + step + props.tabs.length) % props.tabs.length] as HTMLElement | undefined)?.focus();
   };
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => list.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" }), [props.at]);
   return (
-    <div class="tabs" role="tablist" aria-label={props.label}>
+    <div class="tabs" role="tablist" aria-label={props.label} ref={list}>
       {props.tabs.map(([id, name], n) => (
         <button
           key={id}

@@ -117,6 +117,15 @@ def test_repeat_is_a_retrier() -> None:
     ]
 
 
+@pytest.mark.parametrize("when", ['$not($error.name = "Declined")', '$error.name != "Declined"'])
+def test_an_error_after_which_nothing_is_repeated(when: str) -> None:
+    more = f"repeat = (ERROR when ${{ {when} }} -> (max = 2, delay = 1s));"
+    assert [(one["ErrorEquals"], one["MaxAttempts"]) for one in task("ERROR -> B", more)["A"]["Retry"]] == [
+        (["Declined"], 0),
+        (["States.ALL"], 2),
+    ]
+
+
 def test_retry_of_deliveries_is_a_retrier_of_the_errors_of_transport() -> None:
     [found] = task("ERROR -> B", "retry = (max = 7, delay = 2s, rate = 2.0);")["A"]["Retry"]
     assert found["ErrorEquals"][0] == "Lambda.ServiceException"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.asl.export.flows import exported, machine, states
 
 TOKEN = "{% $states.context.Task.Token %}"
@@ -147,6 +149,7 @@ def test_a_service_with_callback_is_called_by_a_function_with_a_task_token() -> 
                 "action": "build",
                 "method": "http",
                 "addr": "http://build.example/run",
+                "flowId": "{% $states.context.Execution.Name %}",
                 "step": "Build",
                 "args": {"project": "{% $states.context.Execution.Input.project %}"},
                 "ackStates": ["BUILT", "BROKEN"],
@@ -263,6 +266,25 @@ def test_batches_and_tolerated_failures() -> None:
     assert found["A"]["Items"] == "{% $partition([$states.context.Execution.Input.rows], 25) %}"
     assert (found["B"]["Items"], found["B"]["ToleratedFailurePercentage"]) == ([1, 2, 3], 10)
     assert found["B"]["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+
+
+@pytest.mark.parametrize(
+    ("tolerate", "member", "value"),
+    [
+        ("2", "ToleratedFailureCount", 2),
+        ('"2.5%"', "ToleratedFailurePercentage", 2.5),
+        ("${ $input.few }", "ToleratedFailureCount", "{% $number($states.context.Execution.Input.few) %}"),
+        ('${ $input.few & "%" }', "ToleratedFailurePercentage", "{% $number($states.context.Execution.Input.few) %}"),
+    ],
+)
+def test_how_many_items_may_fail(tolerate: str, member: str, value: object) -> None:
+    found = states(
+        f"""flow f input = any;
+        each A => (DONE -> done) {{ items = [1]; tolerate = {tolerate}; step B => (OK -> done) {{
+            action = charge; args = ${{ $item }}; }}; }};
+        flow_end"""
+    )
+    assert found["A"][member] == value
 
 
 def test_call_and_start_are_executions_of_other_machines() -> None:

@@ -33,6 +33,8 @@ from chalicelib.model.templates import RESERVED_KEYS
 from chalicelib.model.visible_text import is_safe, visible
 
 _EXPRESSIONS: Final = (Word, Var, Literal, Get, At, Op, Func, Array, Object, Text)
+_USUAL: Final = {"delay": "1s", "rate": "2.0"}
+"""What a rule of `repeat` means where it says nothing."""
 _MAX_LITERAL_DEPTH: Final = 12
 _BLANKS: Final = re.compile(r"\s*\n\s*")
 _UNWRITABLE: Final = re.compile(
@@ -45,7 +47,7 @@ def written_expression(expr: Expr) -> str:
     text = source(expr)
     joined = _BLANKS.sub(" ", text)
     short = joined if len(joined) <= 90 and "/*" not in text and '"' not in text else text
-    return "${ " + short.strip() + " }" if "\n" not in short else "${ " + short.strip() + "\n}"
+    return "${ " + short.strip() + " }"
 
 
 def written_value(document: Document, *, sent: bool) -> str:
@@ -263,7 +265,9 @@ def _repeat(rules: list[Rule]) -> str:
 
 def _rule(rule: Rule) -> str:
     when = "" if rule.when is None else f" when {written_expression(rule.when)}"
-    return f"{', '.join(rule.states)}{when} -> {_settings(rule.settings)}"
+    # A rule with a condition is long: it says only what is not usual.
+    settings = {name: value for name, value in rule.settings.items() if not when or _USUAL.get(name) != value}
+    return f"{', '.join(rule.states)}{when} -> {_settings(settings)}"
 
 
 def _settings(settings: Mapping[str, str]) -> str:

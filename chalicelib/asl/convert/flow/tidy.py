@@ -6,7 +6,7 @@ A variable is *live* before a step if its value may be read there or later, befo
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from chalicelib.asl.convert.flow import walk
@@ -77,7 +77,7 @@ class _Steps:
     def _read_by(self, step: Step) -> Live:
         """Return what the step itself reads, on whatever way."""
         found = {variable for document in walk.documents_of(step) for variable in walk.variables_read(document)}
-        found |= {entry.variable for entry in walk.entries_of(step) if entry.members}
+        found.update(_changed_in(step.save), *(_changed_in(route.entries) for route in step.routes))
         for block in step.blocks:
             found |= {variable for inner in walk.steps_within(block) for variable in self._read_by_own(inner)}
         return frozenset(found)
@@ -207,7 +207,19 @@ def _onward(step: Step) -> Iterator[Route]:
 def _read_on(route: Route) -> Iterator[Variable]:
     for document in walk.documents_of_route(route):
         yield from walk.variables_read(document)
-    yield from (entry.variable for entry in route.entries if entry.members)
+    yield from _changed_in(route.entries)
+
+
+def _changed_in(entries: Iterable[Entry]) -> set[Variable]:
+    """Return the variables of which members are set, and the rest is kept: they are not set as a whole before."""
+    found: set[Variable] = set()
+    whole: set[Variable] = set()
+    for entry in entries:
+        if not entry.members:
+            whole.add(entry.variable)
+        elif entry.variable not in whole:
+            found.add(entry.variable)
+    return found
 
 
 def _at_exit(step: Step) -> Iterator[Document]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from chalicelib.asl.export.values.names import Inexpressible, Meaning, Reads, free_name
@@ -31,6 +32,7 @@ STATES_OF_ERRORS: Final = {
 """The names of errors in Step Functions, by those of FSL. All other names are the same in both."""
 
 
+@lru_cache(maxsize=512)
 def parsed(source: str) -> tuple[Node, frozenset[str]]:
     """Return the tree of an expression, and the names that it binds itself."""
     parser = Parser(source)
@@ -75,7 +77,7 @@ class _Rewriter:
         self._pieces = pieces_of(source)
         self._reads = reads
         self._bound = bound
-        taken = {*reads.variables.values(), "states"}
+        taken = {*reads.variables.values(), "states"} if bound else set()
         self._locals = {name: free_name(name, taken | bound) for name in bound if name in taken}
 
     def text(self) -> str:

@@ -114,7 +114,10 @@ def _path_of(tree: Node) -> tuple[str, ...] | None:
 
 def compared_names(source: str) -> tuple[str, tuple[str, ...]] | None:
     """Return the path and the texts or numbers that a condition compares it with: `$error.name = "X"`, `in [...]`."""
-    tree, _ = parsed(source)
+    return _all_compared(parsed(source)[0])
+
+
+def _all_compared(tree: Node) -> tuple[str, tuple[str, ...]] | None:
     while tree.kind == "block" and len(tree.items) == 1:
         tree = tree.items[0]
     if tree.kind == "or":
@@ -124,6 +127,19 @@ def compared_names(source: str) -> tuple[str, tuple[str, ...]] | None:
             return None
         return paths.pop(), tuple(text for part in parts if part for text in part[1])
     return _compared(tree)
+
+
+def excluded_names(source: str) -> tuple[str, tuple[str, ...]] | None:
+    """Return the path and the texts that a condition excludes: `$not($error.name = "X")`, `$error.name != "X"`."""
+    tree, _ = parsed(source)
+    while tree.kind == "block" and len(tree.items) == 1:
+        tree = tree.items[0]
+    if tree.kind == "call" and _called(tree) == "not" and len(tree.items) == 1:
+        return _all_compared(tree.items[0])
+    if tree.kind == "equality" and tree.value == "!=" and tree.left.kind == "path" and tree.right.kind == "literal":
+        path = _path_of(tree.left)
+        return (".".join(path), (str(tree.right.value),)) if path else None
+    return None
 
 
 def _alternatives(tree: Node) -> list[Node]:

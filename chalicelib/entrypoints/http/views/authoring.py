@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from chalicelib.authoring.edit.operations import MAX_OPERATIONS, Operation
+from chalicelib.authoring.edit.operations import MAX_OPERATIONS, Operation, misspelling
 from chalicelib.entrypoints.http import bodies, responses
 from chalicelib.entrypoints.http.bodies import Text
 from chalicelib.entrypoints.http.request import Request
@@ -97,7 +97,7 @@ def edit(request: Request) -> Json:
     from chalicelib.entrypoints.http.presenters import authoring
     from chalicelib.service.documents.results import UnreadableText
 
-    body = bodies.read(request.body, EditBody)
+    body = _edit_of(request)
     check_size(body.text)
 
     def returns(action: str) -> Sequence[str] | None:
@@ -113,6 +113,20 @@ def edit(request: Request) -> Json:
         raise Invalid(str(problem)) from problem
     check_size(found.text)
     return authoring.edited(found)
+
+
+def _edit_of(request: Request) -> EditBody:
+    """Read the body of an edit. Raises Malformed, which says what is misspelled in an operation."""
+    try:
+        return bodies.read(request.body, EditBody)
+    except Malformed:
+        value = bodies.json_of(request.body)
+        operations = value.get("do") if isinstance(value, dict) else None
+        for number, one in enumerate(operations if isinstance(operations, list) else ()):
+            problem = misspelling(one)
+            if problem:
+                raise Malformed(f"`do[{number}]`: {problem}") from None
+        raise
 
 
 def check_size(text: str) -> None:

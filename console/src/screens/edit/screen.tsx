@@ -3,7 +3,7 @@ import { lazy, Suspense } from "preact/compat";
 import type { JSX } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { at, call } from "../../api/client";
-import type { Definition, Graph } from "../../api/types";
+import type { Definition } from "../../api/types";
 import { Diagram, leadsAlong } from "../../ui/diagram";
 import { may } from "../../ui/me";
 import { Problem, Skeleton, useTitle } from "../../ui/parts";
@@ -20,15 +20,11 @@ import { EXAMPLES } from "./examples";
 import { Rename } from "./rename";
 import { Review } from "./review";
 import { StepPanel } from "./step_panel";
+import { Problems } from "./problems";
 import { offsetOf } from "./units";
+import { useAnalysis } from "./use_analysis";
 
 const Editor = lazy(() => import("./editor"));
-
-const WAIT_MS = 250;
-const SLOW_CHARACTERS = 200_000;
-const SLOW_MS = 1000;
-/** The diagram of a larger text is drawn on demand. */
-const DRAWN_STEPS = 300;
 
 interface Begun {
   name: string;
@@ -70,17 +66,10 @@ function stepAround(analysis: Analysis | null, offset: number): Analysis["steps"
   return around.sort((a, b) => a.span[1] - a.span[0] - (b.span[1] - b.span[0]))[0] ?? null;
 }
 
-/** The ids of the boxes of a diagram, from left to right. */
-function orderOf(graph: Graph): string[] {
-  return [...(graph.layout?.boxes ?? [])].sort((a, b) => a.x - b.x).map((one) => one.id).filter(Boolean);
-}
-
 function Desk({ begun }: { begun: Begun }): JSX.Element {
   const { name, stored, text: first } = begun;
   const [text, setText] = useState(first);
   const [bases, setBases] = useState<Bases>(begun.bases);
-  const [analysis, setAnalysis] = useState<Analysis | null>(null);
-  const [graphs, setGraphs] = useState<Record<string, Graph>>({});
   const [shownFlow, setShownFlow] = useState("");
   const [step, setStep] = useState<string | null>(null);
   const [form, setForm] = useState(false);
@@ -92,12 +81,10 @@ function Desk({ begun }: { begun: Begun }): JSX.Element {
   const [review, setReview] = useState(false);
   const [symbol, setSymbol] = useState<{ symbol: Symbol; at: number } | null>(null);
   const [note, setNote] = useState("");
-  const [error, setError] = useState<Error | null>(null);
   const [otherTab, setOtherTab] = useState(false);
   const [drawLarge, setDrawLarge] = useState(false);
   const editor = useRef<EditorHandle | null>(null);
   const problem = useRef(0);
-  const quick = useRef(false);
   useEffect(() => {
     if (text === stored) dropDraft(name);
     else keepDraft(name, { text, bases });
@@ -111,27 +98,7 @@ function Desk({ begun }: { begun: Begun }): JSX.Element {
     channel.postMessage("here?");
     return () => channel.close();
   }, [name]);
-  const stepCount = analysis?.steps.length ?? text.split("=>").length - 1;
-  const isLarge = stepCount > DRAWN_STEPS;
-  useEffect(() => {
-    const control = new AbortController();
-    const read = async (): Promise<void> => {
-      const order = Object.fromEntries(Object.entries(graphs).map(([flow, graph]) => [flow, orderOf(graph)]));
-      const found = await analyze(text, { layout: !isLarge || drawLarge, order, signal: control.signal });
-      setError(null);
-      setAnalysis(found);
-      setGraphs((old) => ({ ...old, ...Object.fromEntries(Object.entries(found.graphs).map(([flow, graph]) => [flow, graph.layout || !old[flow]?.layout ? graph : old[flow]])) }));
-      editor.current?.report(found.diagnostics);
-      await learn(found);
-    };
-    const wait = quick.current ? 0 : text.length > SLOW_CHARACTERS ? SLOW_MS : WAIT_MS;
-    quick.current = false;
-    const timer = setTimeout(() => void read().catch((reason: unknown) => control.signal.aborted || setError(reason as Error)), wait);
-    return () => {
-      control.abort();
-      clearTimeout(timer);
-    };
-  }, [text, drawLarge]);
+  const { analysis, graphs, error, isLarge, stepCount, quickly } = useAnalysis(text, { drawLarge, found: (found) => (editor.current?.report(found.diagnostics), learn(found)) });
   /** Remember from which versions the definitions of the text began. */
   const learn = async (found: Analysis): Promise<void> => {
     const unknown = guarded(found.statements).filter((one) => !bases[one.key]);
@@ -201,7 +168,7 @@ function Desk({ begun }: { begun: Begun }): JSX.Element {
     try {
       const edits = await edited(given, flow, operations);
       if (editor.current?.text() !== given) throw new Error(words.textChanged);
-      quick.current = true;
+      quickly();
       editor.current?.change(edits);
       if (selected !== undefined) {
         setStep(selected);
@@ -220,7 +187,8 @@ function Desk({ begun }: { begun: Begun }): JSX.Element {
     setNote(found ? "" : words.nothingToRename);
     return found && { symbol: found, at: offset };
   };
-  const rename = (): void => void named().then(setSymbol, setError);
+  const noted = (problem: Error): void => setNote(problem.message);
+  const rename = (): void => void named().then(setSymbol, noted);
   const define = (): void => {
     void named().then((found) => {
       if (!found) return;
@@ -228,7 +196,7 @@ function Desk({ begun }: { begun: Begun }): JSX.Element {
       if (definition) editor.current?.show(definition[0], definition[1]);
       else if (kind === "flow" || kind === "action") go(["edit"], { [kind]: defined });
       else setNote(words.noDefinition(defined));
-    }, setError);
+    }, noted);
   };
   const along = (key: string): void => {
     const next = graph && step ? leadsAlong(graph, `step:${step}`, key) : undefined;
@@ -302,22 +270,7 @@ function Desk({ begun }: { begun: Begun }): JSX.Element {
               hover={async (given, offset) => (await ask(given, offset)).hover}
             />
           </Suspense>
-          <ul class="problems" aria-label={words.problemList}>
-            {(analysis?.diagnostics ?? []).slice(0, 50).map((one, n) => (
-              <li key={n} class={one.severity}>
-                <button type="button" class="quiet" onClick={() => editor.current?.show(offsetOf(text, one.line, one.column), offsetOf(text, one.end_line, one.end_column))}>
-                  {one.line}:{one.column} {plain(one.message)} <code>{one.code}</code>
-                </button>
-                {(analysis?.fixes ?? [])
-                  .filter((fix) => fix.diagnostic === n && isFresh)
-                  .map((fix) => (
-                    <button key={fix.title} type="button" onClick={() => editor.current?.change([{ from: fix.span[0], to: fix.span[1], insert: fix.insert }])}>
-                      {fix.title}
-                    </button>
-                  ))}
-              </li>
-            ))}
-          </ul>
+          <Problems analysis={analysis} isFresh={isFresh} show={(from, to) => editor.current?.show(from, to)} fix={(edit) => editor.current?.change([edit])} />
         </section>
         <section aria-label={pane === "play" ? words.play : words.diagram}>
           {flows.length > 1 ? (
@@ -378,7 +331,7 @@ function Desk({ begun }: { begun: Begun }): JSX.Element {
           rename={async (to) => {
             const given = editor.current?.text() ?? "";
             const edits = await renamed(given, symbol.at, to);
-            quick.current = true;
+            quickly();
             editor.current?.change(edits);
           }}
         />
@@ -391,7 +344,7 @@ function Desk({ begun }: { begun: Begun }): JSX.Element {
           warnings={warnings}
           rebase={(key, base) => setBases((old) => ({ ...old, [key]: base }))}
           replace={(span, given) => {
-            quick.current = true;
+            quickly();
             editor.current?.change([{ from: span[0], to: span[1], insert: given }]);
           }}
           close={(saved) => {
