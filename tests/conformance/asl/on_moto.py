@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
             client = boto3.client("stepfunctions", region_name="us-east-1")
             try:
                 passed[case.group] += passes(client, number, case)
-            except Exception as exc:  # moto raises whatever its interpreter raises
+            except Exception as exc:  # moto raises every error of its interpreter
                 sys.stdout.write(f"{case.id}: {type(exc).__name__}\n")
     text = json.dumps({"version": moto.__version__, "passed": dict(sorted(passed.items()))}, indent=2)
     (DATA / "moto.json").write_text(text + "\n", encoding="utf-8")

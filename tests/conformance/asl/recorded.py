@@ -133,7 +133,7 @@ class RecordedWorld:
     # ── what was recorded ────────────────────────────────────────────────────────────────────────────────────────────
 
     def _task(self, run: str, uuid: str, asked: Json, method: Method) -> RecordedTask | None:
-        """Take the recorded task that an activation stands for: of its state, and, among several, like its request."""
+        """Take the recorded task that belongs to an activation: of its state, and, among several, like its request."""
         token = self.host.services.reader.run(self.host.namespace, run).token_of(uuid)
         step, index = (token.step, token.index) if token else ("", None)
         of_step = [task for task in self._left if _is_word_of(step, task.state)]
