@@ -25,7 +25,7 @@ flow_end
 def run(client: Client, request: pytest.FixtureRequest) -> str:
     """The name of a run whose person has refused."""
     client.submit(FLOW)
-    name = request.node.name
+    name: str = request.node.name
     client.start("replayed", {"name": name})
     client.answer(f"{name}.Review", {"ackState": "REJECT", "done": True})
     until(lambda: client.get("flowrun", name)["spec"]["status"] == "failed")
