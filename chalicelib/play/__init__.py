@@ -12,7 +12,9 @@ moving     makes moves with a run of the host
 recorded   the recorded facts of a run, secrets masked
 facts      what each entry of a history says as an event of the engine
 recorded_log  what a history says of the world outside
-replay     decides the facts again, and finds where the decisions differ
+redecide   decides the facts again, and finds where the decisions differ
+recorded_names, replay_timers, needed_effects  the uuids, the timer and the effects of a replay
+replay     replays a run against its own definition, or another one
 secret_reads  which secrets a decision depends on
 replayed_run  puts a replayed run on a host, where moves go on
 session    the play itself

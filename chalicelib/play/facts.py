@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from chalicelib.engine import events
@@ -49,6 +50,8 @@ class Setting:
     """Whether the definition is the one with which the run was recorded."""
     child: Callable[[str], Run | None]
     """Returns a run that was called, by its name."""
+    version: Callable[[int], events.Target | None]
+    """Returns a version of the flow to which the run moved; None if the run is replayed with another definition."""
 
 
 def nonce_of(entry: Entry) -> str:
@@ -66,9 +69,10 @@ def fact_of(setting: Setting) -> events.Event | None:
         return _answer(setting, entry)
     if entry.event in _BY_EVENT:
         return _BY_EVENT[entry.event](setting, entry)
-    if entry.event in ("VersionChanged", "InputChanged"):
-        what = "it was moved to another version of its flow" if entry.event == "VersionChanged" else "its input changed"
-        raise CannotReplay(f"entry {entry.seq} of the history cannot be replayed: {what}")
+    if entry.event == "VersionChanged":
+        return _migrated(setting, entry)
+    if entry.event == "InputChanged":
+        raise CannotReplay(f"entry {entry.seq} of the history cannot be replayed: its input changed")
     return None
 
 
@@ -185,6 +189,26 @@ def _executed(setting: Setting, entry: Entry) -> events.Event:
     error = entry.returned or StepError(entry.error_name, entry.error) if entry.event in _NOT_DONE else None
     return events.StepExecuted(
         at=entry.at, nonce=nonce_of(entry), by=entry.by, uuid=_uuid(setting, entry), data=entry.data, error=error
+    )
+
+
+def _migrated(setting: Setting, entry: Entry) -> events.Event:
+    """Return the move to another version: by itself, or of a run that has ended by the retry that follows."""
+    target = setting.version(entry.data["to"])
+    if target is None:
+        raise CannotReplay(f"entry {entry.seq} of the history cannot be replayed: it was moved to another version")
+    if setting.run.status in ENDED:
+        following = next((one for one in setting.entries[1:] if one.event == "RunRetried"), entry)
+        mended = next((one for one in setting.entries[1:2] if one.event == "VarsSet"), None)
+        retried = _retried(setting, following, mended)
+        return msgspec.structs.replace(retried, nonce=nonce_of(entry), target=target)
+    return events.RunMigrated(
+        at=entry.at,
+        nonce=nonce_of(entry),
+        by=entry.by,
+        target=target,
+        steps=entry.data.get("steps", {}),
+        reason=entry.data.get("reason", ""),
     )
 
 

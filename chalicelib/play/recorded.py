@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from msgspec.structs import replace
 
+from chalicelib.engine.events import Target
 from chalicelib.engine.values.secret_values import MASK
 from chalicelib.hosting.wiring import Services
 from chalicelib.model.definition import Definition
@@ -69,6 +71,8 @@ class Recorded:
     own_flow: Flow | None
     """The flow that belongs to this run alone, if it has one."""
     entries: tuple[Entry, ...]
+    version: Callable[[int], Target]
+    """Returns a version of its flow to which it moved. Raises CannotReplay."""
 
 
 def recorded(lender: Services, namespace: str, name: str) -> Recorded:
@@ -96,7 +100,19 @@ def recorded(lender: Services, namespace: str, name: str) -> Recorded:
         ref=ref,
         own_flow=None if run.definition.flow else lender.runs.own_flow(run),
         entries=tuple(_masked_entry(entry) for entry in entries),
+        version=partial(_version, lender, run),
     )
+
+
+def _version(lender: Services, run: Run, version: int) -> Target:
+    """Return the version of the run's flow: with the actions of the run if it is in it, or else with the newest."""
+    try:
+        if version == run.definition.version:
+            return Target(ref=run.definition, definition=lender.definition_cache.of(run))
+        definition, ref = lender.definition_cache.of_version(run, version)
+    except NotFound as missing:
+        raise CannotReplay(f"version {version} of the flow of run {run.name!r} is not stored any more") from missing
+    return Target(ref=ref, definition=definition)
 
 
 def masked_values(value: Json) -> Json:

@@ -12,6 +12,7 @@ from chalicelib.engine.effects import Effect
 from chalicelib.engine.returning.repeats import is_repeating
 from chalicelib.engine.steps.call import child_name
 from chalicelib.model.definition import Definition
+from chalicelib.model.flow import EventStep
 from chalicelib.model.history import Entry
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import ENDED
@@ -32,6 +33,10 @@ class RecordedNames:
         self._notices = {one.uuid for one in found.entries if one.event in _ABOUT_NOTICES}
         self._used: set[str] = set()
         """The recorded uuids that activations have."""
+
+    def follow(self, definition: Definition) -> None:
+        """Go on with another definition, to which the run moved."""
+        self._definition = definition
 
     def name(self, token: Token, known: set[str], entries: Sequence[Entry], renamed: dict[str, str]) -> Token:
         """Return the token with the recorded uuid, if its activation is new; `renamed` gets both uuids then."""
@@ -59,10 +64,15 @@ class RecordedNames:
         paused = itertools.takewhile(lambda one: one.event != "RunContinued", entries)
         return any(self._is_about(one, token, is_notice=False) for one in paused)
 
+    def _is_of_notice(self, entry: Entry) -> bool:
+        """Return whether the entry is about a notice. Of a wait for events, nothing else is delivered."""
+        is_event = isinstance(self._definition.step(entry.step), EventStep)
+        return entry.uuid in self._notices or (entry.event == "DeliveryFailed" and is_event)
+
     def _is_about(self, entry: Entry, token: Token, *, is_notice: bool) -> bool:
         if not entry.uuid or entry.uuid in self._used or (entry.token, entry.step) != (token.id, token.step):
             return False
-        if is_notice is not (entry.uuid in self._notices):
+        if is_notice is not self._is_of_notice(entry):
             return False
         if entry.event not in _ABOUT_NOTICES:
             return True

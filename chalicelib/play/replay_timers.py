@@ -15,7 +15,7 @@ from chalicelib.model.times import Instant
 from chalicelib.model.waits import EachWait
 from chalicelib.play.facts import due_by
 
-_OF_THE_RUN: Final = frozenset({"RunPaused", "RunContinued", "VarsSet", "LabelsSet"})
+_OF_THE_RUN: Final = frozenset({"RunPaused", "RunContinued", "RunStopped", "VarsSet", "LabelsSet"})
 """Entries that say nothing of what a token waits for."""
 
 
@@ -70,8 +70,6 @@ def sleeping(run: Run, entry: Entry) -> Token | None:
     the items that it deferred."""
     if entry.event in _OF_THE_RUN:
         return None
-    if entry.event == "RunStopped":
-        return next((one for one in run.tokens if is_repeating(one) and _is_over(one, entry)), None)
     known = {one.id: one for one in run.tokens}
     token = known.get(entry.token)
     if token is not None and is_repeating(token) and token.step == entry.step:
@@ -91,6 +89,12 @@ def woken(run: Run, entry: Entry) -> list[Entry]:
     over = [one for one in run.tokens if (is_repeating(one) or _is_deferred(one)) and _is_over(one, entry)]
     found = over if token is None or token in over else [token, *over]
     return [Entry(seq=entry.seq, at=entry.at, event="TimerRang", token=one.id, step=one.step) for one in found]
+
+
+def times_out(token: Token, entries: Sequence[Entry]) -> bool:
+    """Return whether the step of the token returns TIMEOUT next."""
+    returned = (one for one in entries if (one.token, one.step) == (token.id, token.step) and one.is_return)
+    return next((one.event for one in returned), "") == "StepTimedOut"
 
 
 def _is_over(token: Token, entry: Entry) -> bool:

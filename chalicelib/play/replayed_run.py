@@ -24,7 +24,8 @@ from chalicelib.model.waits import ChildWait
 from chalicelib.play.outside import Log
 from chalicelib.play.play_host import Delivery, PlayHost
 from chalicelib.play.recorded import MASKED, CannotReplay, MaskCipher, PlayTooLong, Recorded, recorded
-from chalicelib.play.replay import Difference, Replayed, replay
+from chalicelib.play.redecide import Difference, Replayed
+from chalicelib.play.replay import replay
 from chalicelib.service.errors import NotFound
 from chalicelib.service.ports.runs import NewRun
 from chalicelib.service.runs.effect_executor import EffectExecutor
@@ -136,11 +137,15 @@ def _with(made: Replayed, differs: Difference) -> Replayed:
 
 
 def _unlike(run: Run, recorded_run: Run) -> tuple[dict[str, Json], dict[str, Json]] | None:
-    """Return the values that differ: as recorded, and as they are now; None if the replay gives the recorded head."""
+    """Return the values that differ: as recorded, and as they are now; None if the replay gives the recorded head.
+
+    The tokens of a run that has ended are not compared: a history does not say whether one had begun its step again.
+    """
     names = sorted(run.vars.keys() | recorded_run.vars.keys())
     unlike = [name for name in names if not same(run.vars.get(name), recorded_run.vars.get(name))]
     places = [{(one.id, one.step) for one in head.tokens} for head in (run, recorded_run)]
-    if not unlike and run.status is recorded_run.status and places[0] == places[1]:
+    is_ended = run.status in status.ENDED
+    if not unlike and run.status is recorded_run.status and (is_ended or places[0] == places[1]):
         return None
     before = {name: recorded_run.vars[name] for name in unlike if name in recorded_run.vars}
     return before, {name: run.vars[name] for name in unlike if name in run.vars}

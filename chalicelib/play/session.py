@@ -20,7 +20,7 @@ from chalicelib.play.moving import Asked, Player, RefusedMove
 from chalicelib.play.outside import Log
 from chalicelib.play.play_host import Delivery, Pinned, PlayHost
 from chalicelib.play.recorded import MAX_REPLAYED, MAX_SECONDS, PlayTooLong, recorded
-from chalicelib.play.replay import Difference
+from chalicelib.play.redecide import Difference
 from chalicelib.play.replayed_run import Cut, put_replayed
 from chalicelib.play.waiting import Waiting
 from chalicelib.service.details.kinds import WaitKind

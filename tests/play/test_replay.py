@@ -157,9 +157,16 @@ def test_what_cannot_be_replayed_is_refused_with_its_reason(host: Host) -> None:
         replayed(host, input={"amount": 1})
     host.submit(MENDED)
     host.services.operator.retry(NS, "r", version=2, by="test")
+    host.settle()
     with pytest.raises(CannotReplay, match="another version"):
+        replayed(host, text=TEXT)
+    found = replayed(host)
+    assert (found.differs, found.run.definition.version, found.waits[0].step) == (None, 2, "Charge")
+    assert replayed(host, upto=2).run.definition.version == 1
+    host.services.operator.stop(NS, "r", reason="enough", by="test")
+    host.services.operator.retry(NS, "r", new_input={"amount": 7}, by="test")
+    with pytest.raises(CannotReplay, match="changed the input"):
         replayed(host)
-    assert replayed(host, upto=2).differs is None
 
 
 def test_a_play_has_so_many_moves(host: Host) -> None:

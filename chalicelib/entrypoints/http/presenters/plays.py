@@ -9,7 +9,7 @@ from chalicelib.entrypoints.http import responses
 from chalicelib.entrypoints.http.presenters.authoring import diagnostics
 from chalicelib.entrypoints.http.presenters.common import moment
 from chalicelib.entrypoints.http.presenters.history import entry
-from chalicelib.play.replay import Difference
+from chalicelib.play.redecide import Difference
 from chalicelib.play.session import Played
 from chalicelib.play.waiting import Waiting
 
