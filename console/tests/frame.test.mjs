@@ -98,10 +98,11 @@ test("namespaces: a switch shows nothing of the other one, in another colour", a
   await page.getByRole("heading", { name: "o-2", exact: true }).waitFor();
   const colour = () => page.locator("header.frame").evaluate((one) => getComputedStyle(one).borderTopColor);
   const before_ = await colour();
+  await page.waitForLoadState("networkidle");
   const asked = [];
-  page.on("request", (one) => one.url().includes("/flowrun") && asked.push(one.headers()["x-echoer-namespace"] ?? ""));
   await page.getByRole("button", { name: "Namespace default" }).click();
   await page.getByRole("combobox", { name: "Namespace" }).fill("second");
+  page.on("request", (one) => one.url().includes("/flowrun") && asked.push(one.headers()["x-echoer-namespace"] ?? ""));
   await page.keyboard.press("Enter");
   await page.getByRole("link", { name: "b-1", exact: true }).waitFor();
   assert.match(page.url(), /#\/runs$/);

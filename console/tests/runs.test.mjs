@@ -497,7 +497,7 @@ test("8 tabs on one run: one waits for news, all show a move within a second", a
   await pages[1].context().close();
 });
 
-test("secrets and hostile names: nothing in clear, no script, whatever the screen", async () => {
+test("secrets and hostile names: nothing in clear, no script, on every screen", async () => {
   const hostile = '<img src=x onerror="window.hit=1">';
   await api("PUT", "/secret/pay.key", { value: "s3cr3t-of-the-bank" });
   await api("POST", "/fsl", undefined, {
@@ -549,7 +549,7 @@ flow_end`,
   await close(page);
 });
 
-test("a run that is deleted while it is open stays as it was last; a viewer may not command, and is told why", async () => {
+test("a run that is deleted while it is open stays as it was last; a viewer may not command, and sees why", async () => {
   await api("POST", "/flow/slow/runs", { name: "gone-1" });
   await api("POST", "/flowrun/gone-1/stop", { reason: "enough" });
   const viewer = (await api("POST", "/token", { name: "runs-viewer", role: "viewer" })).token;

@@ -26,7 +26,7 @@ from chalicelib.language import Problem as Finding
 from chalicelib.model.flow import Flow
 
 _ACTIONS: Final = re.compile(r"^action (\w+|\"[^\"]*\"|`[^`]*`)$.*?^action_end$", re.MULTILINE | re.DOTALL)
-_MAX_DEPTH: Final = 100
+MAX_DEPTH: Final = 100
 """How deep the values of a machine may be nested within each other."""
 _MAX_TRIES: Final = 6
 _MAX_CHECKS: Final = 5
@@ -105,8 +105,8 @@ def actions_in(text: str) -> dict[str, str]:
 
 def _refusal(machine: Any) -> str:
     """Return why nothing of the machine can be converted; empty if it can."""
-    if _is_deeper(machine, _MAX_DEPTH):
-        return f"values are nested more than {_MAX_DEPTH} levels deep"
+    if _is_deeper(machine, MAX_DEPTH):
+        return f"values are nested more than {MAX_DEPTH} levels deep"
     states = machine.get("States") if isinstance(machine, dict) else None
     start = machine.get("StartAt") if isinstance(machine, dict) else None
     if not isinstance(states, dict) or not isinstance(start, str) or start not in states:

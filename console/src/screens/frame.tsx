@@ -6,7 +6,7 @@ import { ApiError, expired, reached } from "../api/client";
 import { identities, session, shownServer } from "../api/session";
 import { isShortcut } from "../ui/keys";
 import { findOut, may, me } from "../ui/me";
-import { Dialog, Problem, Skeleton } from "../ui/parts";
+import { Dialog, Problem, showSideways, Skeleton } from "../ui/parts";
 import { go, href, usePlace } from "../ui/router";
 import { settings } from "../ui/settings";
 import { useStore } from "../ui/store";
@@ -100,7 +100,7 @@ function Navigation(): JSX.Element {
   const first = usePlace().path[0] ?? "";
   const here = BELONGS[first] ?? first;
   const list = useRef<HTMLElement>(null);
-  useEffect(() => list.current?.querySelector('[aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "nearest" }), [here]);
+  useEffect(() => showSideways(list.current, '[aria-current="page"]'), [here]);
   return (
     <nav aria-label={words.product} ref={list}>
       {PLACES.filter((one) => may(one.call)).map((one) => (

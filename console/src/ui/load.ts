@@ -76,11 +76,11 @@ export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T
         throw error;
       }
     };
-    const repeat = async (tell: (data: T) => void, signal: AbortSignal): Promise<void> => {
+    const repeat = async (passOn: (data: T) => void, signal: AbortSignal): Promise<void> => {
       for (;;) {
         await untilNextLook(every, signal);
         if (signal.aborted) return;
-        tell(await look(signal));
+        passOn(await look(signal));
       }
     };
     let end = (): void => {};
@@ -100,7 +100,7 @@ export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T
     : { data: null, error: null, loading: true, reload };
 }
 
-/** Wait until it is time to look again; if nobody uses the page, until somebody does. */
+/** Wait until it is time to look again; if the page is not used, until it is. */
 async function untilNextLook(seconds: number, signal: AbortSignal): Promise<void> {
   const wait = nextLook(seconds);
   if (wait !== null) return rest(signal, wait);

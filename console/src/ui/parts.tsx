@@ -147,6 +147,12 @@ export function Dialog(props: { title: string; close: () => void; children: Comp
   );
 }
 
+/** Scroll a row sideways, and nothing else, so that the element is in its middle. */
+export function showSideways(row: HTMLElement | null, selector: string): void {
+  const found = row?.querySelector<HTMLElement>(selector);
+  if (row && found) row.scrollLeft = found.offsetLeft - row.offsetLeft - (row.clientWidth - found.clientWidth) / 2;
+}
+
 /** Tabs; the arrow keys move between them. */
 export function Tabs<T extends string>(props: { tabs: readonly (readonly [T, string])[]; at: T; go: (tab: T) => void; label: string }): JSX.Element {
   const move = (event: KeyboardEvent, n: number): void => {
@@ -160,7 +166,7 @@ export function Tabs<T extends string>(props: { tabs: readonly (readonly [T, str
     (list?.children[(n + step + props.tabs.length) % props.tabs.length] as HTMLElement | undefined)?.focus();
   };
   const list = useRef<HTMLDivElement>(null);
-  useEffect(() => list.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" }), [props.at]);
+  useEffect(() => showSideways(list.current, '[aria-selected="true"]'), [props.at]);
   return (
     <div class="tabs" role="tablist" aria-label={props.label} ref={list}>
       {props.tabs.map(([id, name], n) => (

@@ -1,4 +1,4 @@
-// Tabs of one browser look together: one of them asks the server, and tells the others what it found. A browser makes
+// Tabs of one browser look together: one of them asks the server, and passes on what it found. A browser makes
 // six requests to a server at the same time, so six tabs that each wait for news would block every other request.
 import { session } from "../api/session";
 
@@ -6,12 +6,12 @@ import { session } from "../api/session";
 const PATIENT_REQUESTS = 3;
 
 /**
- * Have one tab do `work`, the one that is in view and came first, and pass on what it tells to `hear` in the others.
+ * Have one tab do `work`, the one that is in view and came first, and pass on what it finds to `hear` in the others.
  *
  * `work` ends when its signal does, or when there is nothing more to do. If it fails, another tab has its turn. Without
  * locks (a page that is not loaded securely) every tab works for itself. Returns what ends it.
  */
-export function together<T>(topic: string, hear: (said: T) => void, work: (tell: (said: T) => void, signal: AbortSignal) => Promise<void>): () => void {
+export function together<T>(topic: string, hear: (found: T) => void, work: (passOn: (found: T) => void, signal: AbortSignal) => Promise<void>): () => void {
   const control = new AbortController();
   const follow = async (): Promise<void> => {
     const place = await placeOf(topic);
@@ -19,15 +19,15 @@ export function together<T>(topic: string, hear: (said: T) => void, work: (tell:
     const channel = place === null ? null : new BroadcastChannel(place);
     if (channel) channel.onmessage = (event: MessageEvent<T>) => hear(event.data);
     control.signal.addEventListener("abort", () => channel?.close());
-    const tell = (said: T): void => {
-      if (!control.signal.aborted) channel?.postMessage(said);
+    const passOn = (found: T): void => {
+      if (!control.signal.aborted) channel?.postMessage(found);
     };
     while (!control.signal.aborted) {
       await inView(control.signal);
       const turn = turnOf(control.signal);
       try {
-        if (place === null) await work(tell, turn.signal);
-        else await navigator.locks.request(place, { signal: turn.signal }, () => work(tell, turn.signal));
+        if (place === null) await work(passOn, turn.signal);
+        else await navigator.locks.request(place, { signal: turn.signal }, () => work(passOn, turn.signal));
         if (!turn.signal.aborted) return;
       } catch {
         if (!turn.signal.aborted) await rest(control.signal); // the work has shown what went wrong

@@ -51,6 +51,7 @@ INTRINSICS = [
     ("States.Hash($.x, 'SHA-256')", '$hash($string($need($input.x)), "SHA-256")'),
     ("States.JsonMerge($.a, $.b, false)", "$merge([$need($input.a), $need($input.b)])"),
     ("States.MathAdd($.n, 1)", "$need($input.n) + 1"),
+    ("States.MathAdd($.n, -2)", "$need($input.n) - 2"),
     ("States.MathAdd($.n, $.m)", "$floor($need($input.n) + 0.5) + $floor($need($input.m) + 0.5)"),
     ("States.MathRandom(1, 9)", "$floor($random() * 8) + 1"),
     ("States.StringSplit($.x, ',;')", '[$split($need($input.x), /[,;]/)[$ != ""]]'),

@@ -230,6 +230,29 @@ def test_a_branch_that_fails_is_caught_with_its_error() -> None:
     assert output_of(machine, answer=failing("Odd", 1)) == "Odd"
 
 
+def test_the_parameters_of_branches_are_made_once_before_them() -> None:
+    branches = [branch({"Type": "Pass", "OutputPath": "$.id"}, prefix=prefix) for prefix in "LR"]
+    parallel = {"Type": "Parallel", "Parameters": {"id.$": "States.UUID()"}, "Branches": branches}
+    left, right = output_of_uuid(chain(parallel))
+    assert left == right
+    missing = {"Type": "Parallel", "Parameters": {"unread.$": "$.missing"}, "Branches": branches}
+    assert output_of(chain(missing)) == "failed: ExpressionFailed"
+
+
+def output_of_uuid(machine: dict[str, Any]) -> Any:
+    return World(failing("Odd", 0)).run(converted(machine).text, {}).output
+
+
+def test_a_member_deep_in_a_document_is_set_in_it() -> None:
+    machine = chain(
+        {"Type": "Pass", "Result": {"a": {"b": {"c": 1}, "d": 2}}, "ResultPath": "$.x"},
+        {"Type": "Pass", "Result": 3, "ResultPath": "$.x.a.b.e"},
+        task(ResultPath=None),
+        {"Type": "Pass", "OutputPath": "$.x"},
+    )
+    assert output_of(machine) == {"a": {"b": {"c": 1, "e": 3}, "d": 2}}
+
+
 def test_branches_have_variables_of_their_own() -> None:
     def counting(number: int, prefix: str) -> dict[str, Any]:
         assign = {"Type": "Pass", "Assign": {"own": number}, "Result": {}}

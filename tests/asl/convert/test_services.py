@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.operations import ALL_OPERATIONS
-from chalicelib.asl.convert import convert
+from chalicelib.asl.convert import actions_in, convert
 from chalicelib.asl.problems import Level
 from tests.asl.convert.flows import chain, converted, task, text_of
 
@@ -196,3 +196,14 @@ def test_an_answer_is_waited_for_as_long_as_the_state_says() -> None:
     made = converted(chain(task(TimeoutSeconds=900)))
     assert "reply_timeout = 2m;" in made.text
     assert [one.level for one in made.problems] == [Level.WARNING]
+
+
+def test_machines_of_one_document_share_the_actions_that_are_the_same() -> None:
+    first = convert(chain(task(), task("other")), "first")
+    taken = actions_in(first.text)
+    assert list(taken) == ["work", "other"]
+    same = convert(chain(task()), "second", taken=taken)
+    assert "action = work;" in same.text
+    retry = [{"ErrorEquals": ["Lambda.ServiceException"]}]
+    another = convert(chain(task(Retry=retry)), "third", taken=taken)
+    assert "action work2\n" in another.text

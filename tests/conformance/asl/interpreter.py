@@ -152,7 +152,7 @@ class Interpreter:
         runs = []
         for index, item in enumerate(items):
             here = {**context, "Map": {"Item": {"Index": index, "Value": item}}}
-            given = filled(state["ItemSelector"], effective, scope, here) if "ItemSelector" in state else item
+            given = _selected(state["ItemSelector"], effective, scope, here) if "ItemSelector" in state else item
             runs.append((state["ItemProcessor"], given, here))
         return self.together(runs, scope)
 
@@ -170,6 +170,14 @@ class Interpreter:
         if len({failure.name for failure in failures}) > 1:
             raise Undefined
         raise failures[0]
+
+
+def _selected(selector: Any, document: Document, scope: Scope, context: dict[str, Any]) -> Document:
+    """Return an item as its ItemSelector makes it. Raises Undefined if it cannot: perhaps nothing reads the part."""
+    try:
+        return filled(selector, document, scope, context)
+    except Failure:
+        raise Undefined from None
 
 
 def _kept(path: str | None, document: Document, scope: Scope, context: dict[str, Any]) -> Document:

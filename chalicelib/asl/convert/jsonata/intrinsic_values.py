@@ -113,7 +113,10 @@ class _Values:
 
     def add(self, args: tuple[Argument, ...]) -> Expr:
         if any(isinstance(one, Constant) and isinstance(one.value, int) for one in args):
-            return Op("+", tuple(self.value(one) for one in args))
+            first, second = (self.value(one) for one in args)
+            if isinstance(second, Literal) and _number(second) < 0:
+                return Op("-", (first, Literal(-_number(second))))
+            return Op("+", (first, second))
         half = Literal(0.5)
         return Op("+", tuple(Func("$floor", (Op("+", (self.value(one), half)),)) for one in args))
 

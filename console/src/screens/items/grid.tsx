@@ -19,7 +19,7 @@ const LARGE = 18;
 /** From how many items on their cells are small. */
 const MANY = 600;
 
-/** The colour of each status, as the sheet has it. The marks in the cells tell statuses apart without colours. */
+/** The colour of each status, as the sheet has it. The marks in the cells differ too, for those who do not see the colours. */
 const COLOURS = { waiting: "--line", running: "--accent", done: "--good", failed: "--bad", unknown: "--active" } as const;
 
 export function Grid({ codes, status, selected, select }: Props): JSX.Element {

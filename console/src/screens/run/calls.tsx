@@ -1,4 +1,4 @@
-// The runs around a run: those that called it, those that it called, and what they told each other.
+// The runs around a run: those that called it, those that it called, and the events between them.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { at, call } from "../../api/client";

@@ -1,4 +1,4 @@
-// The entries of a history by their numbers. Any place is reached without reading what lies before it.
+// The entries of a history by their numbers. Any place is reached without reading what is before it.
 import type { Entry } from "../../api/types";
 
 /** How many entries a page has. */

@@ -43,7 +43,7 @@ export function useHistory(name: string, live: boolean): History {
   const begun = state.name === name && state.entries.last > 0;
   useEffect(() => {
     if (!live || !begun) return;
-    const work = async (tell: (said: Entry[]) => void, signal: AbortSignal): Promise<void> => {
+    const work = async (passOn: (found: Entry[]) => void, signal: AbortSignal): Promise<void> => {
       while (!signal.aborted) {
         let isPatient = true;
         const found = await patiently((may) => {
@@ -54,7 +54,7 @@ export function useHistory(name: string, live: boolean): History {
           throw error;
         });
         add(found.data);
-        if (found.data.length) tell(found.data);
+        if (found.data.length) passOn(found.data);
         if (!isPatient) await rest(signal, IMPATIENT_MS);
       }
     };
@@ -115,7 +115,7 @@ export function useFound(name: string, filter: Filter | null, last: number): Fou
         setState((now) => {
           if (now.key !== key) return now;
           const entries = isNew ? [...found.data, ...now.entries] : [...now.entries, ...found.data];
-          return { ...now, entries, read: now.read + (found.read ?? found.data.length), cursor: isNew ? now.cursor : found.cursor, busy: false };
+          return { ...now, entries, read: readSoFar(now.read, found.read, found.cursor === null ? last : now.read), cursor: isNew ? now.cursor : found.cursor, busy: false };
         }),
       (error: unknown) => setState((now) => (now.key === key ? { ...now, busy: false, error: error as Error } : now)),
     );
@@ -132,4 +132,9 @@ export function useFound(name: string, filter: Filter | null, last: number): Fou
     if (here.cursor && !here.busy) read(state, { cursor: here.cursor });
   };
   return { entries: here.entries, read: here.read, isComplete: here.cursor === null && !here.busy, busy: here.busy, error: here.error, more };
+}
+
+/** How many entries were looked through; a page of another origin cannot see what the server says of it. */
+function readSoFar(before: number, now: number | null, otherwise: number): number {
+  return now === null ? otherwise : before + now;
 }

@@ -1,4 +1,4 @@
-// Everything that matches, as a file: read page by page, with progress, and stopped when somebody wants that.
+// Everything that matches, as a file: read page by page, with progress, which can be stopped.
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, call, type Query } from "../../api/client";
@@ -66,7 +66,7 @@ async function countAll(filters: Query, signal: AbortSignal): Promise<number | n
   return found.data.more ? null : Object.values(found.data.counts).reduce((sum, one) => sum + one, 0);
 }
 
-async function everything(filters: Query, signal: AbortSignal, tell: (read: number) => void): Promise<RunSummary[]> {
+async function everything(filters: Query, signal: AbortSignal, show: (read: number) => void): Promise<RunSummary[]> {
   const runs: RunSummary[] = [];
   let cursor: string | null = null;
   do {
@@ -74,7 +74,7 @@ async function everything(filters: Query, signal: AbortSignal, tell: (read: numb
     signal.throwIfAborted();
     runs.push(...found.data);
     cursor = found.cursor;
-    tell(runs.length);
+    show(runs.length);
   } while (cursor);
   return runs;
 }

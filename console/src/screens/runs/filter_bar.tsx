@@ -1,4 +1,4 @@
-// The filters of a list of runs, and the field that finds a run by whatever is known of it.
+// The filters of a list of runs, and the field that finds a run by its name, a uuid or a filter.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { at, call } from "../../api/client";
