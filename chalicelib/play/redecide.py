@@ -222,7 +222,8 @@ class Replay:
             if token.activation is not None and self._has_begun(token, token.activation.due, rest):
                 self._pass_unseen(min(token.activation.due, entry.at), token, entry)
         for token in [one for one in self.head.tokens if one.activation and one.activation.is_join]:
-            if token.activation is not None and token.activation.due <= entry.at and times_out(token, rest):
+            is_due = token.activation is not None and token.activation.due <= entry.at
+            if token.activation is not None and is_due and times_out(self.head, token, rest):
                 self._pass_unseen(token.activation.due, token, entry)
 
     def _has_begun(self, token: Token, due: Instant, rest: Sequence[Entry]) -> bool:

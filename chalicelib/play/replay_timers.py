@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.returning.repeats import is_repeating
 from chalicelib.model.history import Entry
 from chalicelib.model.run import Run, Token
@@ -91,10 +92,20 @@ def woken(run: Run, entry: Entry) -> list[Entry]:
     return [Entry(seq=entry.seq, at=entry.at, event="TimerRang", token=one.id, step=one.step) for one in found]
 
 
-def times_out(token: Token, entries: Sequence[Entry]) -> bool:
-    """Return whether the step of the token returns TIMEOUT next."""
+def times_out(run: Run, token: Token, entries: Sequence[Entry]) -> bool:
+    """Return whether the join of the token must have timed out before the next entry, and waits for its undos.
+
+    The step returns TIMEOUT next, and the entry is about an undo, or about what was abandoned below the join.
+    """
+    entry = entries[0]
+    is_below = entry.token.startswith(f"{token.id}.") and entry.event in (
+        "LateAnswer",
+        "ChildStopped",
+        "NoticeDelivered",
+    )
+    is_undo = entry.token == UNDO and all(one.id != UNDO for one in run.tokens)
     returned = (one for one in entries if (one.token, one.step) == (token.id, token.step) and one.is_return)
-    return next((one.event for one in returned), "") == "StepTimedOut"
+    return (is_below or is_undo) and next((one.event for one in returned), "") == "StepTimedOut"
 
 
 def _is_over(token: Token, entry: Entry) -> bool:
