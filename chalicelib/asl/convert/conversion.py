@@ -33,7 +33,7 @@ _MAX_CHECKS: Final = 5
 _MAX_COMPARED: Final = 500
 """Machines with more states are only written as a whole."""
 _MAX_LAID_OUT: Final = 50_000
-"""The characters of texts whose lines are counted as they are laid out."""
+"""Texts with more characters have their lines counted roughly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Conversion:
     Attributes:
         text: The document: its actions, then the flow.
         name: The name of the flow.
-        problems: What could not be said, what differs, and what the reader must know or give.
+        problems: What could not be expressed, what differs, and what the reader must know or give.
     """
 
     text: str
@@ -71,7 +71,7 @@ def convert(
         operations: Those that actions may call; without them, calls of AWS are not checked.
         way: How documents are kept; None: as is shorter.
 
-    Never raises for a machine that is JSON: what cannot be said is a problem of level error, and a comment
+    Never raises for a machine that is JSON: what cannot be expressed is a problem of level error, and a comment
     `NOT IMPORTED` in the text.
     """
     flow = flow_name(name)
@@ -89,8 +89,8 @@ def convert(
             break
         texts = replace(texts, refused={**texts.refused, **refused})
         made = texts.shortest(way)
-    told = [Problem("", Level.ERROR, f"the flow is refused: {one.message}") for one in errors]
-    return Conversion(made.text, flow, (*made.problems, *told))
+    reported = [Problem("", Level.ERROR, f"the flow is refused: {one.message}") for one in errors]
+    return Conversion(made.text, flow, (*made.problems, *reported))
 
 
 def flow_name(name: str) -> str:
@@ -135,7 +135,7 @@ def _refused(flow: str, reason: str) -> Conversion:
 
 @dataclass(frozen=True)
 class _Made:
-    """A text, the problems that were told, and the pointer of the state that each step is of, by its name."""
+    """A text, its problems, and the pointer of the state that each step is of, by its name."""
 
     text: str
     problems: tuple[Problem, ...]
@@ -152,7 +152,7 @@ class _Texts:
     taken: Mapping[str, str]
     operations: Operations | None
     refused: Mapping[str, str] = field(default_factory=dict)
-    """Why states cannot be said whose steps the checker refuses, by their pointers."""
+    """Why the checker refuses the steps of some states, by the pointers of these states."""
 
     def shortest(self, way: Way | None) -> _Made:
         """Return the text in a way; None: all in parts, all as a whole, or of each scope what is shorter there."""
@@ -219,7 +219,7 @@ def _length(made: _Made) -> tuple[int, int]:
 
 
 def _shorter(whole: tuple[Machine, Block], parts: tuple[Machine, Block]) -> list[str]:
-    """Return the scopes whose own steps are shorter in parts."""
+    """Return the scopes with own steps that are shorter in parts."""
     sizes = [
         {made.scopes[inner.scope].pointer: block_size(inner) for inner in walk.blocks_within(block)}
         for made, block in (whole, parts)
@@ -247,8 +247,8 @@ def _checked(made: _Made, known: KnownNames) -> tuple[_Made, list[Diagnostic]]:
     unfit = [one for one in errors if one.code == Finding.WRONG_TYPE.code]
     if unfit:
         text = format_text(_loosened(text, unfit))
-        told = [Problem("", Level.WARNING, f"{one.message}: the step will fail") for one in unfit]
-        made = replace(made, problems=(*made.problems, *told))
+        reported = [Problem("", Level.WARNING, f"{one.message}: the step will fail") for one in unfit]
+        made = replace(made, problems=(*made.problems, *reported))
         errors = _errors(text, known)
     return replace(made, text=text), errors
 

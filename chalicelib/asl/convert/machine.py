@@ -49,7 +49,7 @@ class Machine:
 
     Attributes:
         ways: How each scope keeps its document, by its pointer; WHOLE where it says nothing.
-        whole: The states whose response is needed as a whole.
+        whole: The states with a response that is needed as a whole.
         flows: The flow that each known machine became, by what StateMachineArn says.
     """
 
@@ -62,7 +62,7 @@ class Machine:
     operations: Operations | None = None
     """The operations that actions may call; None if they are not known."""
     refused_by_checker: Mapping[str, str] = field(default_factory=dict)
-    """Why states cannot be said whose steps the checker refuses, by their pointers."""
+    """Why the checker refuses the steps of some states, by the pointers of these states."""
     actions: Actions = field(default_factory=Actions)
     problems: dict[Problem, None] = field(default_factory=dict)
     scopes: list[Scope] = field(default_factory=list)
@@ -147,7 +147,7 @@ class Machine:
         return Reader(self, scope, name, state if isinstance(state, dict) else {}, document)
 
     def draft(self, scope: Scope, name: str, document: Document) -> Draft:
-        """Return the step of a state. One that FSL cannot say becomes a step that stops."""
+        """Return the step of a state. One that FSL cannot express becomes a step that stops."""
         reader = self.reader(scope, name, document)
         kind = reader.state.get("Type")
         read = _READERS.get(kind) if isinstance(kind, str) else None
@@ -170,7 +170,7 @@ class Machine:
             self.tell(reader.pointer, Level.NOTE, f"{name} is no ARN here: {_STANDS_FOR[name]}")
 
     def refused(self, scope: Scope, name: str, problem: Unsayable, document: Document) -> Draft:
-        """Return what stands for a state that FSL cannot say, and report why: a step that stops."""
+        """Return a step that stops, in place of a state that FSL cannot express, and report why."""
         self.tell(self.pointer_of(scope, name), Level.ERROR, problem.reason, *problem.keys)
         comments = [*_comment(scope.states[name]), f"NOT IMPORTED: {problem.reason}"]
         given: dict[str, Document] = {"error": Literal("NotImported"), "cause": Literal(problem.reason)}

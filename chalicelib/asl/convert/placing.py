@@ -46,7 +46,7 @@ _MAX_MEMBERS: Final = 16
 _MAX_MERGE: Final = 70
 """The characters of a `$merge` that still reads well."""
 _MAX_STATES: Final = 400
-"""States of a scope whose document is followed in parts."""
+"""A scope with more states is written as a whole."""
 
 
 @dataclass(frozen=True)

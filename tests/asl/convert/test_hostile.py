@@ -75,14 +75,14 @@ def test_any_value_is_written_as_it_is(value: Any) -> None:
 
 
 def valid(machine: Any) -> list[str]:
-    """Return the errors that the checker finds in the text of a machine, beside what the conversion tells."""
+    """Return the errors that the checker finds in the text of a machine, beside the problems of the conversion."""
     found = []
     for way in (None, Way.PARTS, Way.WHOLE):
         made = convert(machine, "machine", way=way)
-        told = any(one.level is Level.ERROR for one in made.problems)
+        reported = any(one.level is Level.ERROR for one in made.problems)
         checked = read(made.text, KnownNames(), expression_problem=problem_in)
-        found += [one.message for one in checked.diagnostics if one.severity == "error" and not told]
-        if not told:
+        found += [one.message for one in checked.diagnostics if one.severity == "error" and not reported]
+        if not reported:
             assert format_text(made.text) == made.text
     return found
 

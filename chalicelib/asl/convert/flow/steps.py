@@ -107,7 +107,7 @@ class Step:
 
     @property
     def has_result(self) -> bool:
-        """Whether it brings a `$result` that is its output where nothing else is said."""
+        """Whether it brings a `$result` that is its output where nothing else is written."""
         return self.kind in ("step", "each", "call")
 
 

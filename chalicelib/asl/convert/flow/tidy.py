@@ -75,7 +75,7 @@ class _Steps:
                         waiting.append(one)
 
     def _read_by(self, step: Step) -> Live:
-        """Return what the step itself reads, on whatever way."""
+        """Return what the step itself reads, on any route."""
         found = {variable for document in walk.documents_of(step) for variable in walk.variables_read(document)}
         found.update(_changed_in(step.save), *(_changed_in(route.entries) for route in step.routes))
         for block in step.blocks:

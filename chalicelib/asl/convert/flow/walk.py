@@ -83,7 +83,7 @@ def change_entries(entries: list[Entry], change: Change) -> None:
 
 
 def entries_of(step: Step) -> Iterator[Entry]:
-    """Yield what a step saves, on whatever way."""
+    """Yield what a step saves, on any route."""
     yield from step.save
     for route in step.routes:
         yield from route.entries

@@ -1,6 +1,6 @@
 """What machines compute, as JSONata.
 
-unsayable   what FSL cannot say
+unsayable   what FSL cannot express
 names       names of FSL, made of any text
 expressions trees of JSONata, and their text
 documents   what is known of a document without running the machine

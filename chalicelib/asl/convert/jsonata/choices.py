@@ -59,7 +59,7 @@ class Judge:
         self.known: Known = frozenset()
 
     def condition(self, rule: Mapping[str, Any]) -> Expr:
-        """Return the condition of a rule whose predecessors were false."""
+        """Return the condition of a rule. Those before it were false."""
         judged = self._rule(rule, self.known)
         self.known = _few(judged.if_false)
         return judged.expr
@@ -157,7 +157,7 @@ def _present(place: Expr, known: Known, *, is_wanted: bool) -> Judged:
 
 
 def _asked(expr: Expr) -> frozenset[Expr]:
-    """Return the place whose presence the expression asks for, if that is all that it does."""
+    """Return the place that the expression tests for presence, if that is all that it does."""
     return frozenset(expr.args) if isinstance(expr, Func) and expr.name == "$exists" else frozenset()
 
 

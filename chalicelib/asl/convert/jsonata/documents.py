@@ -1,6 +1,6 @@
 """What is known of a document without running the machine: where its parts are.
 
-A document is an expression, an object whose members are documents (laid over another one), a list of documents, or a
+A document is an expression, an object with members that are documents (over another one), a list of documents, or a
 `Shape`: a value that AWS would wrap, such as the response of `lambda:invoke`, of which Echoer keeps the inner part.
 """
 
@@ -69,7 +69,7 @@ class Lst:
 
 @dataclass(frozen=True)
 class Shape:
-    """A value as AWS would wrap it. `names` are those of the branches. `owner` is the state whose result it is."""
+    """A value as AWS would wrap it. `names` are those of the branches. `owner` is the state that returned it."""
 
     kind: Kind
     base: Expr
@@ -155,7 +155,7 @@ def _member_to_change(document: Document, name: str) -> Document:
 
 
 class _Whole:
-    """Stands for a response of which more is asked than is known: reading it marks the state (`asked_whole`)."""
+    """A response of which more is asked than is known: reading it marks the state (`asked_whole`)."""
 
     @staticmethod
     def of(shape: Shape) -> Expr:
@@ -163,7 +163,7 @@ class _Whole:
 
 
 def asked_whole(document: Document) -> Iterator[str]:
-    """Yield the states of whose result more is asked than is known."""
+    """Yield the states with results of which more is asked than is known."""
     for expr in expressions_in(document, opened=False):
         yield from _asked_in(expr)
 

@@ -33,7 +33,7 @@ class Variable:
     Attributes:
         wish: The name that it would like.
         scope: Which scope declares it, by its number.
-        rank: Whose wish counts more: 0 for what the machine assigns, then fields, documents, results.
+        rank: Which wish counts more: 0 for what the machine assigns, then fields, documents, results.
         name: Its name, once all are known.
     """
 
@@ -45,7 +45,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A name of FSL, such as `$input`. `scope` is the each whose item `$item` and `$index` mean."""
+    """A name of FSL, such as `$input`. `scope` is the each that `$item` and `$index` belong to."""
 
     text: str
     scope: int = -1

@@ -93,7 +93,7 @@ class _Reader:
         return found.end()
 
     def _is_known(self, name: str, at: int) -> bool:
-        """Return whether the name is JSONata's own, or that of a function: of one that is not there, AWS tells too."""
+        """Return whether the name is JSONata's own, or that of a function. AWS reports an unknown function too."""
         return (
             name in ("", "$") or problem_in(f"${name}") is None or self._written[at : at + 40].lstrip().startswith("(")
         )

@@ -104,12 +104,12 @@ def _stepped(found: Expr, step: tree.Step, roots: Roots, *, is_root: bool) -> Ex
         case tree.Fields(names=names):
             return Text(("$sift(", found, ", function($v, $k) { $k in ", Literal(list(names)), " })"), _ATOM)
         case _:
-            raise Unsayable("a computed index `[(...)]` cannot be said in JSONata")
+            raise Unsayable("a computed index `[(...)]` cannot be expressed in JSONata")
 
 
 def _sliced(found: Expr, step: tree.Slice) -> Expr:
     if step.step not in (None, 1):
-        raise Unsayable("a slice with a step cannot be said in JSONata")
+        raise Unsayable("a slice with a step cannot be expressed in JSONata")
     start, stop = step.start or 0, step.stop
     if start >= 0 and stop is not None and 0 <= stop - start <= 10_000 and stop >= 0:
         if stop == start:
@@ -137,7 +137,7 @@ def _applied(function: tree.Function, found: Expr, roots: Roots) -> Expr:
         case "concat", _:
             return Op("&", (found, *args)) if args else found
         case _:
-            raise Unsayable(f"the path function `{function.name}` cannot be said in JSONata")
+            raise Unsayable(f"the path function `{function.name}` cannot be expressed in JSONata")
 
 
 # ── conditions of filters ────────────────────────────────────────────────────────────────────────────────────────────
@@ -168,7 +168,7 @@ def _comparison(compare: tree.Compare, roots: Roots) -> Expr:
         return Op(sign, (_as_kind(left, compare.right), _as_kind(right, compare.left)))
     if sign == "nin":
         return Func("$not", (Op("in", (left, right)),))
-    raise Unsayable(f"the operator `{compare.operator}` of a filter cannot be said in JSONata")
+    raise Unsayable(f"the operator `{compare.operator}` of a filter cannot be expressed in JSONata")
 
 
 def _as_kind(expr: Expr, other: tree.Operand) -> Expr:

@@ -1,10 +1,10 @@
-"""What FSL cannot say."""
+"""What FSL cannot express."""
 
 from __future__ import annotations
 
 
 class Unsayable(Exception):
-    """A part of a machine that FSL cannot say. `reason` is words without a full stop, `keys` lead to the part."""
+    """A part of a machine that FSL cannot express. `reason` is words without a full stop, `keys` lead to the part."""
 
     def __init__(self, reason: str, *keys: str | int) -> None:
         super().__init__(reason)

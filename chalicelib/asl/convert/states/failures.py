@@ -50,7 +50,7 @@ class Failures:
         nested: It is a fork or an each: it returns FAIL with the error of a branch or an item.
         timed: It says a time after which it returns TIMEOUT.
         evaluates: What it computes itself may be caught too (JSONata).
-        own: The state in which it tells the failure of what it called, beside ERROR.
+        own: The state of a failure of what it called, beside ERROR.
     """
 
     nested: bool = False
@@ -119,7 +119,7 @@ class Repeats:
 
 
 def read_retry(retriers: Any, failures: Failures, *, delivered: bool) -> Repeats:
-    """Return the rules of the retriers. `delivered`: the step sends something, whose delivery can be retried."""
+    """Return the rules of the retriers. `delivered`: the step sends something, and the delivery can be retried."""
     rules: list[Rule] = []
     delivery: dict[str, str] | None = None
     never: list[str] = []

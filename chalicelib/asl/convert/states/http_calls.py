@@ -108,7 +108,9 @@ class _Call:
         if members is None:
             raise Unsayable("the QueryParameters of http:invoke must be an object", "Parameters", "QueryParameters")
         if members and verb not in (Verb.GET, Verb.DELETE):
-            raise Unsayable("query parameters beside a body cannot be said", "Parameters", "QueryParameters")
+            raise Unsayable(
+                "query parameters beside a body cannot be expressed in FSL", "Parameters", "QueryParameters"
+            )
         for name, value in members.items():
             if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) or name in self.args:
                 raise Unsayable(f"`{name[:40]}` cannot name an arg", "Parameters", "QueryParameters")

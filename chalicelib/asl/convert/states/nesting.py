@@ -42,7 +42,7 @@ from chalicelib.model.flow import DEFAULT_STATE
 
 _PERCENT: Final = "%"
 _IN_FUNCTION: Final = 1_000_000
-"""Stands for the each whose item a function of JSONata is given."""
+"""The number of no each: `$item` and `$index` are then arguments of a function of JSONata."""
 
 MAX_AT_ONCE: Final = 100
 """Items of an each that run at once."""
@@ -238,7 +238,7 @@ def _batch(reader: Reader) -> Expr | None:
             return _as_number(reader.input.path(batcher["MaxItemsPerBatchPath"]))
     except Unsayable as problem:
         raise problem.at("ItemBatcher") from None
-    raise Unsayable("an ItemBatcher without MaxItemsPerBatch cannot be said", "ItemBatcher")
+    raise Unsayable("an ItemBatcher without MaxItemsPerBatch cannot be expressed in FSL", "ItemBatcher")
 
 
 def _items_block(reader: Reader, processor: Mapping[str, Any], key: str, *, batched: bool) -> Block:

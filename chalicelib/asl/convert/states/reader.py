@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Reader:
-    """Reads one state, whose document at its entry is `document`."""
+    """Reads one state. `document` is the document at its entry."""
 
     machine: Machine
     scope: Scope

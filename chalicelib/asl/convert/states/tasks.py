@@ -136,7 +136,7 @@ def _reply_timeout(reader: Reader) -> dict[str, str]:
 
 
 def _function_address(name: str) -> str:
-    """Return the address of a function, whose name a template may still have to fill in."""
+    """Return the address of a function. A template may still have to fill in its name."""
     if _FUNCTION.fullmatch(name):
         return name
     plain = without_placeholders(name)
