@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -64,6 +65,9 @@ class Replayed:
     deliveries: tuple[Delivery, ...] = ()
     """What arrived outside."""
 
+
+_KEPT: Final = ("LateAnswer", "NoticeDelivered")
+"""Entries that say what came to the run and decide nothing."""
 
 ChildOf = Callable[[str], Run | None]
 
@@ -259,7 +263,7 @@ class Replay:
         except Refused:
             self.differs = Difference(entries[0].seq, entries[0], None)
             return False
-        if before is not None and decision.run is before and self._is_own and entries[0].event == "LateAnswer":
+        if before is not None and decision.run is before and self._is_own and entries[0].event in _KEPT:
             self._adopt(entries[0])
             return True
         fresh = decision.run.tail[len(before.tail) if before is not None else 0 :]
@@ -271,7 +275,7 @@ class Replay:
         return difference is None
 
     def _adopt(self, entry: Entry) -> None:
-        """Go on with the entry as it was recorded. A late answer decides nothing: it is only kept."""
+        """Go on with the entry as it was recorded: it decides nothing, it is only kept."""
         self.entries.append(entry)
         self.before, self.run = self.head, replace(self.head, tail=(entry,), version=self.head.version + 1)
 

@@ -11,7 +11,7 @@ from typing import Final
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef
-from chalicelib.play.recorded import MAX_SECONDS, PlayTooLong, Recorded
+from chalicelib.play.recorded import MAX_SECONDS, CannotReplay, PlayTooLong, Recorded
 from chalicelib.play.redecide import ChildOf, Replay, Replayed
 
 _EVERY: Final = 64
@@ -41,6 +41,17 @@ def replay(
         return made
     held = _replayed(found, definition, ref, given, child, upto, ends_at, is_own=is_own, was_held=True)
     return held if held.differs is None else made
+
+
+def refuse_moved(found: Recorded, made: Replayed) -> None:
+    """Raise CannotReplay if a run differs that moved to another version of its flow: its history does not say which
+    versions of its actions it had."""
+    moved = next((entry for entry in found.entries if entry.event == "VersionChanged"), None)
+    if made.differs is not None and moved is not None:
+        raise CannotReplay(
+            f"run {found.run.name!r} moved to another version at entry {moved.seq}, with actions that its history does "
+            f"not name: entry {made.differs.seq} cannot be decided again"
+        )
 
 
 def _replayed(
