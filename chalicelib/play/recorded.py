@@ -36,6 +36,10 @@ class CannotReplay(ServiceError):
     code = "cannot-replay"
 
 
+class Unlike(CannotReplay):
+    """Deciding the facts of a run again, with its own definition, gives another run: its history lacks something."""
+
+
 class PlayTooLong(ServiceError):
     """The play would take too long: it has too many moves, or the flow goes round in circles."""
 

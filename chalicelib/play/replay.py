@@ -11,8 +11,8 @@ from typing import Final
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef
-from chalicelib.play.recorded import MAX_SECONDS, CannotReplay, PlayTooLong, Recorded
-from chalicelib.play.redecide import ChildOf, Replay, Replayed
+from chalicelib.play.recorded import MAX_SECONDS, PlayTooLong, Recorded, Unlike
+from chalicelib.play.redecide import ChildOf, Difference, Replay, Replayed
 
 _EVERY: Final = 64
 """After how many facts the clock is looked at."""
@@ -35,23 +35,29 @@ def replay(
     `time.monotonic()`. Raises CannotReplay, PlayTooLong.
     """
     ends_at = time.monotonic() + MAX_SECONDS if ends_at is None else ends_at
-    made = _replayed(found, definition, ref, given, child, upto, ends_at, is_own=is_own, was_held=False)
     is_limited = any(entry.event == "RunAdmitted" and entry.by == "limit" for entry in found.entries)
-    if made.differs is None or not is_limited:
+    made: Replayed | None = None
+    try:
+        made = _replayed(found, definition, ref, given, child, upto, ends_at, is_own=is_own, was_held=False)
+    except Unlike:
+        if not is_limited:
+            raise
+    if made is not None and (made.differs is None or not is_limited):
         return made
     held = _replayed(found, definition, ref, given, child, upto, ends_at, is_own=is_own, was_held=True)
-    return held if held.differs is None else made
+    return held if made is None or held.differs is None else made
 
 
-def refuse_moved(found: Recorded, made: Replayed) -> None:
-    """Raise CannotReplay if a run differs that moved to another version of its flow: its history does not say which
-    versions of its actions it had."""
+def refuse_unlike(found: Recorded, differs: Difference | None) -> None:
+    """Raise Unlike if the replay of a run with its own definition differs. That says nothing of the run."""
+    if differs is None:
+        return
     moved = next((entry for entry in found.entries if entry.event == "VersionChanged"), None)
-    if made.differs is not None and moved is not None:
-        raise CannotReplay(
-            f"run {found.run.name!r} moved to another version at entry {moved.seq}, with actions that its history does "
-            f"not name: entry {made.differs.seq} cannot be decided again"
-        )
+    name, entry = found.run.name, f"entry {differs.seq} cannot be decided again"
+    if moved is None:
+        raise Unlike(f"the history of run {name!r} does not keep all that its decisions depended on: {entry}")
+    why = f"moved to another version at entry {moved.seq}, with actions that its history does not name"
+    raise Unlike(f"run {name!r} {why}: {entry}")
 
 
 def _replayed(
@@ -76,7 +82,11 @@ def _replayed(
             twin.step()
         if number % _EVERY == 0 and time.monotonic() > ends_at:
             raise PlayTooLong(f"replaying run {found.run.name!r} takes more than {MAX_SECONDS:g} s")
-    return made.result()
+    result = made.result()
+    lacking = twin.differs if twin is not None else None
+    if lacking is not None and result.differs is not None and lacking.seq <= result.differs.seq:
+        refuse_unlike(found, lacking)
+    return result
 
 
 def _fire_due(made: Replay, twin: Replay, found: Recorded) -> bool:

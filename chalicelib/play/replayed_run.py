@@ -25,7 +25,7 @@ from chalicelib.play.outside import Log
 from chalicelib.play.play_host import Delivery, PlayHost
 from chalicelib.play.recorded import MASKED, CannotReplay, MaskCipher, PlayTooLong, Recorded, recorded
 from chalicelib.play.redecide import Difference, Replayed
-from chalicelib.play.replay import refuse_moved, replay
+from chalicelib.play.replay import refuse_unlike, replay
 from chalicelib.service.errors import NotFound
 from chalicelib.service.ports.runs import NewRun
 from chalicelib.service.runs.effect_executor import EffectExecutor
@@ -64,7 +64,7 @@ def put_replayed(lender: Services, host: PlayHost, found: Recorded, upto: int, f
     if is_own and made.differs is None and made.run.seq == found.run.seq:
         made = _as_recorded(made, found.run)
     if is_own:
-        refuse_moved(found, made)
+        refuse_unlike(found, made.differs)
     at = found.entries[min(made.run.seq, len(found.entries)) - 1].at
     children = _put_children(lender, host, made.run, at, ends_at)
     _put(host, made, found)
