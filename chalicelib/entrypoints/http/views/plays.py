@@ -133,7 +133,7 @@ ROUTES: Final = (
         query=(_FORMAT,),
         body=PlayBody,
         answers={200: responses.Played},
-        media={_YAML.partition(";")[0]: {"type": "string"}},
+        media={_YAML.partition(";")[0]: {"description": "A file for `fsl test`."}},
         errors=(404, 409, 413, 422),
     ),
 )
