@@ -14,7 +14,7 @@ import pytest
 from deploy import build
 from deploy.stages import RUNTIME
 
-MOST = 8_000_000
+MOST = 9_000_000
 """Far below Lambda's 50 MB: the test reports a package that grows by much."""
 
 
@@ -30,7 +30,8 @@ def test_both_forms_deploy_the_same_code(packaged: Path) -> None:
 
 
 def test_it_is_small(packaged: Path) -> None:
-    assert (packaged / "cloudformation" / "deployment.zip").stat().st_size < MOST
+    size = (packaged / "cloudformation" / "deployment.zip").stat().st_size
+    assert size < MOST, size
 
 
 def test_it_holds_the_code_and_what_that_needs(names: list[str]) -> None:

@@ -28,8 +28,8 @@ def every_error() -> Iterator[type[EchoerError]]:
     yield from below(EchoerError)
 
 
-NOT_OF_THE_API = {"Refused", "Unreadable", "Unwritable"}
-"""Base classes, and errors that only the command line raises."""
+NOT_OF_THE_API = {"Refused", "Unreadable", "Unwritable", "NotRenamed", "EditRefused", "FlowUnreadable"}
+"""Base classes, and errors that only the command line or another layer of the API raises."""
 
 RELEASED = {
     *("bad-key", "bad-request-error", "bad-setting", "busy", "conflict", "expression-failed", "forbidden"),
