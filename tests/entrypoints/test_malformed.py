@@ -77,6 +77,7 @@ FULL = {"flowId": "r", "stepName": "A", "uuid": NEVER, "ackState": "OK", "done":
         ("/fsl", {"data": 1}, "`data` must be a string, not an integer"),
         ("/flow/two/runs", {"labels": 1}, "`labels` must be an object, not an integer"),
         ("/flow/two/runs", {"name": ""}, "`name` must be a string of at least 1 character"),
+        ("/edit", {"text": "", "flow": "f", "do": []}, "`do` must be a list of at least 1 entry"),
         (
             "/event",
             {"name": "n", "ttl": -1},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import partial
 from typing import Annotated, Final, Literal, TypeVar
 from urllib.parse import unquote
 
@@ -406,11 +407,12 @@ def _message(message: str) -> str:
     wanted = " or ".join(_TYPES.get(name, name) for name in expected["type"].split(" | "))
     wanted = wanted.replace("true or false or ", "true, false or ")
     if expected["bound"]:
-        return f"{field} must be {wanted} {_LENGTH.sub(_length, expected['bound'])}"
+        return f"{field} must be {wanted} {_LENGTH.sub(partial(_length, expected['type']), expected['bound'])}"
     return f"{field} must be {wanted}, not {_TYPES.get(expected['got'], expected['got'])}"
 
 
-def _length(bound: re.Match[str]) -> str:
-    """Return a bound of a text's length in words."""
+def _length(kind: str, bound: re.Match[str]) -> str:
+    """Return a bound of the length of a text, a list or an object in words."""
     count, sign = int(bound["count"]), "at least" if bound["sign"] == ">" else "at most"
-    return f"of {sign} {count} character" + ("s" if count != 1 else "")
+    one, several = ("character", "characters") if kind.startswith("str") else ("entry", "entries")
+    return f"of {sign} {count} {one if count == 1 else several}"
