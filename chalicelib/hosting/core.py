@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.config import Settings
 from chalicelib.hosting.adapters import Adapters
-from chalicelib.hosting.made_once import MadeOnce, made_once
+from chalicelib.hosting.on_first_use import MadeOnFirstUse, on_first_use
 
 if TYPE_CHECKING:
     from chalicelib.service.definitions.cache import DefinitionCache
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.service.security.secrets import Secrets
 
 
-class Core(MadeOnce):
+class Core(MadeOnFirstUse):
     """The parts that use cases share."""
 
     def __init__(self, settings: Settings, adapters: Adapters) -> None:
@@ -35,7 +35,7 @@ class Core(MadeOnce):
         self.settings = settings
         self.adapters = adapters
 
-    @made_once
+    @on_first_use
     def changes(self) -> Changes:
         """What notifies requests that wait for changes."""
         from chalicelib.adapters.changes import PolledChanges
@@ -43,7 +43,7 @@ class Core(MadeOnce):
         adapters = self.adapters
         return adapters.changes or PolledChanges(adapters.clock)
 
-    @made_once
+    @on_first_use
     def runs(self) -> OffloadingRunStore:
         """The runs, whose large values are stored apart."""
         from chalicelib.service.runs.offloading import OffloadingRunStore
@@ -51,7 +51,7 @@ class Core(MadeOnce):
         adapters = self.adapters
         return OffloadingRunStore(adapters.store.runs, adapters.changes)
 
-    @made_once
+    @on_first_use
     def definition_cache(self) -> DefinitionCache:
         """The definitions that this process has read."""
         from chalicelib.service.definitions.cache import DefinitionCache
@@ -66,7 +66,7 @@ class Core(MadeOnce):
             settings.keep,
         )
 
-    @made_once
+    @on_first_use
     def effect_executor(self) -> EffectExecutor:
         """Executes the effects of decisions."""
         from chalicelib.service.runs.effect_executor import EffectExecutor
@@ -74,7 +74,7 @@ class Core(MadeOnce):
         adapters = self.adapters
         return EffectExecutor(adapters.store, self.runs, adapters.queue, adapters.clock)
 
-    @made_once
+    @on_first_use
     def secrets(self) -> Secrets:
         """The use case that keeps secrets."""
         from chalicelib.service.security.secrets import Secrets
@@ -82,7 +82,7 @@ class Core(MadeOnce):
         adapters = self.adapters
         return Secrets(adapters.encryption, adapters.store.versioned_values, adapters.clock)
 
-    @made_once
+    @on_first_use
     def limiter(self) -> Limiter:
         """Gives and takes permits of limits."""
         from chalicelib.service.limits.limiter import Limiter
@@ -90,14 +90,14 @@ class Core(MadeOnce):
         adapters = self.adapters
         return Limiter(adapters.store, adapters.queue, adapters.clock, adapters.ids)
 
-    @made_once
+    @on_first_use
     def check_room(self) -> RoomCheck:
         """Looks whether a limit has room before a delivery is sent."""
         from chalicelib.service.limits.admissions import RoomCheck
 
         return RoomCheck(self.definition_cache, self.limiter)
 
-    @made_once
+    @on_first_use
     def hold_book(self) -> HoldBook:
         """What is paused."""
         from chalicelib.service.holds.book import HoldBook
@@ -105,7 +105,7 @@ class Core(MadeOnce):
         adapters = self.adapters
         return HoldBook(adapters.store.versioned_values, adapters.clock)
 
-    @made_once
+    @on_first_use
     def hold_gate(self) -> HoldGate:
         """Holds what is paused, and lets it go on."""
         from chalicelib.service.holds.gate import HoldGate
@@ -113,7 +113,7 @@ class Core(MadeOnce):
         adapters = self.adapters
         return HoldGate(self.hold_book, adapters.store.waiters, adapters.queue, self.definition_cache, adapters.clock)
 
-    @made_once
+    @on_first_use
     def hook_book(self) -> HookBook:
         """The hooks of a namespace."""
         from chalicelib.service.hooks.book import HookBook
@@ -121,7 +121,7 @@ class Core(MadeOnce):
         adapters = self.adapters
         return HookBook(adapters.store.definitions, adapters.clock)
 
-    @made_once
+    @on_first_use
     def hook_log(self) -> DeliveryLog:
         """What hooks received."""
         from chalicelib.service.hooks.delivery_log import DeliveryLog
@@ -129,7 +129,7 @@ class Core(MadeOnce):
         adapters = self.adapters
         return DeliveryLog(adapters.store.versioned_values)
 
-    @made_once
+    @on_first_use
     def announcer(self) -> HookAnnouncer:
         """Sends what hooks announce."""
         from chalicelib.service.hooks.announce import HookAnnouncer
@@ -137,7 +137,7 @@ class Core(MadeOnce):
         adapters = self.adapters
         return HookAnnouncer(self.runs, self.hook_book, adapters.queue, adapters.clock)
 
-    @made_once
+    @on_first_use
     def advancer(self) -> RunAdvancer:
         """Decides what an event means for a run, and commits it."""
         from chalicelib.service.runs.advance import RunAdvancer
@@ -155,7 +155,7 @@ class Core(MadeOnce):
             self.hook_book,
         )
 
-    @made_once
+    @on_first_use
     def trial_advancer(self) -> TrialAdvancer:
         """Decides as `advancer` does, and commits nothing."""
         from chalicelib.service.runs.advance import TrialAdvancer
@@ -171,7 +171,7 @@ class Core(MadeOnce):
             self.check_room,
         )
 
-    @made_once
+    @on_first_use
     def factory(self) -> RunFactory:
         """Makes new runs."""
         from chalicelib.service.runs.new_run import RunFactory
@@ -179,7 +179,7 @@ class Core(MadeOnce):
         adapters = self.adapters
         return RunFactory(self.secrets, self.hold_gate, adapters.clock, adapters.ids)
 
-    @made_once
+    @on_first_use
     def webhook_key(self) -> Callable[[], bytes]:
         """The key of signatures, read when it is needed."""
         return partial(webhook_key_of, self.settings)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.config import Access
 from chalicelib.hosting.core import Core
-from chalicelib.hosting.made_once import made_once
+from chalicelib.hosting.on_first_use import on_first_use
 
 if TYPE_CHECKING:
     from chalicelib.service.batches.collect import Collector
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Running(Core):
     """The use cases that start and move runs."""
 
-    @made_once
+    @on_first_use
     def starter(self) -> Starter:
         """The use case that starts runs."""
         from chalicelib.service.runs.start import Starter
@@ -46,7 +46,7 @@ class Running(Core):
             adapters.ids,
         )
 
-    @made_once
+    @on_first_use
     def answerer(self) -> Answerer:
         """The use case that takes answers to steps."""
         from chalicelib.service.runs.answer import Answerer
@@ -55,14 +55,14 @@ class Running(Core):
         adapters = self.adapters
         return Answerer(self.advancer, SignatureVerifier(self.webhook_key, adapters.clock))
 
-    @made_once
+    @on_first_use
     def token_answerer(self) -> TokenAnswerer:
         """The use case that takes answers with the token of a step."""
         from chalicelib.service.runs.token_answers import TokenAnswerer
 
         return TokenAnswerer(self.runs, self.definition_cache, self.answerer)
 
-    @made_once
+    @on_first_use
     def breakers(self) -> Breakers:
         """The circuit breakers of actions."""
         from chalicelib.service.limits.breakers import Breakers
@@ -72,7 +72,7 @@ class Running(Core):
             adapters.store.versioned_values, self.definition_cache, self.limiter, self.announcer, adapters.clock
         )
 
-    @made_once
+    @on_first_use
     def statistics(self) -> DeliveryStatistics:
         """What is counted of deliveries."""
         from chalicelib.service.deliveries.statistics import DeliveryStatistics
@@ -80,7 +80,7 @@ class Running(Core):
         settings, adapters = self.settings, self.adapters
         return DeliveryStatistics(adapters.store.versioned_values, adapters.clock, is_on=settings.delivery_log)
 
-    @made_once
+    @on_first_use
     def deliverer(self) -> Deliverer:
         """The use case that delivers activations to action services."""
         from chalicelib.service.deliveries.deliver import Deliverer
@@ -111,7 +111,7 @@ class Running(Core):
             adapters.clock,
         )
 
-    @made_once
+    @on_first_use
     def signaler(self) -> Signaler:
         """The use case that publishes events and signals runs."""
         from chalicelib.service.events.event_types import EventTypes
@@ -130,14 +130,14 @@ class Running(Core):
             adapters.ids,
         )
 
-    @made_once
+    @on_first_use
     def operator(self) -> Operator:
         """The use case that executes commands on runs."""
         from chalicelib.service.runs.commands import Operator
 
         return Operator(self.runs, self.definition_cache, self.advancer, self.announcer)
 
-    @made_once
+    @on_first_use
     def timers(self) -> RunTimers:
         """The use case that wakes what is due."""
         from chalicelib.service.timers.run_timers import RunTimers
@@ -153,7 +153,7 @@ class Running(Core):
             adapters.clock,
         )
 
-    @made_once
+    @on_first_use
     def slot_starter(self) -> SlotStarter:
         """Starts the runs of schedules."""
         from chalicelib.service.schedules.starting import SlotStarter
@@ -161,7 +161,7 @@ class Running(Core):
         adapters = self.adapters
         return SlotStarter(self.runs, self.definition_cache, self.advancer, self.factory, adapters.clock)
 
-    @made_once
+    @on_first_use
     def scheduler(self) -> Scheduler:
         """The use case that takes the slots of schedules."""
         from chalicelib.service.schedules.scheduler import Scheduler
@@ -171,7 +171,7 @@ class Running(Core):
             adapters.store, adapters.store.runs, adapters.queue, self.advancer, self.slot_starter, adapters.clock
         )
 
-    @made_once
+    @on_first_use
     def waker(self) -> Waker:
         """The use case that handles the messages of the wake queue."""
         from chalicelib.service.limits.admissions import Admissions
@@ -204,7 +204,7 @@ class Running(Core):
             adapters.clock,
         )
 
-    @made_once
+    @on_first_use
     def stuck_watch(self) -> StuckWatch:
         """Finds runs that do not go on, for hooks."""
         from chalicelib.service.doctor.run_checks import RunChecks
@@ -221,7 +221,7 @@ class Running(Core):
             adapters.clock,
         )
 
-    @made_once
+    @on_first_use
     def reader(self) -> Reader:
         """The use case that reads runs and definitions."""
         from chalicelib.service.runs.read import Reader
@@ -229,7 +229,7 @@ class Running(Core):
         adapters = self.adapters
         return Reader(adapters.store, self.runs, self.definition_cache, self.changes, adapters.clock)
 
-    @made_once
+    @on_first_use
     def collector(self) -> Collector:
         """Collects the runs of batches."""
         from chalicelib.service.batches.collect import Collector
@@ -237,7 +237,7 @@ class Running(Core):
         adapters = self.adapters
         return Collector(self.reader.listing, adapters.store.batches, adapters.clock)
 
-    @made_once
+    @on_first_use
     def batch_worker(self) -> BatchWorker:
         """Works through batches."""
         from chalicelib.service.batches.audit import BatchAudit

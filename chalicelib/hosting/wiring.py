@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.config import Settings
 from chalicelib.hosting.adapters import Adapters
-from chalicelib.hosting.made_once import made_once
+from chalicelib.hosting.on_first_use import on_first_use
 from chalicelib.hosting.running import Running
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class Services(Running):
     """The use cases, ready to be called."""
 
-    @made_once
+    @on_first_use
     def schedules(self) -> ScheduleOperator:
         """The use case that executes commands on schedules."""
         from chalicelib.service.schedules.commands import ScheduleOperator
@@ -45,7 +45,7 @@ class Services(Running):
         adapters = self.adapters
         return ScheduleOperator(adapters.store, self.scheduler, self.slot_starter, adapters.clock)
 
-    @made_once
+    @on_first_use
     def definition_deleter(self) -> DefinitionDeleter:
         """The use case that deletes definitions."""
         from chalicelib.service.definitions.delete import DefinitionDeleter
@@ -55,7 +55,7 @@ class Services(Running):
             adapters.store, self.runs, self.definition_cache, self.scheduler.forget, self.hook_book
         )
 
-    @made_once
+    @on_first_use
     def doctor(self) -> Doctor:
         """The use case that finds what does not go on."""
         from chalicelib.service.doctor.examine import Doctor
@@ -76,7 +76,7 @@ class Services(Running):
             adapters.clock,
         )
 
-    @made_once
+    @on_first_use
     def inbox(self) -> Inbox:
         """The use case that lists tasks."""
         from chalicelib.service.inbox import Inbox
@@ -84,7 +84,7 @@ class Services(Running):
         adapters = self.adapters
         return Inbox(self.runs, adapters.store.tasks, self.definition_cache, adapters.clock)
 
-    @made_once
+    @on_first_use
     def tokens(self) -> Tokens:
         """The use case that checks and keeps tokens."""
         from chalicelib.service.security.tokens import Tokens
@@ -98,7 +98,7 @@ class Services(Running):
             settings.admin_token_sha256,
         )
 
-    @made_once
+    @on_first_use
     def task_links(self) -> TaskLinks:
         """The use case that signs links to tasks."""
         from chalicelib.service.security.task_links import TaskLinks
@@ -106,7 +106,7 @@ class Services(Running):
         adapters = self.adapters
         return TaskLinks(adapters.store.versioned_values, self.webhook_key, adapters.clock, adapters.ids)
 
-    @made_once
+    @on_first_use
     def rates(self) -> Rates:
         """How many calls each caller may make."""
         from chalicelib.service.security.rate_limits import Rates
@@ -114,7 +114,7 @@ class Services(Running):
         adapters = self.adapters
         return Rates(adapters.clock)
 
-    @made_once
+    @on_first_use
     def batches(self) -> BatchOperator:
         """The use case that starts and shows batches."""
         from chalicelib.service.batches.operator import BatchOperator
@@ -130,7 +130,7 @@ class Services(Running):
             adapters.ids,
         )
 
-    @made_once
+    @on_first_use
     def holds(self) -> HoldOperator:
         """The use case that pauses actions and flows."""
         from chalicelib.service.holds.commands import HoldOperator
@@ -138,7 +138,7 @@ class Services(Running):
         adapters = self.adapters
         return HoldOperator(self.hold_book, adapters.store.definitions, adapters.queue, adapters.clock)
 
-    @made_once
+    @on_first_use
     def hook_notifier(self) -> HookNotifier:
         """The use case that delivers to hooks."""
         from chalicelib.service.hooks.notify import HookNotifier
@@ -148,49 +148,49 @@ class Services(Running):
             self.hook_book, adapters.caller, self.hook_log, self.webhook_key, adapters.clock, adapters.ids
         )
 
-    @made_once
+    @on_first_use
     def activations(self) -> Activations:
         """The use case that shows what was sent and what came back."""
         from chalicelib.service.details.activations import Activations
 
         return Activations(self.runs, self.adapters.store.deliveries, self.definition_cache)
 
-    @made_once
+    @on_first_use
     def items(self) -> Items:
         """The use case that lists the items of eaches."""
         from chalicelib.service.details.items import Items
 
         return Items(self.runs, self.definition_cache)
 
-    @made_once
+    @on_first_use
     def run_details(self) -> RunDetailReader:
         """The use case that shows what one run waits for, its children and its cost."""
         from chalicelib.service.details.run_details import RunDetailReader
 
         return RunDetailReader(self.adapters.store.runs, self.limiter)
 
-    @made_once
+    @on_first_use
     def activity(self) -> ActivityReader:
         """The use case that counts activations of actions."""
         from chalicelib.service.details.activity import ActivityReader
 
         return ActivityReader(self.runs, self.definition_cache, self.limiter)
 
-    @made_once
+    @on_first_use
     def traffic(self) -> TrafficReader:
         """The use case that counts what the runs of a flow did."""
         from chalicelib.service.details.traffic import TrafficReader
 
         return TrafficReader(self.runs)
 
-    @made_once
+    @on_first_use
     def definition_details(self) -> DefinitionDetails:
         """The use case that shows versions of definitions."""
         from chalicelib.service.details.definitions import DefinitionDetails
 
         return DefinitionDetails(self.adapters.store.definitions)
 
-    @made_once
+    @on_first_use
     def timer_list(self) -> Timers:
         """The use case that lists timers."""
         from chalicelib.service.details.timers import Timers
@@ -198,7 +198,7 @@ class Services(Running):
         store = self.adapters.store
         return Timers(store.runs, store.schedules, self.definition_cache)
 
-    @made_once
+    @on_first_use
     def submitter(self) -> Submitter:
         """The use case that submits FSL."""
         from chalicelib.service.documents.submit import Submitter

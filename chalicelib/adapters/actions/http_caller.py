@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import Final
 
 import requests
+from requests.structures import CaseInsensitiveDict
 from urllib3 import BaseHTTPResponse, Timeout
 from urllib3 import exceptions as urllib3_errors
 
@@ -149,7 +150,8 @@ class HttpCaller:
         if not address.lower().startswith(("http://", "https://")):
             raise requests.exceptions.InvalidURL
         url, authorization = _normalized(address)
-        body, headers = call.body if call.content_type else None, {**_headers(call), **authorization}
+        body = call.body if call.content_type else None
+        headers = CaseInsensitiveDict({**_headers(call), **authorization})  # the last of two spellings counts
         due = time.monotonic() + total
         for attempts_left in (1, 0):
             limit = Timeout(total=max(due - time.monotonic(), 0.001))

@@ -84,6 +84,7 @@ class Server:
         head, _, body = head.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        assert len(headers) == len(lines), f"a header was sent twice: {lines}"
         while len(body) < int(headers.get("content-length", "0")):
             body += sock.recv(65536)
         self.requests.append((first, headers, body))

@@ -2,7 +2,7 @@
 
 Written from the specification (states-language.net/spec.html) and AWS's developer guide; it shares no code with the
 conversion. It knows Pass, Task (functions), Choice, Wait, Succeed, Fail, Map (inline) and Parallel, in JSONPath with
-plain reference paths and a few intrinsic functions. What it does not know raises NotImplementedError.
+plain reference paths and a few intrinsic functions. What it does not know raises Unknown.
 """
 
 from __future__ import annotations
@@ -11,7 +11,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from tests.conformance.asl.paths import RUNTIME, Document, Failure, Scope, Undefined, assign, filled, placed, value_at
+from tests.conformance.asl.paths import (
+    RUNTIME,
+    Document,
+    Failure,
+    Scope,
+    Undefined,
+    Unknown,
+    assign,
+    filled,
+    placed,
+    value_at,
+)
 from tests.conformance.asl.rules import holds, matches
 
 Function: TypeAlias = Callable[[Document], Document]
@@ -51,7 +62,7 @@ class Interpreter:
         while True:
             state, here = machine["States"][name], {**context, "State": {"Name": name}}
             if not state.keys() <= self.fields:
-                raise NotImplementedError(sorted(state.keys() - self.fields))
+                raise Unknown(sorted(state.keys() - self.fields))
             if state["Type"] == "Fail":
                 raise self._failure(state, document, scope, here)
             document, target = self._entered(name, state, document, scope, here)
@@ -139,13 +150,13 @@ class Interpreter:
             case "Map":
                 return self._map(state, effective, scope, context)
             case other:
-                raise NotImplementedError(other)
+                raise Unknown(other)
 
     def _map(
         self, state: Mapping[str, Any], effective: Document, scope: Scope, context: dict[str, Any]
     ) -> list[Document]:
         if "Parameters" in state:
-            raise NotImplementedError("Parameters of a Map")
+            raise Unknown("Parameters of a Map")
         items = value_at(state.get("ItemsPath", "$"), effective, scope, context)
         if not isinstance(items, list):
             raise Failure(RUNTIME)

@@ -21,6 +21,10 @@ class Undefined(Exception):
     """
 
 
+class Unknown(Exception):
+    """The direct interpreter does not know this part of the language: nothing can be compared."""
+
+
 class Failure(Exception):
     """The execution, or a state, fails."""
 
@@ -54,7 +58,7 @@ def value_at(path: str | None, document: Document, scope: Scope, context: Mappin
         return {}
     value = found(path, document, scope, context)
     if path == "$$" or (path.startswith("$$") and value is MISSING):
-        raise NotImplementedError(path)
+        raise Unknown(path)
     if value is MISSING:
         raise Failure(RUNTIME, path)
     return value
@@ -63,7 +67,7 @@ def value_at(path: str | None, document: Document, scope: Scope, context: Mappin
 def found(path: str, document: Document, scope: Scope, context: Mapping[str, Any]) -> Document:
     """Return what a reference path leads to, or MISSING."""
     if not _PATH.fullmatch(path):
-        raise NotImplementedError(path)
+        raise Unknown(path)
     if path.startswith("$$"):
         value, rest = context, path[2:]
     elif path[1:2] in ("", ".", "["):
@@ -89,7 +93,7 @@ def placed(path: str | None, document: Document, result: Document) -> Document:
     if path is None:
         return document
     if "[" in path:
-        raise NotImplementedError(path)
+        raise Unknown(path)
     names = [member for member, _ in _STEP.findall(path)]
     return _with(document, names, result)
 
@@ -125,14 +129,14 @@ def _value(text: str, document: Document, scope: Scope, context: Mapping[str, An
         return value_at(text, document, scope, context)
     values = [_argument(one.strip(), document, scope, context) for one in called[2].split(",")]
     if called[1] not in ("Array", "MathAdd", "ArrayLength", "JsonMerge", "Format"):
-        raise NotImplementedError(text)
+        raise Unknown(text)
     match called[1], values:
         case "Array", _:
             return values
         case "MathAdd", [int(a), int(b)]:
             return a + b
         case "MathAdd", _:
-            raise NotImplementedError(text)
+            raise Unknown(text)
         case "ArrayLength", [list(one)]:
             return len(one)
         case "JsonMerge", [dict(a), dict(b), False]:
@@ -140,7 +144,7 @@ def _value(text: str, document: Document, scope: Scope, context: Mapping[str, An
         case "Format", [str(form), str(one)] if form.count("{}") == 1 and "\\" not in form:
             return form.replace("{}", one)
         case "Format", _:
-            raise NotImplementedError(text)
+            raise Unknown(text)
         case _:
             raise Failure(RUNTIME, text)
 
@@ -153,7 +157,7 @@ def _argument(text: str, document: Document, scope: Scope, context: Mapping[str,
     if text in ("true", "false"):
         return text == "true"
     if not text.removeprefix("-").isdecimal():
-        raise NotImplementedError(text)
+        raise Unknown(text)
     return int(text)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.conformance.asl.paths import MISSING, RUNTIME, Document, Failure, Scope, Undefined, found, value_at
+from tests.conformance.asl.paths import MISSING, RUNTIME, Document, Failure, Scope, Undefined, Unknown, found, value_at
 
 
 def holds(rule: Mapping[str, Any], document: Document, scope: Scope, context: Mapping[str, Any]) -> bool:
@@ -44,7 +44,7 @@ def _compared(operator: str, value: Document, wanted: Any) -> bool:
         case "NumericEquals" | "NumericLessThan" | "NumericGreaterThanEquals":
             return _is_number(value) and _is_number(wanted) and _numbers(operator, value, wanted)
         case _:
-            raise NotImplementedError(operator)
+            raise Unknown(operator)
 
 
 def _is_number(value: Document) -> bool:

@@ -11,7 +11,7 @@ from tests.conformance.asl import drawn
 from tests.conformance.asl.cases import Case, Kind, load
 from tests.conformance.asl.compare import difference
 from tests.conformance.asl.interpreter import Interpreter
-from tests.conformance.asl.paths import Failure, Undefined
+from tests.conformance.asl.paths import Failure, Undefined, Unknown
 
 SEED: Final = int(os.environ.get("ECHOER_ASL_SEED", "0"))
 COUNT: Final = int(os.environ.get("ECHOER_ASL_COUNT", "250"))
@@ -31,7 +31,7 @@ def test_drawn_machines_are_worth_drawing() -> None:
         types.update(state["Type"] for inner in drawn.machines_in(drawn_machine) for state in inner["States"].values())
         try:
             end = drawn.interpreted(drawn_machine, given)
-        except (Undefined, NotImplementedError):
+        except (Undefined, Unknown):
             ends["undefined"] += 1
         else:
             ends["failed" if end.failed else "succeeded"] += 1
@@ -74,7 +74,7 @@ def test_the_interpreter_agrees_with_aws() -> None:
 def _interpreted(case: Case) -> str:
     try:
         output = Interpreter(case.definition, drawn.work, case.input).run()
-    except (Undefined, NotImplementedError):
+    except (Undefined, Unknown):
         return "unknown"
     except Failure as failure:
         return "" if (case.status, case.error) == ("FAILED", failure.name) else f"failed: {failure.name}"

@@ -10,11 +10,11 @@ from typing import Any, Generic, Self, TypeVar, overload
 T = TypeVar("T")
 
 
-class MadeOnce:
-    """A class with attributes that are `made_once`."""
+class MadeOnFirstUse:
+    """A class with attributes that are made `on_first_use`."""
 
     def __init__(self) -> None:
-        self._made_once = RLock()
+        self._making = RLock()
 
     def changed(self, **values: Any) -> Self:
         """Return a copy with other attributes, and with those that are made already."""
@@ -23,7 +23,7 @@ class MadeOnce:
         return other
 
 
-class made_once(Generic[T]):  # noqa: N801 - a decorator
+class on_first_use(Generic[T]):  # noqa: N801 - a decorator
     """An attribute that its function makes when it is first used.
 
     `functools.cached_property` may make it twice when two threads use it at once: it has no lock as of Python 3.12.
@@ -38,13 +38,13 @@ class made_once(Generic[T]):  # noqa: N801 - a decorator
     def __get__(self, made_for: None, kind: type) -> Self: ...
 
     @overload
-    def __get__(self, made_for: MadeOnce, kind: type) -> T: ...
+    def __get__(self, made_for: MadeOnFirstUse, kind: type) -> T: ...
 
-    def __get__(self, made_for: MadeOnce | None, kind: type) -> Self | T:
+    def __get__(self, made_for: MadeOnFirstUse | None, kind: type) -> Self | T:
         if made_for is None:
             return self
         values = vars(made_for)
-        with values["_made_once"]:
+        with values["_making"]:
             if self._name not in values:
                 values[self._name] = self._make(made_for)
             found: T = values[self._name]
