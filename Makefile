@@ -4,9 +4,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-CODE   := app.py chalicelib fsl tests deploy scripts
+CODE   := app.py chalicelib fsl tests deploy scripts bench
 
-.PHONY: help run demo serve test coverage simulate clients console console-test console-shots console-shots-check check static format types imports lint words docs package deploy remove cloud clean
+.PHONY: help run demo serve test coverage simulate clients bench console console-test console-shots console-shots-check check static format types imports lint words docs package deploy remove cloud clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,11 @@ simulate: $(READY) ## faults drawn from seeds: make simulate RUNS=20000 SEED=1
 
 clients: $(READY) ## make clients with three generators, and complete the example with each
 	$(BIN)/python -m tests.clients
+
+PARTS ?=
+
+bench: $(READY) ## measure everything beside its peers, into bench/RESULTS.md: make bench PARTS="engine price"
+	$(BIN)/python -m bench $(PARTS)
 
 console/node_modules/.ready: console/package.json console/package-lock.json
 	cd console && npm ci --silent --no-audit --no-fund
