@@ -505,6 +505,33 @@ def test_a_token_has_a_rate(guarded: Host) -> None:
     assert [call("GET", "/flowrun", headers=tokens[0]).status for _ in range(2)] == [200, 429]
 
 
+TINY = "flow f wait A => (DONE -> done) { for = 1s; }; flow_end"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/analyze", {"text": TINY}),
+        ("/edit", {"text": TINY, "do": [{"op": "rename", "step": "A", "to": "B"}]}),
+        ("/play", {"fsl": TINY, "flow": "f"}),
+    ],
+)
+def test_texts_are_worked_on_ten_times_per_second_and_token(guarded: Host, path: str, body: dict[str, Any]) -> None:
+    token, other = bearer(made(Role.VIEWER, name="one")), bearer(made(Role.VIEWER, name="two"))
+    assert [call("POST", path, body, headers=token).status for _ in range(10)] == [200] * 10
+    refused = call("POST", path, body, headers=token)
+    assert (refused.status, refused.code, refused.headers["Retry-After"]) == (429, "too-many-requests", "1")
+    assert f"POST {path}" in refused.json["message"]
+    assert call("POST", path, body, headers=other).status == 200
+    assert call("GET", "/flowrun", headers=token).status == 200
+    guarded.clock.advance(100)
+    assert [call("POST", path, body, headers=token).status for _ in range(2)] == [200, 429]
+
+
+def test_an_open_server_works_on_texts_without_that_rate(host: Host) -> None:
+    assert {call("POST", "/analyze", {"text": TINY}).status for _ in range(12)} == {200}
+
+
 def test_a_namespace_has_a_rate(guarded: Host) -> None:
     tokens = [bearer(made(Role.VIEWER, "a", f"t{number}")) for number in range(3)]
     other = bearer(made(Role.VIEWER, "b"))
