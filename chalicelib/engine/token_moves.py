@@ -7,11 +7,9 @@ root) or is counted by the fork or each that waits for it.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec.structs
 from msgspec.structs import replace
 
 from chalicelib.engine import admission
@@ -179,7 +177,7 @@ def _move(
 ) -> None:
     """Move the token along the route that was chosen."""
     is_replaced = bool(move.error and move.is_given)
-    shown = msgspec.structs.replace(returned, error=move.error) if is_replaced else returned
+    shown = replace(returned, error=move.error) if is_replaced else returned
     replaced = returned.error if is_replaced else None
     transition.record_return(token, shown, move.target, route=move.route, replaced=replaced)
     _clear(transition, token)
@@ -211,7 +209,7 @@ def _register(
         return ""
     names = step_names(transition, after, error=returned.error, event=returned.signal)
     activation = token.activation
-    sent = dataclasses.replace(step_names(transition, token), vars=sent_vars(old_vars, activation))
+    sent = replace(step_names(transition, token), vars=sent_vars(old_vars, activation))
     return register(transition, after, activation.uuid, returned.state, names, sent=sent, sent_args=activation.args)
 
 
@@ -235,7 +233,7 @@ def _remove_children(transition: Transition, token: Token) -> None:
 def end_unrouted(transition: Transition, token: Token, returned: StepResult) -> None:
     """End a token if no route accepts its state: its branch or item fails, or the run stops there."""
     error = unrouted_error(token, returned)
-    transition.record_return(token, msgspec.structs.replace(returned, error=error), STOPPED)
+    transition.record_return(token, replace(returned, error=error), STOPPED)
     _clear(transition, token)
     if token.parent:
         finish(transition, replace(token, state=returned.state), error=error)
@@ -351,9 +349,9 @@ def _decided_result(transition: Transition, wait: Wait | None, decided: Decided)
     returned = StepResult(state=decided.state, error=decided.error, event=event)
     try:
         if isinstance(wait, ForkWait) and decided.state in (DEFAULT_STATE, FAIL, TIMEOUT):
-            return msgspec.structs.replace(returned, data=wait.results)
+            return replace(returned, data=wait.results)
         if isinstance(wait, EachWait) and decided.state in (DEFAULT_STATE, TIMEOUT):
-            return msgspec.structs.replace(returned, data=each.results(transition, wait))
+            return replace(returned, data=each.results(transition, wait))
     except ExpressionFailed as failure:
         return StepResult(state=ERROR, error=StepError(failure.name, str(failure)), event=event)
     return returned

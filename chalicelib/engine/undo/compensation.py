@@ -9,7 +9,6 @@ that, child runs that were told to stop must have ended, because what they undo 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 from msgspec.structs import replace
@@ -141,7 +140,7 @@ def child_stopped(transition: Transition, uuid: str, state: str, output: Json, e
         is_due = stopping.is_due or transition.run.ending is not None
         place = None if stopping.index is None else ItemPlace(stopping.index, stopping.items)
         names = step_names(transition, token, place=place)
-        names = dataclasses.replace(names, vars={**names.vars, **stopping.vars}) if stopping.vars else names
+        names = replace(names, vars={**names.vars, **stopping.vars}) if stopping.vars else names
         register(transition, token, uuid, state, names, is_due=is_due)
     return True
 
