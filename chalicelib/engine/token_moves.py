@@ -30,6 +30,7 @@ from chalicelib.engine.undo.compensation import (
     abandon_scope,
     adopt,
     has_due,
+    has_work,
     proceed,
     register,
     undone,
@@ -74,8 +75,7 @@ def run_until_waiting(transition: Transition) -> None:
         if token is None:
             continue
         transition.passed += 1
-        transition.set_run(steps=transition.run.steps + 1)
-        if transition.run.steps > transition.definition.step_limit:
+        if transition.run.steps + transition.passed > transition.definition.step_limit:
             limit = transition.definition.step_limit
             _stop_runaway(transition, token, f"the run has entered {limit} steps, which is the limit")
             continue
@@ -205,7 +205,7 @@ def _register(
 
     `old_vars` are the variables as they were before the step returned.
     """
-    if token.activation is None:
+    if token.activation is None or not has_work(transition, token, returned.state):
         return ""
     names = step_names(transition, after, error=returned.error, event=returned.signal)
     activation = token.activation
@@ -326,7 +326,7 @@ def _end_wait(transition: Transition) -> bool:
 
     A retried run that waits for its turn keeps what its tokens waited for: they enter their steps again when it begins.
     """
-    if admission.waits(transition.run):
+    if not transition.passed and admission.waits(transition.run):
         return False
     return _end_decided(transition) or _end_condition_wait(transition)
 

@@ -48,7 +48,9 @@ def register(
     Return why args of the undo could not be made; empty if they could.
     """
     undo = transition.definition.steps[token.step].undo
-    if undo is None or state not in undo.states or any(known.uuid == uuid for known in transition.run.undos):
+    if undo is None or not has_work(transition, token, state):
+        return ""
+    if any(known.uuid == uuid for known in transition.run.undos):
         return ""
     args, problem = undo_args(undo, names, sent or names, sent_args or {}, transition)
     pending = PendingUndo(
@@ -63,6 +65,12 @@ def register(
     )
     _set_undos(transition, (*transition.run.undos, pending))
     return problem
+
+
+def has_work(transition: Transition, token: Token, state: str) -> bool:
+    """Return whether the token's step has an undo for what it does when it is answered with `state`."""
+    undo = transition.definition.steps[token.step].undo
+    return undo is not None and state in undo.states
 
 
 def fail(transition: Transition, status: Status, why: str) -> None:
@@ -175,7 +183,7 @@ def has_due(transition: Transition, scope: str) -> bool:
 def adopt(transition: Transition, scope: str) -> None:
     """Let the work done below the token become its own: its fork or each has returned."""
     undos = transition.run.undos
-    if any(in_scope(undo.token, scope) and undo.token != scope for undo in undos):
+    if undos and any(in_scope(undo.token, scope) and undo.token != scope for undo in undos):
         adopted = (replace(undo, token=scope) if in_scope(undo.token, scope) else undo for undo in undos)
         _set_undos(transition, tuple(adopted))
 
