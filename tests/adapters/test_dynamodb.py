@@ -455,7 +455,7 @@ class TestKeys:
         assert set(keys.CLASS_OF) == set(Status)
 
     def test_shards_are_all_used(self) -> None:
-        assert {keys.shard("ns", f"r{number}") for number in range(50)} == set(range(keys.SHARDS))
+        assert {keys.shard("ns", f"r{number}", keys.SHARDS) for number in range(50)} == set(range(keys.SHARDS))
 
 
 class TestTable:

@@ -16,7 +16,7 @@ from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
 from chalicelib.adapters.dynamodb import tables
-from chalicelib.adapters.dynamodb.keys import Key
+from chalicelib.adapters.dynamodb.keys import SHARDS, Key
 from chalicelib.model.formats import MEMBER, Format
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, ServiceError, TooLarge
@@ -153,7 +153,7 @@ class TableLocation:
     """The table's name, region and endpoint, and limits for requests to it.
 
     `region` None is that of the environment, `endpoint` None that of AWS. Timeouts are in seconds; a failed request is
-    repeated up to `retries` times.
+    repeated up to `retries` times. `shards` is a power of two that never decreases (`keys`).
     """
 
     table: str = "echoer"
@@ -163,6 +163,7 @@ class TableLocation:
     read_timeout: float = 5
     retries: int = 3
     connections: int = 25
+    shards: int = SHARDS
 
 
 class Table:
@@ -177,6 +178,7 @@ class Table:
     ) -> None:
         self._name = location.table
         self._retries = location.retries
+        self.shards = location.shards
         self._sleep = sleep
         meta = {
             "table_name": location.table,
