@@ -170,9 +170,9 @@ class TableLocation:
 class Table:
     """A table. It connects at the first request, and threads may share it.
 
-    When DynamoDB processes only a part of a batch, the rest is requested again. The pause before it is drawn from a range
-    that grows while nothing is processed; after `location.retries` such responses in a row, Busy is raised. `sleep` takes
-    seconds, `draw` returns a random number from 0 to 1.
+    When DynamoDB processes only a part of a batch, the rest is requested again. The pause before it is drawn from a
+    range that grows while nothing is processed; after `location.retries` such responses in a row, Busy is raised.
+    `sleep` takes seconds, `draw` returns a random number from 0 to 1.
     """
 
     def __init__(
