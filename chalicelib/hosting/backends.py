@@ -81,7 +81,7 @@ def _on_aws(settings: Settings) -> Adapters:
     clock = SystemClock()
     urls = sqs.find_queues(sqs.connect(endpoint=settings.sqs_url), settings.queue_prefix)
     return Adapters(
-        store=DynamoStore(TableLocation(table=settings.table, endpoint=settings.dynamodb_url)),
+        store=DynamoStore(TableLocation(table=settings.table, endpoint=settings.dynamodb_url, shards=settings.shards)),
         queue=sqs.SqsQueue(urls, endpoint=settings.sqs_url),
         caller=_caller(settings, clock),
         clock=clock,

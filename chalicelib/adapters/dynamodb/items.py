@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
 from chalicelib.adapters.dynamodb import tables
-from chalicelib.adapters.dynamodb.keys import Key
+from chalicelib.adapters.dynamodb.keys import SHARDS, Key
 from chalicelib.model.formats import MEMBER, Format
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, ServiceError, TooLarge
@@ -26,7 +27,7 @@ _MAX_BATCH_WRITES: Final = 25
 """The most requests that a batch takes (AWS limits)."""
 
 _FIRST_PAUSE_S: Final = 0.05
-"""The first pause before the rest of a batch is requested again."""
+"""The longest first pause before the rest of a batch is requested again."""
 
 CONDITION_FAILED: Final = "ConditionalCheckFailed"
 
@@ -153,7 +154,7 @@ class TableLocation:
     """The table's name, region and endpoint, and limits for requests to it.
 
     `region` None is that of the environment, `endpoint` None that of AWS. Timeouts are in seconds; a failed request is
-    repeated up to `retries` times.
+    repeated up to `retries` times. `shards` is a power of two that never decreases (`keys`).
     """
 
     table: str = "echoer"
@@ -163,21 +164,29 @@ class TableLocation:
     read_timeout: float = 5
     retries: int = 3
     connections: int = 25
+    shards: int = SHARDS
 
 
 class Table:
     """A table. It connects at the first request, and threads may share it.
 
-    When DynamoDB processes only a part of a batch, the rest is requested again. The pause before it grows while nothing
-    is processed; after `location.retries` such responses in a row, Busy is raised. `sleep` takes seconds.
+    When DynamoDB processes only a part of a batch, the rest is requested again. The pause before it is drawn from a
+    range that grows while nothing is processed; after `location.retries` such responses in a row, Busy is raised.
+    `sleep` takes seconds, `draw` returns a random number from 0 to 1.
     """
 
     def __init__(
-        self, location: TableLocation, sleep: Callable[[float], None] = time.sleep, layout: Format = LAYOUT
+        self,
+        location: TableLocation,
+        sleep: Callable[[float], None] = time.sleep,
+        layout: Format = LAYOUT,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         self._name = location.table
         self._retries = location.retries
+        self.shards = location.shards
         self._sleep = sleep
+        self._draw = draw
         meta = {
             "table_name": location.table,
             "region": location.region,
@@ -264,7 +273,7 @@ class Table:
                 if failures > self._retries:
                     raise Busy(f"DynamoDB does not process {len(unprocessed)} requests of a batch")
                 if unprocessed:
-                    self._sleep(_FIRST_PAUSE_S * 2**failures)
+                    self._sleep(self._draw() * _FIRST_PAUSE_S * 2**failures)
                 wanted = unprocessed
 
 

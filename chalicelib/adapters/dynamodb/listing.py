@@ -116,7 +116,7 @@ def _count_heads(table: Table, namespace: str, query: RunQuery, most: int) -> tu
 
 def changed(table: Table, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
     """Return the first runs with a status change at `since` or later, ordered by its time."""
-    shards = [_changes_in(table, namespace, number, since, limit) for number in range(keys.SHARDS)]
+    shards = [_changes_in(table, namespace, number, since, limit) for number in range(table.shards)]
     found: dict[str, Run] = {}
     at_once = min(_HEADS_AT_ONCE, limit + 1)
     with translated():
@@ -181,15 +181,26 @@ class _Positions:
 
 def _positions(table: Table, namespace: str, query: RunQuery, after: Position | None) -> Iterator[Position]:
     if query.due_before is not None:
-        yield from merge(*(_timers_in(table, namespace, query, query.due_before, n, after) for n in range(keys.SHARDS)))
+        shards = range(table.shards)
+        yield from merge(*(_timers_in(table, namespace, query, query.due_before, n, after) for n in shards))
         return
     query = _since_parent(table, namespace, query)
-    sources = [_positions_in(table, query, after, None, keys.label(namespace, *label)) for label in query.labels]
-    partitions = [_positions_in(table, query, after, *partition) for partition in _partitions(namespace, query)]
+    sources = [_labelled(table, namespace, query, after, *label) for label in query.labels]
+    partitions = [
+        _positions_in(table, query, after, *partition) for partition in _partitions(namespace, query, table.shards)
+    ]
     if partitions or not sources:
         sources.insert(0, _distinct(partitions))
     for text in _common(sources):
         yield keys.of_sort_key(text)
+
+
+def _labelled(
+    table: Table, namespace: str, query: RunQuery, after: Position | None, name: str, value: str
+) -> Iterator[str]:
+    """Yield the positions of the runs with the label, the greatest first."""
+    shards = [keys.label(namespace, name, value, number) for number in range(keys.label_shards(table.shards))]
+    return _distinct([_positions_in(table, query, after, None, partition) for partition in shards])
 
 
 def _distinct(partitions: Sequence[Iterator[str]]) -> Iterator[str]:
@@ -225,16 +236,16 @@ def _classes(query: RunQuery) -> list[StatusClass]:
     return sorted(classes if query.error is None else classes & _FAILED)
 
 
-def _partitions(namespace: str, query: RunQuery) -> Iterator[tuple[tables.Index, str]]:
+def _partitions(namespace: str, query: RunQuery, shards: int) -> Iterator[tuple[tables.Index, str]]:
     """Return the partitions of an index that hold such runs. Runs with a label are found by their labels alone."""
     if query.undo_failed:
-        for shard in range(keys.SHARDS):
+        for shard in range(shards):
             yield tables.UNDO_FAILED, keys.undo_failed(namespace, shard)
         return
     if query.labels:
         return
     for status in _classes(query):
-        for shard in range(keys.SHARDS):
+        for shard in range(shards):
             if query.flow is not None:
                 yield tables.BY_FLOW, keys.by_flow(namespace, query.flow, status, shard)
             else:

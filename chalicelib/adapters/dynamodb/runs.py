@@ -108,7 +108,7 @@ class DynamoRuns:
             there = self.load(run.namespace, run.name)
             self._table.remove(sorted(new - (set(self._labels(there)) if there else set())))
             raise
-        self._table.remove(sorted(old - new))
+        self._table.remove(sorted(set(self._label_homes(before)) - new))
 
     def delete(self, run: Run) -> None:
         found = self._table.get(keys.head(run.namespace, run.name))
@@ -117,7 +117,7 @@ class DynamoRuns:
         there = run_of(found)
         if (there.id, there.version) != (run.id, run.version):
             raise conflict_error(run)
-        self._table.remove([*self._parts(run), *self._labels(run)])
+        self._table.remove([*self._parts(run), *self._label_homes(run)])
         with translated(refused=conflict_error(run)):
             found.delete(self._is_still(run, run.version))
 
@@ -133,7 +133,7 @@ class DynamoRuns:
     def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueTimer]:
         if since > until:
             return []
-        shards = [self._due_in(number, until, limit, since) for number in range(keys.SHARDS)]
+        shards = [self._due_in(number, until, limit, since) for number in range(self._table.shards)]
         with translated():
             return list(islice(merge(*shards, key=lambda timer: timer.at), limit))
 
@@ -149,7 +149,7 @@ class DynamoRuns:
     def head_of(self, run: Run, body: bytes = b"") -> Item:
         """Return the head as an item. `body` is `encode(run)` if known."""
         k, s = keys.head(run.namespace, run.name)
-        shard = keys.shard(run.namespace, run.name)
+        shard = keys.shard(run.namespace, run.name, self._table.shards)
         status = keys.CLASS_OF[run.status]
         item = self._item(k, s, v=run.version, b=body_of(run, body))
         item.c = keys.sort_key(*position_of(run))
@@ -196,8 +196,17 @@ class DynamoRuns:
             return [(item.k, item.s) for item in found]
 
     def _labels(self, run: Run) -> Sequence[Key]:
-        place = keys.sort_key(*position_of(run))
-        return [(keys.label(run.namespace, *label), place) for label in labels_of(run).items()]
+        """Return the keys of the items by which the run is found by its labels."""
+        return self._labels_in(run, keys.label_shards(self._table.shards))
+
+    def _label_homes(self, run: Run) -> Sequence[Key]:
+        """Return these keys, and those that the items have if they were written when the table had fewer shards."""
+        numbers = keys.label_shards_before(self._table.shards)
+        return list(dict.fromkeys(key for number in numbers for key in self._labels_in(run, number)))
+
+    def _labels_in(self, run: Run, shards: int) -> Sequence[Key]:
+        place, number = keys.sort_key(*position_of(run)), keys.shard(run.namespace, run.name, shards)
+        return [(keys.label(run.namespace, *label, number), place) for label in labels_of(run).items()]
 
 
 def _blob_key(run: Run, key: str) -> Key:

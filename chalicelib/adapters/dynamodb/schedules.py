@@ -46,7 +46,7 @@ class DynamoSchedules:
     def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueSchedule]:
         if since > until:
             return []
-        shards = [self._due_in(number, until, limit, since) for number in range(keys.SHARDS)]
+        shards = [self._due_in(number, until, limit, since) for number in range(self._table.shards)]
         with translated():
             return list(islice(merge(*shards, key=lambda due: due.at), limit))
 
@@ -63,6 +63,6 @@ class DynamoSchedules:
         k, s = keys.schedule(namespace, state.name)
         item = self._item(k, s, v=state.version, b=formats.SCHEDULE.encode(state).decode())
         if state.wake_at is not None:
-            item.ap = keys.schedule_timers(keys.shard(namespace, state.name))
+            item.ap = keys.schedule_timers(keys.shard(namespace, state.name, self._table.shards))
             item.al = state.wake_at
         return item

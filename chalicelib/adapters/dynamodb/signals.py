@@ -36,7 +36,7 @@ class DynamoSignals:
         text = formats.SIGNAL.encode(signal)
         k, s = keys.signal(namespace, signal)
         item = self._item(k, s, u=signal.expires_at, x=seconds(signal.expires_at))
-        item.lp, item.c = keys.listed_signals(namespace, keys.shard(namespace, signal.id)), s
+        item.lp, item.c = keys.listed_signals(namespace, keys.shard(namespace, signal.id, self._table.shards)), s
         if len(text) <= _MAX_INLINE_BYTES:
             item.b = text.decode()
         else:
@@ -64,7 +64,7 @@ class DynamoSignals:
     def list(
         self, namespace: str, now: Instant, limit: int, before: tuple[Instant, str] | None = None
     ) -> Sequence[Signal]:
-        shards = [self._listed(namespace, number, limit, before) for number in range(keys.SHARDS)]
+        shards = [self._listed(namespace, number, limit, before) for number in range(self._table.shards)]
         found: list[Signal] = []
         with translated():
             entries = merge(*shards, key=lambda entry: entry[1], reverse=True)
