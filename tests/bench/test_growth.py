@@ -48,7 +48,7 @@ def test_nothing_on_the_way_of_a_run_grows_with_the_runs_in_the_store() -> None:
         assert_equal(*found[name])
 
 
-@pytest.mark.parametrize("fail", [False], ids=["finish"])
+@pytest.mark.parametrize("fail", [False, True], ids=["finish", "fail"])
 def test_an_item_does_not_grow_with_the_items(fail: bool) -> None:
     """Up to MAX_INLINE_BYTES the list of items is in the head; a longer one is a blob that is not written again."""
     small, large = counted(subjects.items((120, 3_000), 5, fail=fail, times=30)).popitem()[1]
