@@ -44,6 +44,7 @@ from chalicelib.engine.events import (
 )
 from chalicelib.engine.handlers import answers, arrivals, deliveries, holds, start, timers
 from chalicelib.engine.handlers.commands import apply_command
+from chalicelib.engine.straight import straight
 from chalicelib.engine.token_moves import run_until_waiting
 from chalicelib.engine.transition import BlobReader, Transition
 from chalicelib.engine.values.secret_values import NO_CIPHER, Cipher
@@ -57,7 +58,6 @@ def _no_blobs(key: str) -> Json:
     raise LookupError(f"the run has no blob {key!r}")
 
 
-@together()
 def decide(
     definition: Definition,
     run: Run | None,
@@ -72,7 +72,25 @@ def decide(
     `read_blob` reads the run's blobs, `cipher` encrypts and decrypts its secrets. `written` is the head as it was read,
     if `run` is the result of earlier events in the same write. Raises `errors.Refused`; then nothing has changed.
     """
-    if type(event) is RunStarted:
+    if run is not None and type(event) is StepAcked:
+        decision = straight(definition, run, event)
+        if decision is not None:
+            return decision
+    return decide_by_handlers(definition, run, event, read_blob, cipher=cipher, written=written)
+
+
+@together()
+def decide_by_handlers(
+    definition: Definition,
+    run: Run | None,
+    event: Event,
+    read_blob: BlobReader = _no_blobs,
+    *,
+    cipher: Cipher = NO_CIPHER,
+    written: Run | None = None,
+) -> Decision:
+    """Decide as `decide` does, without its short way for plain answers."""
+    if isinstance(event, RunStarted):
         return start.started(definition, event, read_blob, cipher)
     if run is None:
         raise LookupError("only RunStarted creates a run")

@@ -36,14 +36,20 @@ def computed_args(transition: Transition, names: Names, invocation: Invocation) 
     """
     if not invocation.evaluated:
         return {}
-    with_secrets = transition.with_secrets(names)
+    return evaluated_args(invocation, names, transition.with_secrets(names), transition.cipher)
+
+
+def evaluated_args(
+    invocation: Invocation, names: Names, with_secrets: Names | None = None, cipher: Cipher = NO_CIPHER
+) -> dict[str, Json]:
+    """Return the args as `computed_args` does. Without `with_secrets`, the definition has no secrets."""
     found: dict[str, Json] = {}
     for parameter in invocation.action.parameters:
         if parameter.name not in invocation.evaluated:
             continue
-        value = arg_value(parameter, invocation, with_secrets if parameter.secret else names)
+        value = arg_value(parameter, invocation, with_secrets or names if parameter.secret else names)
         if parameter.name in invocation.varying:
-            found[parameter.name] = encrypted(value, transition.cipher) if parameter.secret else value
+            found[parameter.name] = encrypted(value, cipher) if parameter.secret else value
     fit("the args", found)
     return found
 

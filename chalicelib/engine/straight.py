@@ -1,0 +1,245 @@
+"""The decision of most answers: the only token of a run goes from one action to the next, or the run is done.
+
+Theory of operation. `straight` decides nothing that the handlers would decide differently: it does the same in one
+place, without a Transition, where nothing can happen but that the token takes a route without entries. Whether this is
+so is known from the definition when it is compiled (`CompiledStep.leaves_straight`, `enters_straight`), from the head,
+and from the answer. In all other cases, and whenever an expression fails, it returns None, and the handlers decide.
+tests/engine/test_straight.py compares both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec.structs import replace
+
+from chalicelib.engine.bindings import NO_NAMES, answered_value, names_for
+from chalicelib.engine.effects import (
+    MAX_MESSAGE_DELAY_MS,
+    Decision,
+    DeliverAction,
+    Effect,
+    Outcome,
+    SetTimer,
+)
+from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.events import StepAcked
+from chalicelib.engine.request_args import evaluated_args
+from chalicelib.engine.returning.routes import choose, place_of_route
+from chalicelib.engine.senders import Sender
+from chalicelib.engine.values import size_limits
+from chalicelib.engine.values.evaluation import Draws, Names, holds
+from chalicelib.expressions import together
+from chalicelib.model.compiled_step import CompiledStep, Invocation
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import DONE, Route
+from chalicelib.model.history import Entry
+from chalicelib.model.ids import ROOT, mint_uuid
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Activation, Run, Token
+from chalicelib.model.status import Status
+from chalicelib.model.times import Instant
+
+_RUNNING: Final = Status.RUNNING
+_ANY: Final = Sender.ANY
+_PERSON: Final = Sender.PERSON
+
+
+def straight(definition: Definition, run: Run, event: StepAcked) -> Decision | None:
+    """Return the decision of an answer; None if it is to be decided by the handlers. Raises TooLarge."""
+    if run.status is not _RUNNING or not definition.is_straight or len(run.tokens) != 1:
+        return None
+    (token,) = run.tokens
+    activation, compiled = token.activation, definition.steps.get(token.step)
+    if activation is None or activation.uuid != event.uuid or compiled is None or not compiled.leaves_straight:
+        return None
+    if token.id != ROOT or not _is_undisturbed(run, activation) or not _is_plain(event, token.step, compiled):
+        return None
+    if event.data is not None:
+        size_limits.admit("the data", event.data)
+    variables = run.vars
+    if event.variables:
+        variables = {**run.vars, **event.variables}
+        size_limits.admit("the run's variables", variables)
+    try:
+        if compiled.names:
+            return _bounded(definition, run, event, token, compiled, variables)
+        return _routed(definition, run, event, token, compiled, variables)
+    except ExpressionFailed:
+        return None
+
+
+def _is_undisturbed(run: Run, activation: Activation) -> bool:
+    """Return whether the run does nothing beside what its token does."""
+    return not (
+        run.undos
+        or run.stopping
+        or run.notices
+        or run.interrupted
+        or run.suspended_at is not None
+        or run.ending is not None
+        or run.former_steps
+        or activation.wait is not None
+        or activation.pinned is not None
+    )
+
+
+def _is_plain(event: StepAcked, step: str, compiled: CompiledStep) -> bool:
+    """Return whether the answer ends the step with a declared state and no error, and its sender may give it."""
+    invocation = compiled.invocation
+    return (
+        invocation is not None
+        and event.done
+        and event.error is None
+        and not event.too_large
+        and event.state in invocation.action.returns
+        and (not event.step or event.step == step)
+        and (event.signed or not invocation.options.signed)
+        and (event.direct or not invocation.action.direct)
+        and (event.sender is _ANY or (event.sender is _PERSON) is invocation.is_human)
+    )
+
+
+def _routed(
+    definition: Definition,
+    run: Run,
+    event: StepAcked,
+    token: Token,
+    compiled: CompiledStep,
+    variables: dict[str, Json],
+) -> Decision | None:
+    """Let the token take its route; None if that is not a plain one."""
+    data = event.data
+    if isinstance(data, str) and not event.direct and not event.is_value:
+        data = answered_value(data)
+    after = Token(id=ROOT, step=token.step, state=event.state, result=data)
+    draws = Draws(event.at, event.nonce)
+    names = NO_NAMES
+    if compiled.names:
+        names = _names(definition, run, after, event.at, draws, variables, token.activation)
+    route = choose(compiled, event.state, lambda when: holds(when, names))
+    if route is None or route.entries:
+        return None
+    entry = _entry(definition, run, event, token, route, place_of_route(route, compiled.step.routes, event.state))
+    if route.target == DONE:
+        return _done(definition, run, event, entry, variables, data)
+    entered = definition.steps.get(route.target)
+    if entered is None or not entered.enters_straight or entered.invocation is None:
+        return None
+    if run.steps >= definition.step_limit:
+        return None
+    activation = _activation(definition, run, event.at, event.nonce, route.target, entered.invocation)
+    arrived = Token(id=ROOT, step=route.target, activation=activation, state=event.state, result=data)
+    if entered.invocation.evaluated:
+        names = _names(definition, run, arrived, event.at, draws, variables, activation)
+        args = evaluated_args(entered.invocation, names)
+        if args:
+            arrived = replace(arrived, activation=replace(activation, args=args))
+    return _moved(run, event, entry, variables, arrived, activation)
+
+
+_bounded: Final = together()(_routed)
+"""Expressions of one decision are bounded together; without expressions there is nothing to bound."""
+
+
+def _names(
+    definition: Definition,
+    run: Run,
+    token: Token,
+    at: Instant,
+    draws: Draws,
+    variables: Mapping[str, Json],
+    activation: Activation | None,
+) -> Names:
+    return names_for(definition, run, token, at, draws=draws, activation=activation, variables=variables)
+
+
+def _entry(definition: Definition, run: Run, event: StepAcked, token: Token, route: Route, place: int) -> Entry:
+    return Entry(
+        seq=run.seq + 1,
+        at=event.at,
+        event="StepAcked",
+        step=token.step,
+        origin=token.step,
+        target=route.target,
+        state=event.state,
+        data=event.data,
+        vars=event.variables,
+        by=event.by,
+        uuid=event.uuid,
+        route=place,
+        sent=event.sent,
+        nonce=event.nonce if definition.has_draws else "",
+    )
+
+
+def _activation(
+    definition: Definition, run: Run, at: Instant, nonce: str, step: str, invocation: Invocation
+) -> Activation:
+    options = invocation.options
+    timeout = options.timeout if options.timeout is not None else definition.defaults.timeout
+    if not isinstance(timeout, int) or isinstance(options.heartbeat, dict):
+        raise ValueError(f"step {step!r} has no timeout that is a number")
+    return Activation(
+        uuid=mint_uuid(run.id, step, nonce, 0), since=at, deadline=at + timeout, heartbeat=options.heartbeat
+    )
+
+
+def _moved(
+    run: Run, event: StepAcked, entry: Entry, variables: dict[str, Json], token: Token, activation: Activation
+) -> Decision:
+    """Return the decision by which the token has entered its next step."""
+    at, timer_at = event.at, run.timer_at
+    effects: tuple[Effect, ...] = (DeliverAction(activation.uuid),)
+    extra = run.extra_messages
+    due = activation.due if run.deadline is None else min(activation.due, run.deadline)
+    if timer_at is None or timer_at <= at or due < timer_at:
+        timer_at = due
+        effects = (*effects, SetTimer(due))
+        extra += due - at <= MAX_MESSAGE_DELAY_MS
+    after = replace(
+        run,
+        version=run.version + 1,
+        updated_at=at,
+        written=event.nonce[:8],
+        timer_at=timer_at,
+        tokens=(token,),
+        vars=variables,
+        last_state=entry.step,
+        last_event=f"{run.name}_{entry.step}_{event.state}",
+        steps=run.steps + 1,
+        tail=(*run.tail, entry),
+        extra_messages=extra,
+    )
+    return Decision(after, Outcome.ADVANCED, effects)
+
+
+def _done(
+    definition: Definition, run: Run, event: StepAcked, entry: Entry, variables: dict[str, Json], data: Json
+) -> Decision | None:
+    """Return the decision that ends the run with the data of its last step; None if its end does more than that."""
+    if definition.flow.output is not None or definition.kept_ms is not None:
+        return None
+    if run.parent is not None or run.queued_behind or run.limiter or run.unanswered:
+        return None
+    size_limits.fit("the output", data)
+    after = replace(
+        run,
+        version=run.version + 1,
+        status=Status.SUCCEEDED,
+        status_at=event.at,
+        ended_at=event.at,
+        updated_at=event.at,
+        written=event.nonce[:8],
+        timer_at=None,
+        tokens=(),
+        vars=variables,
+        output=data,
+        last_state=entry.step,
+        last_event=f"{run.name}_{entry.step}_{event.state}",
+        last_err="",
+        tail=(*run.tail, entry),
+        extra_messages=run.extra_messages - 1,
+    )
+    return Decision(after, Outcome.ADVANCED)
