@@ -180,7 +180,7 @@ def _activation(
     options = invocation.options
     timeout = options.timeout if options.timeout is not None else definition.defaults.timeout
     if not isinstance(timeout, int) or isinstance(options.heartbeat, dict):
-        raise ValueError(f"step {step!r} has no timeout that is a number")
+        raise TypeError(f"step {step!r} has no timeout that is a number")
     return Activation(
         uuid=mint_uuid(run.id, step, nonce, 0), since=at, deadline=at + timeout, heartbeat=options.heartbeat
     )

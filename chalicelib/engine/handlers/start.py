@@ -51,10 +51,12 @@ def begin(transition: Transition) -> None:
 
 def _arrive(transition: Transition, token: Token) -> None:
     try:
-        transition.set_run(limiter=admission.limiter_of(transition, token))
+        limiter = admission.limiter_of(transition, token)
     except ExpressionFailed as failure:
         stop(transition, StepError(failure.name, f"the key of the flow's limit could not be made: {failure}"))
         return
+    if limiter != transition.run.limiter:
+        transition.set_run(limiter=limiter)
     transition.arrive(token)
 
 
@@ -96,12 +98,14 @@ def _new_run(event: RunStarted) -> Run:
 def _set_vars_and_labels(transition: Transition, token: Token) -> None:
     """Set the variables, then the labels, which may read them. Raises ExpressionFailed, or TooLarge."""
     definition = transition.definition
-    names = names_for(definition, transition.run, token, transition.at, draws=transition.draws)
-    variables = transition.resolve_vars(definition.flow.vars, names, frozenset(definition.flow.secret_vars))
-    variables = transition.encrypt_secrets(variables)
-    size_limits.admit("the variables", variables)
-    transition.replace_vars({**transition.run.vars, **variables})
-    names = names_for(definition, transition.run, token, transition.at, draws=transition.draws)
-    labels = {**resolve_known(definition.flow.labels, names), **transition.run.labels}
-    size_limits.admit_labels(labels)
-    transition.set_run(labels=labels)
+    if definition.flow.vars:
+        names = names_for(definition, transition.run, token, transition.at, draws=transition.draws)
+        variables = transition.resolve_vars(definition.flow.vars, names, frozenset(definition.flow.secret_vars))
+        variables = transition.encrypt_secrets(variables)
+        size_limits.admit("the variables", variables)
+        transition.replace_vars({**transition.run.vars, **variables})
+    if definition.flow.labels:
+        names = names_for(definition, transition.run, token, transition.at, draws=transition.draws)
+        labels = {**resolve_known(definition.flow.labels, names), **transition.run.labels}
+        size_limits.admit_labels(labels)
+        transition.set_run(labels=labels)

@@ -48,19 +48,19 @@ class YieldsNothing(ExpressionFailed):
 class Draws:
     """Gives each evaluation a draw of its own. The same moment, seed and order of evaluations give the same draws."""
 
-    __slots__ = ("_at", "_base", "_count", "_seed")
+    __slots__ = ("_at", "_base", "_seed", "count")
 
     def __init__(self, at: Instant = 0, seed: str = "") -> None:
         self._at, self._seed = at, seed
         self._base: Draw | None = None
-        self._count = 0
+        self.count = 0
+        """How many evaluations have begun."""
 
-    def next(self) -> Draw:
-        """Return the draw of the next evaluation."""
-        self._count += 1
+    def last(self) -> Draw:
+        """Return the draw of the evaluation that began last."""
         if self._base is None:
             self._base = Draw(self._at, self._seed.encode())
-        return self._base.derive(self._count)
+        return self._base.derive(self.count)
 
 
 class Names(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +89,13 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     redact_errors: bool = False
     """Whether expressions read secrets: then errors show no values."""
 
+    def __getitem__(self, name: str) -> Json:
+        """Return the value of the name. Raises KeyError if it has none here."""
+        value = getattr(self, name)
+        if value is NOTHING:
+            raise KeyError(name)
+        return value() if name in _MADE and callable(value) else value
+
     def bound(self, names: Iterable[str] = expressions.NAMES) -> dict[str, Json]:
         """Return those of the names that have a value here."""
         found: dict[str, Json] = {}
@@ -104,6 +111,9 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
         redact_errors = any(found[name] is not getattr(self, name) for name in _ENCRYPTABLE)
         return replace(self, **found, cipher=cipher, redact_errors=redact_errors)
 
+
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+"""The types of templates that are values."""
 
 _ENCRYPTABLE: Final = ("input", "vars", "result", "event", "item", "error", "response")
 _MADE: Final = frozenset({"run", "step", "now"})
@@ -128,9 +138,13 @@ def evaluate(source: str, names: Names) -> Json | Nothing:
     if plain is not None and isinstance(names.input, Mapping):
         return names.input.get(plain, NOTHING)
     compiled = expressions.compile(source)
+    names.draws.count += 1
+    value = compiled.small(names)
+    if value is not expressions.UNUSUAL:
+        return value
     bound = names.bound(compiled.reads)
     try:
-        value = compiled.evaluate(bound, names.draws.next())
+        value = compiled.evaluate(bound, names.draws.last())
     except expressions.ExpressionFailed as failure:
         if not names.redact_errors and not holds_mark(str(failure)):
             raise ExpressionFailed(str(failure)) from failure
@@ -155,6 +169,8 @@ def holds(source: str, names: Names) -> bool:
 
 def resolve(template: Template, names: Names, on_nothing: OnNothing = OnNothing.FAIL) -> Json:
     """Return the template with every expression replaced by its value. Raises ExpressionFailed, YieldsNothing."""
+    if type(template) in _PLAIN:
+        return template
     source = source_of(template)
     if source is not None:
         value = evaluate(source, names)
