@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.adapters.operations import models, operations_of
-from chalicelib.config import Backend, EgressScope, Metrics, Settings
+from chalicelib.config import Backend, Durability, EgressScope, Metrics, Settings
 from chalicelib.hosting.adapters import Adapters
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer, Several
 from chalicelib.service.ports.actions import Caller
@@ -44,7 +44,8 @@ def _embedded(settings: Settings) -> Adapters:
     from chalicelib.adapters.sqlite.store import SqliteStore
     from chalicelib.adapters.system import SystemClock, SystemIds
 
-    database, clock = Database.open(settings.db), SystemClock()
+    database = Database.open(settings.db, full_sync=settings.durability is Durability.POWER)
+    clock = SystemClock()
 
     def key() -> str:
         return PROCESS_KEY if isinstance(settings.db, str) else key_in_file(_key_path(settings.db))
