@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from chalicelib.engine import straight
 from chalicelib.engine.effects import UNCHANGED, Decision, Outcome
 from chalicelib.engine.events import (
     ActionHeld,
@@ -44,7 +45,6 @@ from chalicelib.engine.events import (
 )
 from chalicelib.engine.handlers import answers, arrivals, deliveries, holds, start, timers
 from chalicelib.engine.handlers.commands import apply_command
-from chalicelib.engine.straight import straight
 from chalicelib.engine.token_moves import run_until_waiting
 from chalicelib.engine.transition import BlobReader, Transition
 from chalicelib.engine.values.secret_values import NO_CIPHER, Cipher
@@ -72,10 +72,13 @@ def decide(
     `read_blob` reads the run's blobs, `cipher` encrypts and decrypts its secrets. `written` is the head as it was read,
     if `run` is the result of earlier events in the same write. Raises `errors.Refused`; then nothing has changed.
     """
-    if run is not None and type(event) is StepAcked:
-        decision = straight(definition, run, event)
-        if decision is not None:
-            return decision
+    decision = None
+    if type(event) is StepAcked and run is not None:
+        decision = straight.answered(definition, run, event)
+    elif type(event) is RunStarted:
+        decision = straight.started(definition, event)
+    if decision is not None:
+        return decision
     return decide_by_handlers(definition, run, event, read_blob, cipher=cipher, written=written)
 
 

@@ -1,9 +1,9 @@
-"""The decision of most answers: the only token of a run goes from one action to the next, or the run is done.
+"""The decisions of most events: a run starts with an action, its only token goes to the next one, the run is done.
 
-Theory of operation. `straight` decides nothing that the handlers would decide differently: it does the same in one
-place, without a Transition, where nothing can happen but that the token takes a route without entries. Whether this is
-so is known from the definition when it is compiled (`CompiledStep.leaves_straight`, `enters_straight`), from the head,
-and from the answer. In all other cases, and whenever an expression fails, it returns None, and the handlers decide.
+Theory of operation. This decides nothing that the handlers would decide differently. It does the same in one place,
+without a Transition, where nothing can happen but that the token takes a route without entries. Whether this is so is
+known from the definition when it is compiled (`CompiledStep.leaves_straight`, `enters_straight`), from the head, and
+from the event. In all other cases, and whenever an expression fails, it returns None, and the handlers decide.
 tests/engine/test_straight.py compares both.
 """
 
@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine.bindings import NO_NAMES, answered_value, names_for
+from chalicelib.engine.bindings import NO_NAMES, Moment, answered_value
 from chalicelib.engine.effects import (
     MAX_MESSAGE_DELAY_MS,
     Decision,
@@ -24,13 +24,14 @@ from chalicelib.engine.effects import (
     SetTimer,
 )
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.events import StepAcked
+from chalicelib.engine.events import Fact, RunStarted, StepAcked
+from chalicelib.engine.handlers.start import new_run
 from chalicelib.engine.request_args import evaluated_args
-from chalicelib.engine.returning.routes import choose, place_of_route
+from chalicelib.engine.returning.routes import place_of_route
 from chalicelib.engine.senders import Sender
 from chalicelib.engine.values import size_limits
-from chalicelib.engine.values.evaluation import Draws, Names, holds
-from chalicelib.expressions import together
+from chalicelib.engine.values.evaluation import Draws, Names, holds, resolve_kept
+from chalicelib.expressions import NOTHING, together
 from chalicelib.model.compiled_step import CompiledStep, Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import DONE, Route
@@ -38,7 +39,7 @@ from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT, mint_uuid
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run, Token
-from chalicelib.model.status import Status
+from chalicelib.model.status import READY, Status
 from chalicelib.model.times import Instant
 
 _RUNNING: Final = Status.RUNNING
@@ -46,7 +47,7 @@ _ANY: Final = Sender.ANY
 _PERSON: Final = Sender.PERSON
 
 
-def straight(definition: Definition, run: Run, event: StepAcked) -> Decision | None:
+def answered(definition: Definition, run: Run, event: StepAcked) -> Decision | None:
     """Return the decision of an answer; None if it is to be decided by the handlers. Raises TooLarge."""
     if run.status is not _RUNNING or not definition.is_straight or len(run.tokens) != 1:
         return None
@@ -62,10 +63,9 @@ def straight(definition: Definition, run: Run, event: StepAcked) -> Decision | N
     if event.variables:
         variables = {**run.vars, **event.variables}
         size_limits.admit("the run's variables", variables)
+    decided = _bounded if compiled.names else _routed
     try:
-        if compiled.names:
-            return _bounded(definition, run, event, token, compiled, variables)
-        return _routed(definition, run, event, token, compiled, variables)
+        return decided(definition, run, event, token, compiled, variables)
     except ExpressionFailed:
         return None
 
@@ -118,8 +118,12 @@ def _routed(
     names = NO_NAMES
     if compiled.names:
         names = _names(definition, run, after, event.at, draws, variables, token.activation)
-    route = choose(compiled, event.state, lambda when: holds(when, names))
-    if route is None or route.entries:
+    for route in compiled.routes_of(event.state):
+        if route.when is None or holds(route.when, names):
+            break
+    else:
+        return None
+    if route.entries:
         return None
     entry = _entry(definition, run, event, token, route, place_of_route(route, compiled.step.routes, event.state))
     if route.target == DONE:
@@ -129,13 +133,10 @@ def _routed(
         return None
     if run.steps >= definition.step_limit:
         return None
-    activation = _activation(definition, run, event.at, event.nonce, route.target, entered.invocation)
+    activation = _activation(definition, run, event, route.target, entered.invocation)
     arrived = Token(id=ROOT, step=route.target, activation=activation, state=event.state, result=data)
     if entered.invocation.evaluated:
-        names = _names(definition, run, arrived, event.at, draws, variables, activation)
-        args = evaluated_args(entered.invocation, names)
-        if args:
-            arrived = replace(arrived, activation=replace(activation, args=args))
+        arrived = _with_args(definition, run, arrived, event.at, draws, variables, activation, entered.invocation)
     return _moved(run, event, entry, variables, arrived, activation)
 
 
@@ -152,7 +153,32 @@ def _names(
     variables: Mapping[str, Json],
     activation: Activation | None,
 ) -> Names:
-    return names_for(definition, run, token, at, draws=draws, activation=activation, variables=variables)
+    """Return what `bindings.names_for` returns for a token without item and error."""
+    return Names(
+        input=run.input,
+        vars=variables,
+        result=token.result,
+        state=token.state,
+        scheduled=run.scheduled or NOTHING,
+        config=definition.config,
+        made=Moment(definition, run, token, activation, at),
+        draws=draws,
+    )
+
+
+def _with_args(
+    definition: Definition,
+    run: Run,
+    token: Token,
+    at: Instant,
+    draws: Draws,
+    variables: Mapping[str, Json],
+    activation: Activation,
+    invocation: Invocation,
+) -> Token:
+    """Return the token with the args of its action. Raises ExpressionFailed."""
+    args = evaluated_args(invocation, _names(definition, run, token, at, draws, variables, activation))
+    return replace(token, activation=replace(activation, args=args)) if args else token
 
 
 def _entry(definition: Definition, run: Run, event: StepAcked, token: Token, route: Route, place: int) -> Entry:
@@ -174,16 +200,79 @@ def _entry(definition: Definition, run: Run, event: StepAcked, token: Token, rou
     )
 
 
-def _activation(
-    definition: Definition, run: Run, at: Instant, nonce: str, step: str, invocation: Invocation
-) -> Activation:
+def _activation(definition: Definition, run: Run, fact: Fact, step: str, invocation: Invocation) -> Activation:
     options = invocation.options
     timeout = options.timeout if options.timeout is not None else definition.defaults.timeout
-    if not isinstance(timeout, int) or isinstance(options.heartbeat, dict):
-        raise TypeError(f"step {step!r} has no timeout that is a number")
     return Activation(
-        uuid=mint_uuid(run.id, step, nonce, 0), since=at, deadline=at + timeout, heartbeat=options.heartbeat
+        uuid=mint_uuid(run.id, step, fact.nonce, 0),
+        since=fact.at,
+        deadline=fact.at + timeout,  # type: ignore[operator]  # a number: `is_straight`, `enters_straight`
+        heartbeat=options.heartbeat,  # type: ignore[arg-type]
     )
+
+
+# ── the start of a run ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def started(definition: Definition, event: RunStarted) -> Decision | None:
+    """Return the decision that starts a run; None if it is to be decided by the handlers. Raises TooLarge."""
+    flow = definition.flow
+    entered = definition.steps[flow.steps[0].name]
+    if not definition.is_straight or not entered.enters_straight or entered.invocation is None:
+        return None
+    if flow.limit is not None or flow.labels or flow.timeout is not None or definition.step_limit < 1:
+        return None
+    if event.held or (event.start_at is not None and event.start_at > event.at):
+        return None
+    size_limits.admit("the input", event.input)
+    size_limits.admit_labels(event.labels)
+    try:
+        return _bounded_begun(definition, event, entered.step.name, entered.invocation)
+    except ExpressionFailed:
+        return None
+
+
+def _begun(definition: Definition, event: RunStarted, step: str, invocation: Invocation) -> Decision:
+    """Let the run begin at its first step. Raises ExpressionFailed, TooLarge."""
+    at, run = event.at, new_run(event)
+    token, draws, variables = Token(id=ROOT, step=step), Draws(at, event.nonce), dict[str, Json]()
+    if definition.flow.vars:
+        names = _names(definition, run, token, at, draws, {}, None)
+        variables = resolve_kept(definition.flow.vars, names)
+        size_limits.admit("the variables", variables)
+    activation = _activation(definition, run, event, step, invocation)
+    token = Token(id=ROOT, step=step, activation=activation)
+    if invocation.evaluated:
+        token = _with_args(definition, run, token, at, draws, variables, activation, invocation)
+    entry = Entry(
+        seq=1,
+        at=at,
+        event="RunStarted",
+        step=step,
+        origin=READY,
+        target=step,
+        by=event.by,
+        nonce=event.nonce if definition.has_draws else "",
+    )
+    after = replace(
+        run,
+        version=1,
+        written=event.nonce[:8],
+        status_at=at,
+        timer_at=activation.due,
+        tokens=(token,),
+        vars=variables,
+        steps=1,
+        tail=(entry,),
+        extra_messages=int(activation.due - at <= MAX_MESSAGE_DELAY_MS),
+    )
+    return Decision(after, Outcome.ADVANCED, (DeliverAction(activation.uuid), SetTimer(activation.due)))
+
+
+_bounded_begun: Final = together()(_begun)
+
+
+# ── the decisions ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _moved(

@@ -59,7 +59,7 @@ class Definition:
     has_scopes: bool = field(init=False, repr=False, compare=False)
     """Whether a fork, a branch or an each has variables of its own."""
     is_straight: bool = field(init=False, repr=False, compare=False)
-    """Whether runs of it have no secrets, permits, cancellations, scopes and responses: see `engine.straight`."""
+    """Whether every wait has a time-out, and runs have no secrets, permits, cancellations, scopes and responses."""
     has_draws: bool = field(init=False, repr=False, compare=False)
     """Whether any expression may read what is drawn at random: `$random()`, `$uuid()`, `$shuffle()`, or the uuid of an
     activation."""
@@ -86,7 +86,8 @@ class Definition:
             "has_conditions": any(isinstance(compiled.step, ConditionStep) for compiled in steps.values()),
         }
         others = ("has_secrets", "has_permits", "has_scopes", "has_cancels", "reads_response")
-        derived["is_straight"] = not any(derived[name] for name in others)
+        is_timed = isinstance(self.defaults.timeout, int)
+        derived["is_straight"] = is_timed and not any(derived[name] for name in others)
         for name, value in derived.items():
             object.__setattr__(self, name, value)
 

@@ -8,12 +8,12 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.engine import straight
 from chalicelib.engine.effects import Decision
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import Event, RunPaused, RunStarted, StepAcked
 from chalicelib.engine.machine import decide, decide_by_handlers
 from chalicelib.engine.senders import Sender
-from chalicelib.engine.straight import straight
 from chalicelib.model.actions import Action, ArgType, Limit, Method, Options, Parameter, Retry, Undo
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import ActionStep, Flow, RepeatRule, Route, SetStep, Step
@@ -73,7 +73,8 @@ class Maker:
             name="f",
             steps=tuple(self._step(name, names) for name in names),
             input=(Parameter(name="a", type=ArgType.ANY, required=False),),
-            vars={"n": 0},
+            vars={"n": self._random.choice((0, 0, *ARGS))},
+            labels={"l": 2} if self.rarely() else {},
             secret_vars=("n",) if self.rarely(30) else (),
             output=expression("$vars.n") if self.rarely() else None,
             timeout=self._random.choice((None, None, 5_000, 100 * DAY)),
@@ -150,6 +151,9 @@ class Maker:
             input={"a": self._random.choice(DATA)},
             parent=Parent(run="p", uuid="u") if self.rarely() else None,
             queued_behind="s" if self.rarely() else "",
+            held=self.rarely(),
+            start_at=1_700_000_000_000 + self._random.choice((-5, 0, 5)) if self.rarely(8) else None,
+            labels={"l": 1} if self.rarely(8) else {},
         )
 
     def answer(self, run: Run, number: int) -> StepAcked:
@@ -212,7 +216,10 @@ def test_the_short_way_decides_what_the_handlers_decide(seed: int) -> None:
     maker = Maker(seed)
     for _ in range(25):
         definition = maker.definition()
-        run = decide(definition, None, maker.start(), cipher=_Cipher()).run
+        start = maker.start()
+        begun = decide_by_handlers(definition, None, start, cipher=_Cipher())
+        assert decide(definition, None, start, cipher=_Cipher()) == begun
+        run = begun.run
         for number in range(1, 9):
             event: Event = maker.answer(run, number)
             if maker.rarely(15):
@@ -225,12 +232,14 @@ def test_the_short_way_decides_what_the_handlers_decide(seed: int) -> None:
 
 def test_most_answers_take_the_short_way() -> None:
     maker = Maker(0)
-    taken, ended = 0, 0
+    begun, taken, ended = 0, 0, 0
     for _ in range(400):
-        definition = maker.definition()
-        run = decide(definition, None, maker.start(), cipher=_Cipher()).run
-        decision = outcome(straight, definition, run, maker.answer(run, 1))
+        definition, start = maker.definition(), maker.start()
+        begun += isinstance(outcome(straight.started, definition, start), Decision)
+        run = decide(definition, None, start, cipher=_Cipher()).run
+        decision = outcome(straight.answered, definition, run, maker.answer(run, 1))
         taken += isinstance(decision, Decision)
         ended += isinstance(decision, Decision) and decision.run.ended_at is not None
-    assert taken > 60
+    assert begun > 100
+    assert taken > 50
     assert ended > 10

@@ -25,7 +25,7 @@ def started(definition: Definition, event: RunStarted, read_blob: BlobReader, ci
     """Return the first head of a run: its token at the first step, or failed if a variable cannot be evaluated."""
     size_limits.admit("the input", event.input)
     size_limits.admit_labels(event.labels)
-    transition = Transition(definition, _new_run(event), event, read_blob, cipher)
+    transition = Transition(definition, new_run(event), event, read_blob, cipher)
     token = Token(step=definition.flow.steps[0].name)
     transition.record("RunStarted", token, origin=READY, target=token.step)
     begin(transition)
@@ -72,7 +72,8 @@ def proceed(transition: Transition, event: RunAdmitted | RunRefused) -> Outcome:
     return Outcome.ADVANCED
 
 
-def _new_run(event: RunStarted) -> Run:
+def new_run(event: RunStarted) -> Run:
+    """Return the head of a run before its first decision."""
     return Run(
         namespace=event.namespace,
         name=event.name,

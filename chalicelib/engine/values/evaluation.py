@@ -7,10 +7,10 @@ An expression that finds nothing yields NOTHING, which is not null. What becomes
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -63,11 +63,21 @@ class Draws:
         return self._base.derive(self.count)
 
 
-class Names(msgspec.Struct, frozen=True, kw_only=True):
-    """The values of `$input`, `$vars` and so on (fsl/manual.md, 6). A name that is NOTHING is not bound.
+class Made(Protocol):
+    """What makes the values of `$run`, `$step` and `$now` when an expression reads them: few do."""
 
-    A value that is a function is made when an expression reads it: few do.
-    """
+    @property
+    def run(self) -> Mapping[str, Json]: ...
+
+    @property
+    def step(self) -> Mapping[str, Json]: ...
+
+    @property
+    def now(self) -> str: ...
+
+
+class Names(msgspec.Struct, frozen=True, kw_only=True):
+    """The values of `$input`, `$vars` and so on (fsl/manual.md, 6). A name that is NOTHING is not bound."""
 
     input: Json = msgspec.field(default_factory=dict)
     vars: Mapping[str, Json] = msgspec.field(default_factory=dict)
@@ -78,11 +88,13 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     event: Json | Nothing = NOTHING
     item: Json | Nothing = NOTHING
     index: int | Nothing = NOTHING
-    run: Mapping[str, Json] | Callable[[], Mapping[str, Json]] = msgspec.field(default_factory=dict)
-    step: Mapping[str, Json] | Callable[[], Mapping[str, Json]] = msgspec.field(default_factory=dict)
+    run: Mapping[str, Json] = msgspec.field(default_factory=dict)
+    step: Mapping[str, Json] = msgspec.field(default_factory=dict)
     scheduled: str | Nothing = NOTHING
     config: Mapping[str, Json] = msgspec.field(default_factory=dict)
-    now: str | Callable[[], str] = ""
+    now: str = ""
+    made: Made | None = None
+    """What makes `run`, `step` and `now`; None: they are given."""
     draws: Draws = msgspec.field(default_factory=Draws)
     cipher: Cipher | None = None
     """Set where expressions may read secrets."""
@@ -91,19 +103,14 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
 
     def __getitem__(self, name: str) -> Json:
         """Return the value of the name. Raises KeyError if it has none here."""
-        value = getattr(self, name)
+        value = getattr(self.made if name in _MADE and self.made is not None else self, name)
         if value is NOTHING:
             raise KeyError(name)
-        return value() if name in _MADE and callable(value) else value
+        return value
 
     def bound(self, names: Iterable[str] = expressions.NAMES) -> dict[str, Json]:
         """Return those of the names that have a value here."""
-        found: dict[str, Json] = {}
-        for name in names:
-            value = getattr(self, name)
-            if value is not NOTHING:
-                found[name] = value() if name in _MADE and callable(value) else value
-        return found
+        return {name: self[name] for name in names if getattr(self, name) is not NOTHING}
 
     def decrypt(self, cipher: Cipher) -> Names:
         """Return the names with all secrets decrypted."""
