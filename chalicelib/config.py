@@ -4,7 +4,7 @@
 |---|---|---|
 | ECHOER_BACKEND | sqlite | `sqlite` (embedded), `aws` (DynamoDB and SQS), `memory` (tests) |
 | ECHOER_DB | .echoer/echoer.db | the SQLite file; `:memory:` stores nothing on disk |
-| ECHOER_DURABILITY | process | what a commit to the SQLite file survives: `process`: the end of the process (kill -9); |
+| ECHOER_DURABILITY | process | what a commit to the SQLite file survives: `process`: the end of the process; |
 | | | `power`: a power failure, too, for which each commit waits for the disk |
 | ECHOER_PORT | 8080 | the port of the local server |
 | ECHOER_PUBLIC_URL | http://127.0.0.1:PORT | the URL at which actions and people reach this server: in `callbackUrl` |
