@@ -22,6 +22,7 @@ from chalicelib.engine.events import (
     CircuitChanged,
     DeliveryFailed,
     DeliveryHeld,
+    DeliveryTaken,
     Event,
     EventArrived,
     LabelsSet,
@@ -89,7 +90,15 @@ def _apply(transition: Transition, event: Event) -> Outcome:
             return start.proceed(transition, event)
         case StepAcked():
             return answers.acked(transition, event)
-        case DeliveryFailed() | DeliveryHeld() | CircuitChanged() | AnswerPending() | ReplyIgnored() | NoticeTaken():
+        case (
+            DeliveryFailed()
+            | DeliveryHeld()
+            | DeliveryTaken()
+            | CircuitChanged()
+            | AnswerPending()
+            | ReplyIgnored()
+            | NoticeTaken()
+        ):
             return deliveries.delivered(transition, event)
         case ActionHeld() | ActionResumed():
             return holds.changed(transition, event)
