@@ -41,7 +41,7 @@ app.register_blueprint(register.blueprint(gatekeeper, SETTINGS.callbacks, has_pr
 
 @app.on_sqs_message(queue=f"{QUEUES}-deliveries", batch_size=10)
 def deliver(event: SQSEvent) -> dict[str, Any]:
-    return workers.deliver(event.to_dict(), _request(event))
+    return workers.deliver(event.to_dict(), _request(event), _remaining(event))
 
 
 @app.on_sqs_message(queue=f"{QUEUES}-wakes", batch_size=10)
@@ -57,6 +57,12 @@ def dead_letter(event: SQSEvent) -> dict[str, Any]:
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(event: CloudWatchEvent) -> None:
     workers.sweep(_request(event))
+
+
+def _remaining(event: BaseLambdaEvent) -> int | None:
+    """Return for how many milliseconds Lambda lets the function run."""
+    remaining = getattr(event.context, "get_remaining_time_in_millis", None)
+    return remaining() if remaining else None
 
 
 def _request(event: BaseLambdaEvent) -> str:
