@@ -10,6 +10,8 @@
 | ECHOER_PUBLIC_URL | http://127.0.0.1:PORT | the URL at which actions and people reach this server: in `callbackUrl` |
 | | | and signed links; on Lambda that of API Gateway. (`ECHOER_URL` is the server that `fsl` uses) |
 | ECHOER_TABLE | echoer | the DynamoDB table |
+| ECHOER_SHARDS | 4 | over how many partitions each list of the table spreads: 4, 8, ... or 128; |
+| | | it may be raised at any time and never lowered (bench/SCALE.md) |
 | ECHOER_QUEUE_PREFIX | echoer | the prefix of the SQS queues: `PREFIX-deliveries`, `PREFIX-wakes`, `PREFIX-dead` |
 | ECHOER_DYNAMODB_URL, ECHOER_SQS_URL | | endpoints to use instead of AWS's |
 | ECHOER_STEP_TIMEOUT | 7d | the default time that a step waits for its answer |
@@ -85,6 +87,9 @@ _ORIGIN: Final = re.compile(
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 _AWS_CALL: Final = re.compile(r"[a-z0-9*-]+:[A-Za-z0-9*]+|\*")
 
+SHARDS: Final = ("4", "8", "16", "32", "64", "128")
+"""The numbers of shards that a table can have."""
+
 MAX_RATE_PER_S: Final = 100_000
 """The highest rate that can be set."""
 
@@ -147,6 +152,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     url_setting: str = ""
     """The variable that `url` was read from; empty: it is the default."""
     table: str = "echoer"
+    shards: int = 4
+    """Over how many partitions each list of the table spreads; a power of two."""
     queue_prefix: str = "echoer"
     dynamodb_url: str | None = None
     sqs_url: str | None = None
@@ -241,6 +248,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         url=url or f"http://127.0.0.1:{port}",
         url_setting=url_setting,
         table=read.text("ECHOER_TABLE", "echoer"),
+        shards=int(read.one_of("ECHOER_SHARDS", SHARDS, SHARDS[0])),
         queue_prefix=read.text("ECHOER_QUEUE_PREFIX", "echoer"),
         dynamodb_url=read.text("ECHOER_DYNAMODB_URL", "") or None,
         sqs_url=read.text("ECHOER_SQS_URL", "") or None,

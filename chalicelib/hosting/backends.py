@@ -74,15 +74,19 @@ def _key_path(database: Path) -> Path:
 
 def _on_aws(settings: Settings) -> Adapters:
     from chalicelib.adapters import sqs
+    from chalicelib.adapters.aws_clients.clients import Clients
     from chalicelib.adapters.dynamodb.items import TableLocation
     from chalicelib.adapters.dynamodb.store import DynamoStore
     from chalicelib.adapters.system import SystemClock, SystemIds
 
     clock = SystemClock()
-    urls = sqs.find_queues(sqs.connect(endpoint=settings.sqs_url), settings.queue_prefix)
+    clients = Clients()
+    urls = sqs.find_queues(sqs.connect(endpoint=settings.sqs_url, clients=clients), settings.queue_prefix)
     return Adapters(
-        store=DynamoStore(TableLocation(table=settings.table, endpoint=settings.dynamodb_url)),
-        queue=sqs.SqsQueue(urls, endpoint=settings.sqs_url),
+        store=DynamoStore(
+            TableLocation(table=settings.table, endpoint=settings.dynamodb_url, shards=settings.shards), clients
+        ),
+        queue=sqs.SqsQueue(urls, endpoint=settings.sqs_url, clients=clients),
         caller=_caller(settings, clock),
         clock=clock,
         ids=SystemIds(),
