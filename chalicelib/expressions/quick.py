@@ -25,7 +25,7 @@ _MAX_TEXT: Final = 1_000
 Quick: TypeAlias = Callable[[Mapping[str, Any]], Any]
 
 
-class Unusual(Exception):  # noqa: N818 - it is no error: the expression is evaluated in another way
+class Unusual(Exception):
     """The expression meets what only a full evaluation handles."""
 
 

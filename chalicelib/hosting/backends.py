@@ -81,12 +81,11 @@ def _on_aws(settings: Settings) -> Adapters:
 
     clock = SystemClock()
     clients = Clients()
-    urls = sqs.find_queues(sqs.connect(endpoint=settings.sqs_url, clients=clients), settings.queue_prefix)
     return Adapters(
         store=DynamoStore(
             TableLocation(table=settings.table, endpoint=settings.dynamodb_url, shards=settings.shards), clients
         ),
-        queue=sqs.SqsQueue(urls, endpoint=settings.sqs_url, clients=clients),
+        queue=sqs.SqsQueue(settings.queue_prefix, endpoint=settings.sqs_url, clients=clients),
         caller=_caller(settings, clock),
         clock=clock,
         ids=SystemIds(),
