@@ -39,7 +39,8 @@ if SETTINGS.gate is Access.TOKEN:
 
     gatekeeper = authorize
 
-app.register_blueprint(register.blueprint(gatekeeper, SETTINGS.callbacks, has_preflights=bool(SETTINGS.origins)))
+if preload.serves_http(os.environ.get("_HANDLER", "")):
+    app.register_blueprint(register.blueprint(gatekeeper, SETTINGS.callbacks, has_preflights=bool(SETTINGS.origins)))
 
 
 @app.on_sqs_message(queue=f"{QUEUES}-deliveries", batch_size=10)

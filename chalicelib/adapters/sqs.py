@@ -114,6 +114,10 @@ class SqsQueue:
             if failed:
                 raise Busy(f"SQS did not delete {len(failed)} messages: {failed[0]}")
 
+    def connect(self) -> None:
+        """Make the client, unless it is made already. Nothing is sent."""
+        _ = self._client
+
     def _url(self, queue: QueueName) -> str:
         """Return the URL of the queue. Raises ServiceError if the queue does not exist."""
         found = self._urls.get(queue)

@@ -69,6 +69,10 @@ class DynamoStore:
         self.keys = DynamoKeys(self.table)
         self.versioned_values = DynamoVersionedValues(self.table)
 
+    def connect(self) -> None:
+        """Make the client, unless it is made already. Nothing is sent."""
+        _ = self.table.client
+
     @cached_property
     def signals(self) -> DynamoSignals:
         from chalicelib.adapters.dynamodb.signals import DynamoSignals
