@@ -23,11 +23,19 @@ _USE_CASES: Final = {
 }
 """Handler of a function (`_HANDLER`: AWS Lambda Developer Guide, "Runtime environment variables") -> use cases."""
 
+_OTHERS: Final = frozenset({"app.authorize", "app.deliver", "app.wake", "app.dead_letter", "app.sweep"})
+"""The handlers of functions that receive other events than HTTP calls."""
+
 _MODULES: Final = {
-    "app.app": ("chalicelib.entrypoints.http.exchange", "chalicelib.entrypoints.http.views.steps"),
+    "app.app": ("chalicelib.entrypoints.http.exchange", "chalicelib.entrypoints.http.views.answers"),
     "app.deliver": ("chalicelib.adapters.actions.http_caller",),
 }
 """Handler -> modules. Callbacks are the most frequent calls of the API."""
+
+
+def serves_http(handler: str) -> bool:
+    """Return whether the function with this handler may receive HTTP calls. One without a handler is no function."""
+    return handler not in _OTHERS
 
 
 def preload(handler: str) -> None:
@@ -38,6 +46,7 @@ def preload(handler: str) -> None:
         return
     try:
         services = hosting.services()
+        services.adapters.connect()
         for name in _USE_CASES[handler]:
             getattr(services, name)
     except Exception:  # the outermost caller: Lambda would restart the function again and again
