@@ -59,6 +59,14 @@ def sweep(event: CloudWatchEvent) -> None:
     workers.sweep(_request(event))
 
 
+if SETTINGS.function_url:
+    from chalicelib.entrypoints.http import function_url
+
+    @app.lambda_function()
+    def callback(event: Any, context: Any) -> dict[str, Any]:
+        return function_url.serve(event, context)
+
+
 def _request(event: BaseLambdaEvent) -> str:
     """Return Lambda's id of the invocation."""
     return str(getattr(event.context, "aws_request_id", ""))

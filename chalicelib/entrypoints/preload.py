@@ -16,6 +16,7 @@ LOG = logging.getLogger("echoer")
 
 _USE_CASES: Final = {
     "app.app": ("rates", "tokens", "answerer"),
+    "app.callback": ("rates", "tokens", "answerer"),
     "app.deliver": ("deliverer",),
     "app.wake": ("waker",),
     "app.dead_letter": ("deliverer", "waker"),
@@ -25,6 +26,7 @@ _USE_CASES: Final = {
 
 _MODULES: Final = {
     "app.app": ("chalicelib.entrypoints.http.exchange", "chalicelib.entrypoints.http.views.steps"),
+    "app.callback": ("chalicelib.entrypoints.http.views.steps",),
     "app.deliver": ("chalicelib.adapters.actions.http_caller",),
 }
 """Handler -> modules. Callbacks are the most frequent calls of the API."""

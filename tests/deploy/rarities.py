@@ -73,6 +73,7 @@ def happen(cloud: Cloud) -> None:
     cloud.request("PUT", "/secret/k", {"value": "s3cret"})
     races = [RACE.replace("ACTION", action) for action in ("quick", "lost")]
     assert cloud.request("POST", "/fsl", "/\n".join([DOCUMENT, *races])).status == 200
+    _actions_answer_later(cloud)
     for cloud.wakes_die in (False, True):
         _a_delivery_ends_a_wait(cloud)
         _a_dead_delivery_ends_a_wait(cloud)
@@ -84,6 +85,19 @@ def happen(cloud: Cloud) -> None:
     _undos_fail(cloud)
     for cloud.wakes_die in (False, True):
         _runs_are_found_for_a_batch(cloud)
+
+
+def _actions_answer_later(cloud: Cloud) -> None:
+    """They answer at the Function URL, also with a token, and what follows is decided there."""
+    cloud.actions.script = cloud.answer_later
+    token = cloud.request("POST", "/token", {"name": "actions", "role": "action"}).json["token"]
+    assert cloud.answer("/step", {}, {"Authorization": f"Bearer {token}"}).status == 400
+    _a_delivery_ends_a_wait(cloud)
+    _a_called_run_gets_a_secret(cloud)
+    _a_timer_is_due(cloud)
+    with cloud.throttled():
+        assert cloud.answer("/step", {"flowId": "r", "stepName": "s", "uuid": "u"}).status == 503
+    cloud.actions.script = answer_at_once
 
 
 def _a_delivery_ends_a_wait(cloud: Cloud) -> None:
