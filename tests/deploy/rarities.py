@@ -20,6 +20,12 @@ action never addr = "http://never.test/"; return = (UNDONE); retry = (max = 1); 
 /
 action sealed addr = "http://work.test/"; args = (secret str key, any x = null); return = (OK); action_end
 /
+action issue addr = "http://work.test/"; args = (any x = "s3cret"); return = (OK); data = secret; action_end
+/
+flow issues
+    step Issue => (OK -> done) { action = issue; };
+flow_end
+/
 flow waits
     wait First => (CAME -> done) { events = (CAME = "early"); timeout = 3d; };
 flow_end
@@ -95,6 +101,7 @@ def _actions_answer_later(cloud: Cloud) -> None:
     _a_delivery_ends_a_wait(cloud)
     _a_called_run_gets_a_secret(cloud)
     _a_timer_is_due(cloud)
+    _an_answer_is_secret(cloud)
     with cloud.throttled():
         assert cloud.answer("/step", {"flowId": "r", "stepName": "s", "uuid": "u"}).status == 503
     cloud.actions.script = answer_at_once
@@ -127,6 +134,12 @@ def _a_timer_is_due(cloud: Cloud) -> None:
     cloud.settle()
     cloud.pass_time(3_600_000)
     cloud.sweep()
+    cloud.settle()
+    assert _status(cloud, run) == "succeeded"
+
+
+def _an_answer_is_secret(cloud: Cloud) -> None:
+    run = _start(cloud, "issues")
     cloud.settle()
     assert _status(cloud, run) == "succeeded"
 
