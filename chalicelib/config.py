@@ -4,6 +4,8 @@
 |---|---|---|
 | ECHOER_BACKEND | sqlite | `sqlite` (embedded), `aws` (DynamoDB and SQS), `memory` (tests) |
 | ECHOER_DB | .echoer/echoer.db | the SQLite file; `:memory:` stores nothing on disk |
+| ECHOER_DURABILITY | process | what a commit to the SQLite file survives: `process`: the end of the process (kill -9); |
+| | | `power`: a power failure, too, for which each commit waits for the disk |
 | ECHOER_PORT | 8080 | the port of the local server |
 | ECHOER_PUBLIC_URL | http://127.0.0.1:PORT | the URL at which actions and people reach this server: in `callbackUrl` |
 | | | and signed links; on Lambda that of API Gateway. (`ECHOER_URL` is the server that `fsl` uses) |
@@ -12,6 +14,8 @@
 | ECHOER_FUNCTION_URL | off | whether a stage on AWS has a function for answers, with a Function URL; on in stages that set |
 | | | ECHOER_CALLBACK_URL, to whatever |
 | ECHOER_TABLE | echoer | the DynamoDB table |
+| ECHOER_SHARDS | 4 | over how many partitions each list of the table spreads: 4, 8, ... or 128; |
+| | | it may be raised at any time and never lowered (bench/SCALE.md) |
 | ECHOER_QUEUE_PREFIX | echoer | the prefix of the SQS queues: `PREFIX-deliveries`, `PREFIX-wakes`, `PREFIX-dead` |
 | ECHOER_DYNAMODB_URL, ECHOER_SQS_URL | | endpoints to use instead of AWS's |
 | ECHOER_STEP_TIMEOUT | 7d | the default time that a step waits for its answer |
@@ -93,6 +97,9 @@ _ORIGIN: Final = re.compile(
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 _AWS_CALL: Final = re.compile(r"[a-z0-9*-]+:[A-Za-z0-9*]+|\*")
 
+SHARDS: Final = ("4", "8", "16", "32", "64", "128")
+"""The numbers of shards that a table can have."""
+
 MAX_RATE_PER_S: Final = 100_000
 """The highest rate that can be set."""
 
@@ -129,6 +136,13 @@ class Backend(StrEnum):
     MEMORY = "memory"
 
 
+class Durability(StrEnum):
+    """What a commit to the SQLite file survives."""
+
+    PROCESS = "process"
+    POWER = "power"
+
+
 class EgressScope(StrEnum):
     """Which addresses actions may have."""
 
@@ -141,6 +155,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     backend: Backend = Backend.SQLITE
     db: Path | str = Path(".echoer/echoer.db")
+    durability: Durability = Durability.PROCESS
     port: int = 8080
     url: str = "http://127.0.0.1:8080"
     """The URL at which actions and people reach the server."""
@@ -151,6 +166,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     function_url: bool = False
     """Whether the app has a function for answers that a Lambda Function URL calls."""
     table: str = "echoer"
+    shards: int = 4
+    """Over how many partitions each list of the table spreads; a power of two."""
     queue_prefix: str = "echoer"
     dynamodb_url: str | None = None
     sqs_url: str | None = None
@@ -246,12 +263,14 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     return Settings(
         backend=Backend(read.one_of("ECHOER_BACKEND", list(Backend), Backend.SQLITE)),
         db=database if database == ":memory:" else Path(database),
+        durability=Durability(read.one_of("ECHOER_DURABILITY", list(Durability), Durability.PROCESS)),
         port=port,
         url=url or f"http://127.0.0.1:{port}",
         url_setting=url_setting,
         callback_base=read.callback_base(),
         function_url=read.one_of(FUNCTION_URL, ["on", "off"], "off") == "on",
         table=read.text("ECHOER_TABLE", "echoer"),
+        shards=int(read.one_of("ECHOER_SHARDS", SHARDS, SHARDS[0])),
         queue_prefix=read.text("ECHOER_QUEUE_PREFIX", "echoer"),
         dynamodb_url=read.text("ECHOER_DYNAMODB_URL", "") or None,
         sqs_url=read.text("ECHOER_SQS_URL", "") or None,

@@ -8,6 +8,7 @@ not affect the others.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ from chalicelib.service.redelivery import Redelivery
 
 LOG = logging.getLogger("echoer.workers")
 
+MIN_RETRY_DELAY_MS: Final = 1_000
 MAX_RETRY_DELAY_MS: Final = 60_000
 
 Event: TypeAlias = dict[str, Any]
@@ -47,8 +49,15 @@ class _Record(msgspec.Struct, frozen=True):
 
     @property
     def retry_delay(self) -> int:
-        """Return the milliseconds until a message that failed is delivered again. The delay doubles each time."""
-        return min(1000 << min(int(self.attributes.count), 16), MAX_RETRY_DELAY_MS)
+        """Return the milliseconds until a message that failed is delivered again.
+
+        The longest delay doubles each time. Messages that failed together come again spread over it: each has a delay
+        of its own, drawn by its id and how often it was delivered.
+        """
+        longest = min(MIN_RETRY_DELAY_MS << min(int(self.attributes.count), 16), MAX_RETRY_DELAY_MS)
+        digest = hashlib.sha256(f"{self.id}.{self.attributes.count}".encode()).digest()
+        drawn = int.from_bytes(digest[:4], "big") / 2**32
+        return MIN_RETRY_DELAY_MS + int(drawn * (longest - MIN_RETRY_DELAY_MS))
 
 
 ready(list[_Record])
