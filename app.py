@@ -60,10 +60,11 @@ def sweep(event: CloudWatchEvent) -> None:
 
 
 if SETTINGS.function_url:
-    from chalicelib.entrypoints.http import function_url
 
     @app.lambda_function()
     def callback(event: Any, context: Any) -> dict[str, Any]:
+        from chalicelib.entrypoints.http import function_url  # the other functions do not pay for it
+
         return function_url.serve(event, context)
 
 

@@ -25,8 +25,8 @@ _USE_CASES: Final = {
 """Handler of a function (`_HANDLER`: AWS Lambda Developer Guide, "Runtime environment variables") -> use cases."""
 
 _MODULES: Final = {
-    "app.app": ("chalicelib.entrypoints.http.exchange", "chalicelib.entrypoints.http.views.steps"),
-    "app.callback": ("chalicelib.entrypoints.http.views.steps",),
+    "app.app": ("chalicelib.entrypoints.http.exchange", "chalicelib.entrypoints.http.views.answers"),
+    "app.callback": ("chalicelib.entrypoints.http.function_url", "chalicelib.entrypoints.http.views.answers"),
     "app.deliver": ("chalicelib.adapters.actions.http_caller",),
 }
 """Handler -> modules. Callbacks are the most frequent calls of the API."""
