@@ -63,6 +63,15 @@ def sweep(event: CloudWatchEvent) -> None:
     workers.sweep(_request(event))
 
 
+if SETTINGS.function_url:
+
+    @app.lambda_function()
+    def callback(event: Any, context: Any) -> dict[str, Any]:
+        from chalicelib.entrypoints.http import function_url  # the other functions do not pay for it
+
+        return function_url.serve(event, context)
+
+
 def _remaining(event: BaseLambdaEvent) -> int | None:
     """Return for how many milliseconds Lambda lets the function run."""
     remaining = getattr(event.context, "get_remaining_time_in_millis", None)
