@@ -12,7 +12,7 @@
 | ECHOER_CALLBACK_URL | ECHOER_PUBLIC_URL | the URL at which actions answer, without `/step`; a stage on AWS |
 | | | may set `function-url` (a Lambda Function URL, the default of new stages) or `api` (API Gateway) |
 | ECHOER_FUNCTION_URL | off | whether a stage on AWS has a function for answers, with a Function URL; on in |
-| | | | stages that set ECHOER_CALLBACK_URL, to any value |
+| | | stages that set ECHOER_CALLBACK_URL, to any value |
 | ECHOER_TABLE | echoer | the DynamoDB table |
 | ECHOER_SHARDS | 4 | over how many partitions each list of the table spreads: 4, 8, ... or 128; |
 | | | it may be raised at any time and never lowered (bench/SCALE.md) |
