@@ -23,6 +23,7 @@ from chalicelib.engine.events import (
     CircuitChanged,
     DeliveryFailed,
     DeliveryHeld,
+    DeliveryTaken,
     Event,
     EventArrived,
     LabelsSet,
@@ -110,7 +111,15 @@ def _apply(transition: Transition, event: Event) -> Outcome:
             return answers.acked(transition, event)
         case RunAdmitted() | RunRefused():
             return start.proceed(transition, event)
-        case DeliveryFailed() | DeliveryHeld() | CircuitChanged() | AnswerPending() | ReplyIgnored() | NoticeTaken():
+        case (
+            DeliveryFailed()
+            | DeliveryHeld()
+            | DeliveryTaken()
+            | CircuitChanged()
+            | AnswerPending()
+            | ReplyIgnored()
+            | NoticeTaken()
+        ):
             return deliveries.delivered(transition, event)
         case ActionHeld() | ActionResumed():
             return holds.changed(transition, event)
