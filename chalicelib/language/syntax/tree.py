@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -231,7 +231,7 @@ def _parts_of(kind: type) -> tuple[str, ...]:
 
 def expressions_in(node: object) -> Iterator[Expression]:
     """Yield every expression in a node, in the order of the text."""
-    waiting = [node]
+    waiting: list[Any] = [node]
     while waiting:
         one = waiting.pop()
         if isinstance(one, Expression):
