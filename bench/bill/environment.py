@@ -30,7 +30,11 @@ def invoke(function: str, event: dict[str, Any]) -> Any:
     """Call the handler, and check that it did its work."""
     import app
 
-    result = getattr(app, function.partition(".")[2])(event, CONTEXT)
+    return checked(getattr(app, function.partition(".")[2])(event, CONTEXT))
+
+
+def checked(result: Any) -> Any:
+    """Return what a handler returned. Raises AssertionError if it did not do its work."""
     if result.get("statusCode", 200) not in (200, 201) or result.get("batchItemFailures"):
         raise AssertionError(result)
     return result
