@@ -45,7 +45,7 @@ if preload.serves_http(os.environ.get("_HANDLER", "")):
 
 @app.on_sqs_message(queue=f"{QUEUES}-deliveries", batch_size=10)
 def deliver(event: SQSEvent) -> dict[str, Any]:
-    return workers.deliver(event.to_dict(), _request(event))
+    return workers.deliver(event.to_dict(), _request(event), _remaining(event))
 
 
 @app.on_sqs_message(queue=f"{QUEUES}-wakes", batch_size=10)
@@ -61,6 +61,21 @@ def dead_letter(event: SQSEvent) -> dict[str, Any]:
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(event: CloudWatchEvent) -> None:
     workers.sweep(_request(event))
+
+
+if SETTINGS.function_url:
+
+    @app.lambda_function()
+    def callback(event: Any, context: Any) -> dict[str, Any]:
+        from chalicelib.entrypoints.http import function_url  # the other functions do not pay for it
+
+        return function_url.serve(event, context)
+
+
+def _remaining(event: BaseLambdaEvent) -> int | None:
+    """Return for how many milliseconds Lambda lets the function run."""
+    remaining = getattr(event.context, "get_remaining_time_in_millis", None)
+    return remaining() if remaining else None
 
 
 def _request(event: BaseLambdaEvent) -> str:

@@ -16,6 +16,7 @@ LOG = logging.getLogger("echoer")
 
 _USE_CASES: Final = {
     "app.app": ("rates", "tokens", "answerer"),
+    "app.callback": ("rates", "tokens", "answerer"),
     "app.deliver": ("deliverer",),
     "app.wake": ("waker",),
     "app.dead_letter": ("deliverer", "waker"),
@@ -28,6 +29,7 @@ _OTHERS: Final = frozenset({"app.authorize", "app.deliver", "app.wake", "app.dea
 
 _MODULES: Final = {
     "app.app": ("chalicelib.entrypoints.http.exchange", "chalicelib.entrypoints.http.views.answers"),
+    "app.callback": ("chalicelib.entrypoints.http.function_url", "chalicelib.entrypoints.http.views.answers"),
     "app.deliver": ("chalicelib.adapters.actions.http_caller",),
 }
 """Handler -> modules. Callbacks are the most frequent calls of the API."""
