@@ -17,13 +17,18 @@ VARIABLES: Final = {
     "AWS_SECRET_ACCESS_KEY": "example",
     "AWS_LAMBDA_FUNCTION_NAME": "echoer-bench",
     "ECHOER_BACKEND": "aws",
+    "ECHOER_FUNCTION_URL": "on",
     "ECHOER_ADMIN_TOKEN_SHA256": hashlib.sha256(ADMIN.encode()).hexdigest(),
     "ECHOER_OUTBOUND_ALLOW": "127.0.0.1",
     "ECHOER_WEBHOOK_KEY": "whsec-of-the-benchmark",
 }
 """AWS's variables, and Echoer's where they have no default."""
 
-CONTEXT: Final = SimpleNamespace(aws_request_id="7c1e8b11-e626-449a-bbf5-3aa831479275", function_name="echoer-bench")
+CONTEXT: Final = SimpleNamespace(
+    aws_request_id="7c1e8b11-e626-449a-bbf5-3aa831479275",
+    function_name="echoer-bench",
+    get_remaining_time_in_millis=lambda: 150_000,
+)
 
 
 def invoke(function: str, event: dict[str, Any]) -> Any:
