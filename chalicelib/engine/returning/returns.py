@@ -142,9 +142,7 @@ def _save(transition: Transition, token: Token, templates: Mapping[str, Template
     transition.set_vars(saved, token)
 
 
-def _move(
-    transition: Transition, route: Route, place: int, names: Names, token: Token, returned: StepResult
-) -> Move:
+def _move(transition: Transition, route: Route, place: int, names: Names, token: Token, returned: StepResult) -> Move:
     if route.target == STOPPED:
         error = _stop_error(route, names, token, returned)
         return Move(target=STOPPED, error=error, is_given=bool(route.entries), route=place)
