@@ -4,6 +4,8 @@
 |---|---|---|
 | ECHOER_BACKEND | sqlite | `sqlite` (embedded), `aws` (DynamoDB and SQS), `memory` (tests) |
 | ECHOER_DB | .echoer/echoer.db | the SQLite file; `:memory:` stores nothing on disk |
+| ECHOER_DURABILITY | process | what a commit to the SQLite file survives: `process`: the end of the process (kill -9); |
+| | | `power`: a power failure, too, for which each commit waits for the disk |
 | ECHOER_PORT | 8080 | the port of the local server |
 | ECHOER_PUBLIC_URL | http://127.0.0.1:PORT | the URL at which actions and people reach this server: in `callbackUrl` |
 | | | and signed links; on Lambda that of API Gateway. (`ECHOER_URL` is the server that `fsl` uses) |
@@ -124,6 +126,13 @@ class Backend(StrEnum):
     MEMORY = "memory"
 
 
+class Durability(StrEnum):
+    """What a commit to the SQLite file survives."""
+
+    PROCESS = "process"
+    POWER = "power"
+
+
 class EgressScope(StrEnum):
     """Which addresses actions may have."""
 
@@ -136,6 +145,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     backend: Backend = Backend.SQLITE
     db: Path | str = Path(".echoer/echoer.db")
+    durability: Durability = Durability.PROCESS
     port: int = 8080
     url: str = "http://127.0.0.1:8080"
     """The URL at which actions and people reach the server."""
@@ -233,6 +243,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     return Settings(
         backend=Backend(read.one_of("ECHOER_BACKEND", list(Backend), Backend.SQLITE)),
         db=database if database == ":memory:" else Path(database),
+        durability=Durability(read.one_of("ECHOER_DURABILITY", list(Durability), Durability.PROCESS)),
         port=port,
         url=url or f"http://127.0.0.1:{port}",
         url_setting=url_setting,

@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any, Final
 
-import botocore.config
-import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.adapters.aws_clients.clients import Clients
 from chalicelib.service.errors import Busy, ServiceError, TooLarge
 from chalicelib.service.ports.queues import QueueName, Received
 
@@ -52,7 +51,14 @@ _TRANSIENT_CODES: Final = frozenset(
 class SqsQueue:
     """Implements `ports.Queue` and `ports.Source` on SQS. It connects at the first request; threads may share it."""
 
-    def __init__(self, urls: Mapping[QueueName, str], region: str | None = None, endpoint: str | None = None) -> None:
+    def __init__(
+        self,
+        urls: Mapping[QueueName, str],
+        region: str | None = None,
+        endpoint: str | None = None,
+        clients: Clients | None = None,
+    ) -> None:
+        self._clients = clients
         self._urls = urls
         self._region = region
         self._endpoint = endpoint
@@ -107,22 +113,17 @@ class SqsQueue:
     @property
     def _client(self) -> Any:
         if self._connected is None:
-            with self._lock:  # botocore makes one client at a time; many threads may then use it
+            with self._lock:
                 if self._connected is None:
-                    self._connected = connect(self._region, self._endpoint)
+                    self._connected = connect(self._region, self._endpoint, self._clients)
         return self._connected
 
 
-def connect(region: str | None = None, endpoint: str | None = None) -> Any:
-    """Return a botocore SQS client."""
-    config = botocore.config.Config(
-        connect_timeout=2,
-        read_timeout=_MAX_POLL_S + 3,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        max_pool_connections=25,
+def connect(region: str | None = None, endpoint: str | None = None, clients: Clients | None = None) -> Any:
+    """Return a botocore SQS client, made by `clients` or by itself."""
+    return (clients or Clients()).connect(
+        "sqs", region, endpoint, connect_timeout=2, read_timeout=_MAX_POLL_S + 3, attempts=3, connections=25
     )
-    session = botocore.session.get_session()
-    return session.create_client("sqs", region_name=region, endpoint_url=endpoint, config=config)
 
 
 def _received(message: dict[str, Any]) -> Received:

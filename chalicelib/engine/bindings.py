@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -110,11 +111,11 @@ def names_for(
         event=event,
         item=item,
         index=index,
-        run=_run_value(definition, run),
+        run=partial(_run_value, definition, run),
         scheduled=run.scheduled or NOTHING,
         config=definition.config,
-        step=_step_value(run, token, token.activation or activation, at),
-        now=rfc3339(at),
+        step=partial(_step_value, run, token, token.activation or activation, at),
+        now=partial(rfc3339, at),
         draws=draws,
     )
 

@@ -42,11 +42,13 @@ def enter(transition: Transition, token: Token) -> StepResult | None:
 
 def _enter(transition: Transition, token: Token, step: Step) -> StepResult | None:
     before = token.activation.wait if token.activation else None
-    token = replace(token, activation=None)
+    if token.activation is not None:
+        token = replace(token, activation=None)
+    if isinstance(step, ActionStep):  # it needs no names before it has its activation
+        _send(transition, token)
+        return None
     names = step_names(transition, token, is_entering=True)
     match step:
-        case ActionStep():
-            _send(transition, token)
         case CallStep():
             call.enter(transition, token, step, names)
         case EmitStep():

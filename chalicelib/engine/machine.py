@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from chalicelib.engine.effects import Decision, Outcome
+from chalicelib.engine.effects import UNCHANGED, Decision, Outcome
 from chalicelib.engine.events import (
     ActionHeld,
     ActionResumed,
@@ -72,23 +72,23 @@ def decide(
     `read_blob` reads the run's blobs, `cipher` encrypts and decrypts its secrets. `written` is the head as it was read,
     if `run` is the result of earlier events in the same write. Raises `errors.Refused`; then nothing has changed.
     """
-    if isinstance(event, RunStarted):
+    if type(event) is RunStarted:
         return start.started(definition, event, read_blob, cipher)
     if run is None:
         raise LookupError("only RunStarted creates a run")
     transition = Transition(definition, run, event, read_blob, cipher, written)
     outcome = _apply(transition, event)
-    if outcome not in (Outcome.IGNORED, Outcome.DUPLICATE) and not isinstance(event, RunMigrated):
+    if outcome not in UNCHANGED and not isinstance(event, RunMigrated):
         run_until_waiting(transition)
     return transition.build(outcome)
 
 
 def _apply(transition: Transition, event: Event) -> Outcome:
     match event:
-        case RunAdmitted() | RunRefused():
-            return start.proceed(transition, event)
         case StepAcked():
             return answers.acked(transition, event)
+        case RunAdmitted() | RunRefused():
+            return start.proceed(transition, event)
         case DeliveryFailed() | DeliveryHeld() | CircuitChanged() | AnswerPending() | ReplyIgnored() | NoticeTaken():
             return deliveries.delivered(transition, event)
         case ActionHeld() | ActionResumed():

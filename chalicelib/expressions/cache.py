@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -29,11 +30,11 @@ class Cache(Generic[T]):
         self.bytes = 0
 
     def __call__(self, source: str) -> T:
-        with self._lock:
-            found = self._made.get(source)
-            if found is not None:
+        found = self._made.get(source)
+        if found is not None:
+            with suppress(KeyError):  # another thread has just dropped it
                 self._made.move_to_end(source)
-                return found
+            return found
         made = self._make(source)
         with self._lock:
             if source not in self._made:

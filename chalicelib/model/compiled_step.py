@@ -76,8 +76,11 @@ class Invocation:
 
     has_secrets: bool = field(init=False, default=False)
     """Whether the service may know secrets: those that it is sent, or those that it answers."""
+    is_human: bool = field(init=False, default=False)
+    """Whether a person does the work."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "is_human", self.action.method is Method.HUMAN)
         is_sent = bool(self.options.secret_headers) or any(map(self._sends_secret, self.action.parameters))
         has_secrets = self.action.secret_data or (is_sent and not self.is_human)
         object.__setattr__(self, "has_secrets", has_secrets)
@@ -85,11 +88,6 @@ class Invocation:
     def _sends_secret(self, parameter: Parameter) -> bool:
         is_given = parameter.name in self.args or parameter.name in self.given
         return parameter.secret and (is_given or parameter.default is not None)
-
-    @property
-    def is_human(self) -> bool:
-        """Whether a person does the work."""
-        return self.action.method is Method.HUMAN
 
     def accepts(self, state: str) -> bool:
         """Whether an answer with `state` ends the wait, whatever it says of an error."""

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from chalicelib import config, hosting
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.store import SqliteStore
-from chalicelib.config import Access, BadSetting, Settings
+from chalicelib.config import Access, BadSetting, Durability, Settings
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.routes import ROUTES
 from chalicelib.entrypoints.http.views import task_links
@@ -505,6 +505,33 @@ def test_a_token_has_a_rate(guarded: Host) -> None:
     assert [call("GET", "/flowrun", headers=tokens[0]).status for _ in range(2)] == [200, 429]
 
 
+TINY = "flow f wait A => (DONE -> done) { for = 1s; }; flow_end"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/analyze", {"text": TINY}),
+        ("/edit", {"text": TINY, "do": [{"op": "rename", "step": "A", "to": "B"}]}),
+        ("/play", {"fsl": TINY, "flow": "f"}),
+    ],
+)
+def test_texts_are_worked_on_ten_times_per_second_and_token(guarded: Host, path: str, body: dict[str, Any]) -> None:
+    token, other = bearer(made(Role.VIEWER, name="one")), bearer(made(Role.VIEWER, name="two"))
+    assert [call("POST", path, body, headers=token).status for _ in range(10)] == [200] * 10
+    refused = call("POST", path, body, headers=token)
+    assert (refused.status, refused.code, refused.headers["Retry-After"]) == (429, "too-many-requests", "1")
+    assert f"POST {path}" in refused.json["message"]
+    assert call("POST", path, body, headers=other).status == 200
+    assert call("GET", "/flowrun", headers=token).status == 200
+    guarded.clock.advance(100)
+    assert [call("POST", path, body, headers=token).status for _ in range(2)] == [200, 429]
+
+
+def test_an_open_server_works_on_texts_without_that_rate(host: Host) -> None:
+    assert {call("POST", "/analyze", {"text": TINY}).status for _ in range(12)} == {200}
+
+
 def test_a_namespace_has_a_rate(guarded: Host) -> None:
     tokens = [bearer(made(Role.VIEWER, "a", f"t{number}")) for number in range(3)]
     other = bearer(made(Role.VIEWER, "b"))
@@ -622,6 +649,7 @@ def test_settings_are_read() -> None:
             "ECHOER_NAMESPACE_RATE": "7",
             "ECHOER_MAX_STEPS": "5",
             "ECHOER_KEEP": "90d",
+            "ECHOER_DURABILITY": "Power",
             "ECHOER_SECRETS_KEY": f"{KEY}, {KEY}",
             "ECHOER_ORIGINS": "HTTPS://Console.Example:443, http://[::1]:8081,https://console.example",
             "ECHOER_SERVERS": "http://127.0.0.1:08080",
@@ -636,6 +664,7 @@ def test_settings_are_read() -> None:
         namespace_rate=7,
         max_steps=5,
         keep=90 * 86_400_000,
+        durability=Durability.POWER,
         secrets_key=f"{KEY}, {KEY}",
         origins=("https://console.example", "http://[::1]:8081"),
         servers=("http://127.0.0.1:8080",),
@@ -654,6 +683,7 @@ def test_settings_are_read() -> None:
         {"ECHOER_NAMESPACE_RATE": "many"},
         {"ECHOER_MAX_STEPS": "0"},
         {"ECHOER_KEEP": "soon"},
+        {"ECHOER_DURABILITY": "disk"},
         {"ECHOER_SECRETS_KEY": "k" * 31},
         {"ECHOER_SECRETS_KEY": "k" * 32 + " short"},
         {"ECHOER_ORIGINS": "*"},

@@ -15,7 +15,7 @@ def body_of(run: Run, body: bytes = b"") -> str:
 
 
 def run_of(head: Item) -> Run:
-    return decode_run(_names(*keys.of_head(head.k)) + head.b)
+    return decode_run(_names(*keys.of_head(head.k)) + head.text)
 
 
 def beginning(run: Run) -> str:

@@ -48,7 +48,8 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
         return _not_awaited(transition, token, event)
     if event.step != token.step:
         event = msgspec.structs.replace(event, step=token.step)
-    _refuse_unsigned(transition, token, event)
+    if not event.signed:
+        _refuse_unsigned(transition, token, event)
     senders.refuse_waiting(transition.definition, run, token, event.sender)
     if run.status in status.STOPPED:
         raise RunIsStopped(run.name, run.last_err)
@@ -100,7 +101,8 @@ def _not_awaited(transition: Transition, token: Token | None, event: StepAcked) 
     if ended is None:
         raise NeverIssued(transition.run.name, event.step, event.uuid)
     event = msgspec.structs.replace(event, step=ended)
-    _refuse_unsigned(transition, None, event)
+    if not event.signed:
+        _refuse_unsigned(transition, None, event)
     senders.refuse_ended(transition.definition, ended, event.sender)
     return _late(transition, event) if transition.run.unanswered else Outcome.DUPLICATE
 
@@ -168,7 +170,8 @@ def _hide_secrets(transition: Transition, invocation: Invocation, event: StepAck
 
 def _admit(transition: Transition, token: Token, event: StepAcked) -> None:
     """Raise TooLarge if the run cannot hold what the answer brings."""
-    size_limits.admit("the data", event.data)
+    if event.data is not None:
+        size_limits.admit("the data", event.data)
     if event.variables:
         variables = {**transition.visible_vars(token), **transition.encrypt_secrets(event.variables, token)}
         size_limits.admit("the run's variables", variables)
@@ -183,8 +186,6 @@ def _refuse_unsigned(transition: Transition, token: Token | None, event: StepAck
     its answer signs it again, and then learns that it is a duplicate. An approval is a person's answer and needs no
     signature.
     """
-    if event.signed:
-        return
     if token is None:
         wanted = is_signed(transition.definition, transition.run, event.step)
     else:

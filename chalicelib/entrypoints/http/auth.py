@@ -146,4 +146,7 @@ def _check_role_and_rates(request: Request, caller: Caller, route: Route) -> Non
     if route.is_callback and not caller.id:
         return
     settings, name = request.services.settings, f"token {caller.id}" if caller.id else caller.by
-    request.services.rates.take({name: settings.rate, f"namespace {request.namespace}": settings.namespace_rate})
+    rates = {name: settings.rate, f"namespace {request.namespace}": settings.namespace_rate}
+    if settings.auth is not Access.OPEN:
+        rates[f"{name}, by {' '.join(route.call)},"] = route.rate
+    request.services.rates.take(rates)

@@ -30,6 +30,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     group: the chapter of the documentation.
     role: the minimum role of a token; None if the call is public.
     other_roles: roles that may call it, too, and do not include `role`.
+    rate: the most requests per second of one token or signer, in each container; 0: only the settings limit them.
     query: the parameters after the `?`.
     body: the type of the JSON body; None if the call takes no body.
     other_body: the type of another form of the JSON body that is accepted as well.
@@ -54,6 +55,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     group: str
     role: Role | None
     other_roles: tuple[Role, ...] = ()
+    rate: int = 0
     query: tuple[Parameter, ...] = ()
     body: Any = None
     other_body: Any = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -114,7 +115,8 @@ def _check_object(found: Mapping[str, msgspec.Raw], kind: Any, tolerated: Mappin
             _check_object(msgspec.json.decode(raw, type=dict[str, msgspec.Raw]), inner, {}, f"{place}{name}.")
 
 
-def _fields(kind: Any) -> dict[str, Any]:
+@cache
+def _fields(kind: Any) -> Mapping[str, Any]:
     """Return the types of a struct's fields by their names in JSON."""
     return {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
 

@@ -25,6 +25,9 @@ from chalicelib.service.security.roles import Role
 MAX_TEXT_BYTES: Final = 1024 * 1024
 """The largest text that is analyzed, edited or played."""
 
+REQUESTS_PER_S: Final = 10
+"""How often per second one token may have a text analyzed, edited or played, each, in one container."""
+
 MAX_OFFERED_NAMES: Final = 200
 """How many actions and flows of the namespace are offered as completions."""
 
@@ -143,6 +146,7 @@ ROUTES: Final = (
         view=analyze,
         group="definitions",
         role=Role.VIEWER,
+        rate=REQUESTS_PER_S,
         body=AnalyzeBody,
         answers={200: responses.Analysis},
         errors=(413,),
@@ -153,6 +157,7 @@ ROUTES: Final = (
         view=edit,
         group="definitions",
         role=Role.VIEWER,
+        rate=REQUESTS_PER_S,
         body=EditBody,
         answers={200: responses.Edited},
         errors=(413, 422),

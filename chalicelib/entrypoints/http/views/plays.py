@@ -11,7 +11,7 @@ from chalicelib.entrypoints.http.bodies import Labels, Moment, Text
 from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
-from chalicelib.entrypoints.http.views.authoring import check_size
+from chalicelib.entrypoints.http.views.authoring import REQUESTS_PER_S, check_size
 from chalicelib.model.json_values import Json
 from chalicelib.play.moves import Move
 from chalicelib.service.errors import Malformed
@@ -130,6 +130,7 @@ ROUTES: Final = (
         view=play,
         group="definitions",
         role=Role.VIEWER,
+        rate=REQUESTS_PER_S,
         query=(_FORMAT,),
         body=PlayBody,
         answers={200: responses.Played},
