@@ -20,7 +20,7 @@ MAX_WRITES: Final = 1_000.0
 MAX_READS: Final = 3_000.0
 BURST_S: Final = 300.0
 SPLIT_AFTER_S: Final = 5.0
-"""How long a partition must have throttled before it is split. DynamoDB takes minutes, so a simulated second is long."""
+"""How long a partition must have throttled before it is split. DynamoDB takes minutes; a play has seconds."""
 
 _SAMPLES: Final = 64
 
@@ -53,8 +53,8 @@ class Partition:
     lower: Point
     writes: Bucket
     reads: Bucket
-    share_of_writes: Bucket | None
-    share_of_reads: Bucket | None
+    share_of_writes: Bucket | None = None
+    share_of_reads: Bucket | None = None
     throttled_since: float = inf
     recent: list[Point] = field(default_factory=list)
     used: float = 0
@@ -64,14 +64,22 @@ class Partition:
 class Partitions:
     """All partitions of one table or index."""
 
-    def __init__(self, name: str, writes: float, reads: float, count: int, *, adaptive: bool) -> None:
-        """Divide the keys evenly. `writes` and `reads` are the units per second of all partitions together."""
+    def __init__(
+        self, name: str, writes: float, reads: float, count: int, *, adaptive: bool, rested: bool = True
+    ) -> None:
+        """Divide the keys evenly. `writes` and `reads` are the units per second of all partitions together.
+
+        `rested`: no share was used for `BURST_S`.
+        """
         self.name = name
         self._adaptive = adaptive
         self.all_writes = Bucket(writes, writes, writes)
         self.all_reads = Bucket(reads, reads, reads)
-        shares = (None, None) if adaptive else (_share(writes / count), _share(reads / count))
-        self._parts = [_partition((number / count, 0.0), *shares) for number in range(count)]
+        self._parts = [_partition((number / count, 0.0)) for number in range(count)]
+        if not adaptive:
+            for part in self._parts:
+                part.share_of_writes = _share(writes / count, rested=rested)
+                part.share_of_reads = _share(reads / count, rested=rested)
         self._lowers = [part.lower for part in self._parts]
         self.splits = 0
 
@@ -85,9 +93,7 @@ class Partitions:
     def has_write(self, part: Partition, units: float, now: float) -> bool:
         share = part.share_of_writes
         return (
-            part.writes.has(units, now)
-            and self.all_writes.has(units, now)
-            and (share is None or share.has(units, now))
+            part.writes.has(units, now) and self.all_writes.has(units, now) and (share is None or share.has(units, now))
         )
 
     def has_read(self, part: Partition, units: float, now: float) -> bool:
@@ -130,24 +136,18 @@ class Partitions:
         part.throttled_since, part.recent = inf, []
         if middle <= part.lower:
             return
-        upper = _partition(middle, None, None, now)
+        upper = _partition(middle, now)
         place = bisect_right(self._lowers, part.lower)
         self._parts.insert(place, upper)
         self._lowers.insert(place, middle)
         self.splits += 1
 
 
-def _share(rate: float) -> tuple[float, float]:
-    return rate, rate * BURST_S
+def _share(rate: float, *, rested: bool) -> Bucket:
+    return Bucket(rate, rate * BURST_S, rate * (BURST_S if rested else 1))
 
 
-def _partition(
-    lower: Point, writes: tuple[float, float] | None, reads: tuple[float, float] | None, now: float = 0.0
-) -> Partition:
+def _partition(lower: Point, now: float = 0.0) -> Partition:
     return Partition(
-        lower,
-        Bucket(MAX_WRITES, MAX_WRITES, MAX_WRITES, now),
-        Bucket(MAX_READS, MAX_READS, MAX_READS, now),
-        Bucket(*writes, writes[1], now) if writes else None,
-        Bucket(*reads, reads[1], now) if reads else None,
+        lower, Bucket(MAX_WRITES, MAX_WRITES, MAX_WRITES, now), Bucket(MAX_READS, MAX_READS, MAX_READS, now)
     )

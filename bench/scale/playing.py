@@ -1,7 +1,7 @@
 """Recorded requests, played as those of any number of runs: other names, other shards, other places in the table."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import md5
@@ -23,7 +23,19 @@ _BY_TIME: Final = ("S#", "L#", "Q#", "J#")
 class Run:
     """One run that is played: where its items are, and how far it has come."""
 
-    __slots__ = ("attempts", "at_call", "at_request", "began", "flow", "head", "label", "namespace", "parts", "receives", "shard")
+    __slots__ = (
+        "at_call",
+        "at_request",
+        "attempts",
+        "began",
+        "flow",
+        "head",
+        "label",
+        "namespace",
+        "parts",
+        "receives",
+        "shard",
+    )
 
     def __init__(self, number: int, rng: random.Random, namespace: str, flow: str, shards: int, now: float) -> None:
         name = f"r{number}"
@@ -47,18 +59,18 @@ class Played:
     http: bool
     pause_s: float
     requests: tuple[tuple[UseOf, ...], ...]
+    operations: tuple[str, ...]
 
 
 def played(story: Story, change: Callable[[Access], Access] = lambda access: access) -> tuple[Played, ...]:
-    """Return the story as it is played; `change` may replace what a request uses, such as the units of a larger item."""
+    """Return the story as it is played; `change` may replace what a request uses, such as its units."""
     return tuple(_played(call, change) for call in story.calls)
 
 
 def _played(call: Call, change: Callable[[Access], Access]) -> Played:
-    requests = tuple(
-        tuple(_use_of(change(access)) for access in request.accesses) for request in call.requests
-    )
-    return Played(call.name, call.http, call.pause_ms / 1_000, requests)
+    requests = tuple(tuple(_use_of(change(access)) for access in request.accesses) for request in call.requests)
+    operations = tuple(request.operation for request in call.requests)
+    return Played(call.name, call.http, call.pause_ms / 1_000, requests, operations)
 
 
 def _use_of(access: Access) -> UseOf:
@@ -131,7 +143,3 @@ def _shared_key(*words: str) -> str:
 def hash_of(key: str) -> float:
     """Return where the partition key is among all: a number from 0 to 1."""
     return int.from_bytes(md5(key.encode(), usedforsecurity=False).digest()[:8], "big") / 2**64
-
-
-def requests_of(calls: Sequence[Played]) -> int:
-    return sum(len(call.requests) for call in calls)

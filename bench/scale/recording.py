@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from chalicelib.adapters.dynamodb import tables
 from tests.fakes import size_of_item
@@ -17,7 +17,7 @@ from tests.fakes import size_of_item
 TABLE: Final = "table"
 _KB: Final = 1024
 
-Raw = Mapping[str, Mapping[str, Any]]
+Raw: TypeAlias = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,9 @@ class Recorder:
             self.requests.append(Request(model.name, accesses))
 
     def _accesses(self, operation: str, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[Access]:
+        """Yield what the request uses. One of which the condition did not hold is not recorded."""
+        if "Error" in answer:
+            return
         match operation:
             case "GetItem":
                 yield _read(asked["Key"], answer.get("Item"), consistent=asked.get("ConsistentRead", False))
@@ -82,34 +85,35 @@ class Recorder:
                 yield from _batch_read(asked, answer)
             case "Query":
                 yield _query(asked, answer)
-            case "PutItem":
-                if "Error" not in answer:
-                    yield from self._put(asked["Item"])
-            case "DeleteItem":
-                if "Error" not in answer:
-                    yield from self._delete(asked["Key"])
-            case "BatchWriteItem":
-                for write in (one for writes in asked["RequestItems"].values() for one in writes):
-                    yield from (
-                        self._put(write["PutRequest"]["Item"])
-                        if "PutRequest" in write
-                        else self._delete(write["DeleteRequest"]["Key"])
-                    )
-            case "TransactWriteItems":
-                for put in asked["TransactItems"]:
-                    yield from self._put(put["Put"]["Item"], times=2)
+            case _:
+                for put, key, times in _writes(operation, asked):
+                    yield from self._put(put, times) if put is not None else self._delete(key)
 
     def _put(self, item: Raw, times: int = 1) -> Iterator[Access]:
         before = self._items.get(_key(item))
-        size = max(size_of_item(dict(item)), size_of_item(dict(before)) if before else 0)  # the larger one counts
+        size = max(size_of_item(item), size_of_item(before) if before else 0)  # the larger one counts
         yield Access(TABLE, *_key(item), writes=times * ceil(size / _KB))
         yield from _moves(before, item)
         self._items[_key(item)] = item
 
     def _delete(self, key: Raw) -> Iterator[Access]:
         before = self._items.pop(_key(key), None)
-        yield Access(TABLE, *_key(key), writes=ceil((size_of_item(dict(before)) if before else 1) / _KB))
+        yield Access(TABLE, *_key(key), writes=ceil((size_of_item(before) if before else 1) / _KB))
         yield from _moves(before, None)
+
+
+def _writes(operation: str, asked: Mapping[str, Any]) -> Iterator[tuple[Raw | None, Raw, int]]:
+    """Yield each item that is put, or else the key that is deleted; and how often DynamoDB bills it."""
+    match operation:
+        case "PutItem":
+            yield asked["Item"], {}, 1
+        case "DeleteItem":
+            yield None, asked["Key"], 1
+        case "BatchWriteItem":
+            for write in (one for writes in asked["RequestItems"].values() for one in writes):
+                yield write.get("PutRequest", {}).get("Item"), write.get("DeleteRequest", {}).get("Key", {}), 1
+        case "TransactWriteItems":
+            yield from ((one["Put"]["Item"], {}, 2) for one in asked["TransactItems"])
 
 
 def _key(item: Raw) -> tuple[str, str]:

@@ -33,20 +33,22 @@ class Capacity(NamedTuple):
     reads: float
     partitions: int
     adaptive: bool
+    rested: bool
 
     @staticmethod
-    def of(writes: float, reads: float, *, adaptive: bool, spare: float = 1) -> "Capacity":
+    def of(writes: float, reads: float, *, adaptive: bool = True, spare: float = 1, rested: bool = True) -> "Capacity":
         """Return a table with as many partitions as it needs for its throughput, times `spare`."""
-        return Capacity(writes, reads, int(spare * max(writes / MAX_WRITES, reads / MAX_READS)), adaptive)
+        count = int(spare * max(writes / MAX_WRITES, reads / MAX_READS))
+        return Capacity(writes, reads, count, adaptive, rested)
 
 
-NEW: Final = Capacity.of(4_000, 12_000, adaptive=True)
+NEW: Final = Capacity.of(4_000, 12_000)
 """A new table that is billed by request ("Initial throughput for on-demand capacity mode")."""
 
-DEFAULT: Final = Capacity.of(40_000, 40_000, adaptive=True)
+DEFAULT: Final = Capacity.of(40_000, 40_000)
 """A table at its default quota ("Throughput default quotas"), warmed up to it."""
 
-RAISED: Final = Capacity.of(400_000, 400_000, adaptive=True)
+RAISED: Final = Capacity.of(400_000, 400_000)
 """A table of which the quota was raised tenfold, warmed up to it."""
 
 
@@ -56,7 +58,12 @@ class Table:
     def __init__(self, capacity: Capacity) -> None:
         self._resources = {
             name: Partitions(
-                name, capacity.writes, capacity.reads, capacity.partitions, adaptive=capacity.adaptive
+                name,
+                capacity.writes,
+                capacity.reads,
+                capacity.partitions,
+                adaptive=capacity.adaptive,
+                rested=capacity.rested,
             )
             for name in RESOURCES
         }

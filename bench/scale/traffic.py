@@ -1,9 +1,9 @@
 """Virtual time: handlers that send requests to a simulated table, and all that tries again when it throttles.
 
-A request that is refused is repeated by the SDK (botocore's mode "standard": full jitter, 1 s at first, twice as long
-each time, `TableLocation.retries` times). If it is refused still, the handler ends with Busy: a message comes again
-after `workers.retry_delay`, and a client repeats its request after the `Retry-After` of the response and up to a second
-more. The retry quota of the SDK, which only makes retries fewer, is left out.
+A request that is refused is repeated after pauses with full jitter: by `aws_clients` once, then by botocore's mode
+"standard". If it is refused still, the handler ends with Busy: a message comes again after `workers.retry_delay`, and a
+client repeats its request after the `Retry-After` of the response and up to a second more. The retry quota of the SDK,
+which only makes retries fewer, is left out.
 """
 
 import heapq
@@ -13,23 +13,29 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from bench.scale.playing import Played, Run, requests_of
+from bench.scale.playing import Played, Run
+from bench.scale.stories import HOP_MS
 from bench.scale.table import Table
+from chalicelib.adapters.aws_clients.first_attempt import READERS
 from chalicelib.adapters.dynamodb.items import TableLocation
 from chalicelib.adapters.sqs import MAX_RECEIVES
 from chalicelib.entrypoints.http.errors import RETRY_AFTER
 from chalicelib.entrypoints.workers import retry_delay
 
-ATTEMPTS: Final = 1 + TableLocation().retries
 REQUEST_S: Final = 0.005
 """How long a request takes: an assumption. It counts for nothing but the time of a run."""
 
-HOP_S: Final = 0.02
-"""How long a message is on its way: an assumption, likewise."""
-
-_CLIENT_PAUSE_S: Final = float(RETRY_AFTER["Retry-After"])
 _BACKOFF_S: Final = 20.0
-"""The longest pause of the SDK."""
+"""The longest pause of botocore."""
+
+_CLIENT_PAUSE_S: Final = float(str(RETRY_AFTER["Retry-After"]))
+
+
+def pauses_of(operation: str) -> tuple[float, ...]:
+    """Return the longest pauses of the SDK before each repetition of a request that was throttled, in seconds."""
+    is_first_apart = operation in READERS
+    by_botocore = TableLocation().retries - 1
+    return (*([1.0] if is_first_apart else []), *(min(2.0**number, _BACKOFF_S) for number in range(by_botocore)))
 
 
 @dataclass
@@ -80,7 +86,8 @@ class Traffic:
         """Let runs arrive for `seconds`, and go on for `drain_s` more."""
         self._rng, self._outcome = random.Random(self.seed), Outcome(seconds=self.seconds)  # noqa: S311
         self._events: list[tuple[float, int, Run]] = []
-        self._number, self._needed = 0, requests_of(self.calls)
+        self._number = 0
+        self._pauses = {operation: pauses_of(operation) for call in self.calls for operation in call.operations}
         self._admit_next()
         until = self.seconds + self.drain_s
         while self._events and self._events[0][0] <= until:
@@ -117,14 +124,14 @@ class Traffic:
             run.attempts = 0
         self._outcome.made += made
         self._outcome.needed += made
-        self._call_done(run, call, now + made * REQUEST_S)
+        self._call_done(run, now + made * REQUEST_S)
 
     def _refused(self, run: Run, number: int, call: Played, now: float) -> None:
+        pauses = self._pauses[call.operations[number]]
         run.attempts += 1
         run.at_request = number
-        if run.attempts < ATTEMPTS:
-            pause = self._rng.random() * min(2.0 ** (run.attempts - 1), _BACKOFF_S)
-            self._at(now + pause, run)
+        if run.attempts <= len(pauses):
+            self._at(now + self._rng.random() * pauses[run.attempts - 1], run)
             return
         self._outcome.given_back += 1
         self._outcome.needed -= number  # what the call had done is done once more
@@ -137,11 +144,11 @@ class Traffic:
         else:
             self._at(now + retry_delay(str(run.head), run.receives) / 1_000, run)
 
-    def _call_done(self, run: Run, call: Played, now: float) -> None:
+    def _call_done(self, run: Run, now: float) -> None:
         run.at_call, run.at_request, run.attempts, run.receives = run.at_call + 1, 0, 0, 0
         if run.at_call < len(self.calls):
             following = self.calls[run.at_call]
-            self._at(now + (following.pause_s if following.http else HOP_S), run)
+            self._at(now + (following.pause_s if following.http else HOP_MS / 1_000), run)
             return
         outcome = self._outcome
         outcome.done += 1

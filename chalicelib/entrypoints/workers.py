@@ -58,8 +58,8 @@ ready(list[_Record])
 def retry_delay(message: str, count: int) -> int:
     """Return the milliseconds until a message that failed is delivered again. `count` is how often it was delivered.
 
-    The longest delay doubles each time. Messages that failed together come again spread over it: each has a delay of its
-    own, drawn by its id and its count.
+    The longest delay doubles each time. Messages that failed together come again spread over it: each has a delay of
+    its own, drawn by its id and its count.
     """
     longest = min(MIN_RETRY_DELAY_MS << min(count, 16), MAX_RETRY_DELAY_MS)
     digest = hashlib.sha256(f"{message}.{count}".encode()).digest()
