@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 
-
 class Draw:
     """The moment and the seed of an evaluation: the same draw gives the same result.
 

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any, Final
 
 import botocore.config
+import botocore.handlers
 import botocore.loaders
 import botocore.session
 import msgspec
@@ -105,7 +106,20 @@ class Clients:
 
 def _session() -> Any:
     """Return a session. Where AWS_DATA_PATH names other models, botocore reads them itself."""
-    session = botocore.session.get_session()
+    session = botocore.session.Session(include_builtin_handlers=False)
+    _register_handlers(session.get_component("event_emitter"))
     if not session.get_config_variable("data_path"):
         session.register_component("data_loader", _Loader(file_loader=_Files()))
     return session
+
+
+def _register_handlers(events: Any) -> None:
+    """Register botocore's own handlers, without those of documentation and of other services: those are nine in ten."""
+    register = {
+        botocore.handlers.REGISTER_FIRST: events.register_first,
+        botocore.handlers.REGISTER_LAST: events.register_last,
+    }
+    for name, handler, *order in botocore.handlers.BUILTIN_HANDLERS:
+        kind, _, of = name.partition(".")
+        if kind != "docs" and of.partition(".")[0] in ("", "*", *_SERVICES):
+            (register[order[0]] if order else events.register)(name, handler)
