@@ -1,4 +1,4 @@
-"""What every program of this part does: the walks, and the expressions with their data. It imports nothing of Echoer."""
+"""What every program of this part does. It imports nothing of Echoer."""
 
 from typing import Any
 
