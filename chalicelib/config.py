@@ -4,15 +4,15 @@
 |---|---|---|
 | ECHOER_BACKEND | sqlite | `sqlite` (embedded), `aws` (DynamoDB and SQS), `memory` (tests) |
 | ECHOER_DB | .echoer/echoer.db | the SQLite file; `:memory:` stores nothing on disk |
-| ECHOER_DURABILITY | process | what a commit to the SQLite file survives: `process`: the end of the process (kill -9); |
+| ECHOER_DURABILITY | process | what a commit to the SQLite file survives: `process`: the end of the process; |
 | | | `power`: a power failure, too, for which each commit waits for the disk |
 | ECHOER_PORT | 8080 | the port of the local server |
 | ECHOER_PUBLIC_URL | http://127.0.0.1:PORT | the URL at which actions and people reach this server: in `callbackUrl` |
 | | | and signed links; on Lambda that of API Gateway. (`ECHOER_URL` is the server that `fsl` uses) |
 | ECHOER_CALLBACK_URL | ECHOER_PUBLIC_URL | the URL at which actions answer, without `/step`; a stage on AWS |
 | | | may set `function-url` (a Lambda Function URL, the default of new stages) or `api` (API Gateway) |
-| ECHOER_FUNCTION_URL | off | whether a stage on AWS has a function for answers, with a Function URL; on in stages that set |
-| | | ECHOER_CALLBACK_URL, to whatever |
+| ECHOER_FUNCTION_URL | off | whether a stage on AWS has a function for answers, with a Function URL; on in |
+| | | stages that set ECHOER_CALLBACK_URL, to any value |
 | ECHOER_TABLE | echoer | the DynamoDB table |
 | ECHOER_SHARDS | 4 | over how many partitions each list of the table spreads: 4, 8, ... or 128; |
 | | | it may be raised at any time and never lowered (bench/SCALE.md) |
@@ -43,6 +43,8 @@
 | ECHOER_NAMESPACE_RATE | 0 | the same for all tokens of a namespace together |
 | ECHOER_DELIVERY_LOG | on; on AWS off | whether every delivery is recorded, with its args, for as long as its run: |
 | | | what was sent and what came back; on AWS this is one more write for each delivery |
+| ECHOER_INLINE_DELIVERY | on; on AWS off | whether the worker that commits an answer delivers the run's next action |
+| | | itself; on AWS this removes the hop through SQS between two actions that answer in their responses |
 | ECHOER_LOG | info | debug, info, warning, error |
 | ECHOER_LOG_FORMAT | text; on Lambda json | `json`: one object per line, with namespace, run, step, uuid and request |
 | ECHOER_METRICS | off | `emf`: a line per batch or request on standard output, for CloudWatch |
@@ -202,6 +204,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     otlp_endpoint: str | None = None
     delivery_log: bool = False
     """Whether every delivery is recorded."""
+    inline_delivery: bool = False
+    """Whether a worker delivers what follows from an answer itself."""
     on_lambda: bool = False
     """Whether the process sleeps between requests, as on Lambda."""
 
@@ -304,7 +308,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         metrics=Metrics(read.one_of("ECHOER_METRICS", list(Metrics), Metrics.OFF)),
         metrics_namespace=read.metrics_namespace("ECHOER_METRICS_NAMESPACE", "Echoer"),
         otlp_endpoint=read.url("ECHOER_OTLP_ENDPOINT"),
-        delivery_log=read.one_of("ECHOER_DELIVERY_LOG", ["on", "off"], _default_delivery_log(environment)) == "on",
+        delivery_log=read.one_of("ECHOER_DELIVERY_LOG", ["on", "off"], _off_on_aws(environment)) == "on",
+        inline_delivery=read.one_of("ECHOER_INLINE_DELIVERY", ["on", "off"], _off_on_aws(environment)) == "on",
         on_lambda=_on_lambda(environment),
     )
 
@@ -323,8 +328,8 @@ def _default_access(environment: Mapping[str, str]) -> Access:
     return Access.TOKEN if _on_lambda(environment) else Access.OPEN
 
 
-def _default_delivery_log(environment: Mapping[str, str]) -> str:
-    """Return the default of ECHOER_DELIVERY_LOG: on AWS each record is a write of its own."""
+def _off_on_aws(environment: Mapping[str, str]) -> str:
+    """Return the default of what costs nothing on one machine: the log of deliveries, and inline delivery."""
     return "off" if environment.get("ECHOER_BACKEND", "").strip().lower() == Backend.AWS else "on"
 
 

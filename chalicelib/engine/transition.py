@@ -337,7 +337,7 @@ class Transition(TransitionVars):
             token=token.id if token else ROOT,
             sent=sent,
             nonce=self.fact.nonce if self.definition.has_draws and not self.entries else "",
-            **({"step": step, "origin": step} | fields),
+            **{"step": step, "origin": step, **fields},
         )
         self.entries.append(entry)
 
@@ -418,10 +418,11 @@ class Transition(TransitionVars):
             suspensions.settle(self)
         timer_at = self._set_timer()
         ended_activations.settle(self, self._before, self._written)
-        if len(self._before.tokens) > 1 or not isinstance(self.fact, StepAcked):
+        before = self._before
+        if len(before.tokens) > 1 or ((before.tokens or before.unanswered) and not isinstance(self.fact, StepAcked)):
             late_answers.expect(self)
-        changed = self.run.status is not self._before.status or not self._before.version
-        extra = self._before.extra_messages - 1
+        changed = self.run.status is not before.status or not before.version
+        extra = before.extra_messages - 1
         for effect in self.effects:
             if isinstance(effect, SetTimer):
                 extra += effect.at - self.at <= MAX_MESSAGE_DELAY_MS
@@ -430,7 +431,7 @@ class Transition(TransitionVars):
         last_state, last_event = self.last_return or (self.run.last_state, self.run.last_event)
         after = replace(
             self.run,
-            version=self._before.version + 1,
+            version=before.version + 1,
             updated_at=self.at,
             written=self.fact.nonce[:8],
             status_at=self.at if changed else self.run.status_at,

@@ -32,6 +32,11 @@ _MODULES: Final = {
 """Handler -> modules. Callbacks are the most frequent calls of the API."""
 
 
+def has_routes(handler: str) -> bool:
+    """Return whether Chalice routes requests to the function with this handler. Outside Lambda there is no handler."""
+    return handler in ("", "app.app")
+
+
 def preload(handler: str) -> None:
     """Load what the function with this handler needs. An error is left to the first request, which tries again."""
     for module in _MODULES.get(handler, ()):
@@ -40,6 +45,7 @@ def preload(handler: str) -> None:
         return
     try:
         services = hosting.services()
+        services.adapters.connect()
         for name in _USE_CASES[handler]:
             getattr(services, name)
     except Exception:  # the outermost caller: Lambda would restart the function again and again

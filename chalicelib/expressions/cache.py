@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
 from threading import Lock
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -32,8 +31,10 @@ class Cache(Generic[T]):
     def __call__(self, source: str) -> T:
         found = self._made.get(source)
         if found is not None:
-            with suppress(KeyError):  # another thread has just dropped it
+            try:  # quicker than contextlib.suppress
                 self._made.move_to_end(source)
+            except KeyError:  # another thread has just dropped it
+                return found
             return found
         made = self._make(source)
         with self._lock:

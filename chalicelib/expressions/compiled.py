@@ -14,10 +14,10 @@ from chalicelib.expressions.evaluation.scope import Frame
 from chalicelib.expressions.functions import builtins
 from chalicelib.expressions.meter import MAX_STEPS, Meter, charge_small
 from chalicelib.expressions.names import NAMES, finish, members_used, suggestion, unknown
-from chalicelib.expressions.quick import MAX_NODES, Unusual, quick
+from chalicelib.expressions.quick import MAX_NODES, Lookup, Unusual, quick
 from chalicelib.expressions.syntax.parser import Parser
 from chalicelib.expressions.syntax.tree import Node
-from chalicelib.expressions.values import NOTHING, Outer
+from chalicelib.expressions.values import NOTHING, UNUSUAL, Outer
 
 _UNBOUND: Final = dict.fromkeys(NAMES, NOTHING)
 _NODE_BYTES: Final = 400
@@ -107,11 +107,8 @@ class Compiled:
 
         Raises ExpressionFailed.
         """
-        if self._quick is not None and data is NOTHING and charge_small(self._nodes):
-            try:
-                return self._quick(names)
-            except (Unusual, KeyError):  # KeyError: a name that is not bound here
-                pass
+        if data is NOTHING and (value := self.small(names)) is not UNUSUAL:
+            return value
         if self._unknown is not None and self._unknown.value not in names:
             raise ExpressionFailed(suggestion(self._unknown.value, self._known), self._unknown.at, "L0054")
         if self._tree is None or self._failure is not None:
@@ -122,6 +119,15 @@ class Compiled:
             raise _failed(failure) from None
         except RecursionError:
             raise _failed(Failure("L0008")) from None
+
+    def small(self, names: Lookup) -> Any:
+        """Return the value of a small expression; UNUSUAL if only `evaluate` yields it. No draw is used."""
+        if self._quick is None or not charge_small(self._nodes):
+            return UNUSUAL
+        try:
+            return self._quick(names)
+        except (Unusual, KeyError):  # KeyError: a name that is not bound here
+            return UNUSUAL
 
     def measure(self, names: Mapping[str, Any], draw: Draw, data: Any = NOTHING, *, steps: int = MAX_STEPS) -> Usage:
         """Evaluate within so many steps, and return what that takes: for tests of the limits."""

@@ -82,15 +82,14 @@ _T = TypeVar("_T")
 class _Budget:
     """What is left for all evaluations within one `together()`."""
 
-    __slots__ = ("deadline", "patterns", "seconds", "steps", "suggestions", "unlooked")
+    steps = MAX_STEPS_TOGETHER  # defaults of the class: making a budget sets nothing
+    patterns = MAX_PATTERN_STEPS_TOGETHER
+    suggestions = MAX_SUGGESTIONS
+    deadline: float | None = None
+    unlooked = 0
 
     def __init__(self, seconds: float) -> None:
-        self.steps = MAX_STEPS_TOGETHER
-        self.patterns = MAX_PATTERN_STEPS_TOGETHER
-        self.suggestions = MAX_SUGGESTIONS
         self.seconds = seconds
-        self.deadline: float | None = None
-        self.unlooked = 0
 
     def is_late(self) -> bool:
         """Return whether the time is used up, as far as that is known without a look at the clock each time."""

@@ -10,8 +10,8 @@ one step for each node, and does nothing else that could take long.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeAlias
 
 from chalicelib.expressions.syntax.tree import Node
 from chalicelib.expressions.values import EXACT, NOTHING, Nothing
@@ -22,10 +22,17 @@ MAX_NODES: Final = 64
 _MAX_TEXT: Final = 1_000
 """Characters of a text that is read or made."""
 
-Quick: TypeAlias = Callable[[Mapping[str, Any]], Any]
+
+class Lookup(Protocol):
+    """What gives the value of a name. Raises KeyError for a name that has none."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
 
 
-class Unusual(Exception):  # noqa: N818 - it is no error: the expression is evaluated in another way
+Quick: TypeAlias = Callable[[Lookup], Any]
+
+
+class Unusual(Exception):
     """The expression meets what only a full evaluation handles."""
 
 
@@ -44,7 +51,7 @@ def quick(tree: Node) -> Quick | None:
 
 
 def _checked(made: Quick) -> Quick:
-    def result(names: Mapping[str, Any]) -> Any:
+    def result(names: Lookup) -> Any:
         value = made(names)
         kind = type(value)
         if kind is bool or value is None or value is NOTHING:
@@ -67,8 +74,13 @@ def _made(node: Node) -> Quick | None:
 
 def _parts(*nodes: Node) -> list[Quick] | None:
     """Return the functions of the nodes; None unless each has one."""
-    made = [_made(node) for node in nodes]
-    return None if None in made else made  # type: ignore[return-value] - None is in none of them
+    made: list[Quick] = []
+    for node in nodes:
+        one = _made(node)
+        if one is None:
+            return None
+        made.append(one)
+    return made
 
 
 def _literal(node: Node) -> Quick | None:
@@ -85,7 +97,7 @@ def _path(node: Node) -> Quick | None:
     if len(members) == 1:
         only = members[0]
 
-        def member(names: Mapping[str, Any]) -> Any:
+        def member(names: Lookup) -> Any:
             value = names[name]
             if type(value) is dict:
                 return value.get(only, NOTHING)
@@ -95,7 +107,7 @@ def _path(node: Node) -> Quick | None:
 
         return member
 
-    def path(names: Mapping[str, Any]) -> Any:
+    def path(names: Lookup) -> Any:
         value = names[name]
         for member in members:
             if type(value) is dict:
@@ -133,7 +145,7 @@ def _comparison(node: Node) -> Quick | None:
     left, right = parts
     compare = _COMPARED[node.value]
 
-    def compared(names: Mapping[str, Any]) -> Any:
+    def compared(names: Lookup) -> Any:
         one, other = left(names), right(names)
         if type(one) in _NUMBERS and type(other) in _NUMBERS:
             return compare(one, other)
@@ -151,7 +163,7 @@ def _equality(node: Node) -> Quick | None:
     left, right = parts
     wanted = node.value == "="
 
-    def equal(names: Mapping[str, Any]) -> bool:
+    def equal(names: Lookup) -> bool:
         one, other = left(names), right(names)
         if one is NOTHING or other is NOTHING:
             return False
@@ -211,7 +223,7 @@ def _arithmetic(node: Node) -> Quick | None:
         return None
     left, right = parts
 
-    def computed(names: Mapping[str, Any]) -> int:
+    def computed(names: Lookup) -> int:
         one, other = left(names), right(names)
         if type(one) is int and type(other) is int and -EXACT <= one <= EXACT and -EXACT <= other <= EXACT:
             result = compute(one, other)

@@ -79,14 +79,19 @@ def _on_aws(settings: Settings) -> Adapters:
     from chalicelib.adapters.dynamodb.store import DynamoStore
     from chalicelib.adapters.system import SystemClock, SystemIds
 
-    clock = SystemClock()
-    clients = Clients()
-    urls = sqs.find_queues(sqs.connect(endpoint=settings.sqs_url, clients=clients), settings.queue_prefix)
+    clock, clients = SystemClock(), Clients()
+    location = TableLocation(table=settings.table, endpoint=settings.dynamodb_url, shards=settings.shards)
+    store = DynamoStore(location, clients)
+    queue = sqs.SqsQueue(settings.queue_prefix, endpoint=settings.sqs_url, clients=clients)
+
+    def connect() -> None:
+        store.connect()
+        queue.connect()
+
     return Adapters(
-        store=DynamoStore(
-            TableLocation(table=settings.table, endpoint=settings.dynamodb_url, shards=settings.shards), clients
-        ),
-        queue=sqs.SqsQueue(urls, endpoint=settings.sqs_url, clients=clients),
+        store=store,
+        queue=queue,
+        connect=connect,
         caller=_caller(settings, clock),
         clock=clock,
         ids=SystemIds(),

@@ -24,7 +24,7 @@ _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:(?P<second>\d\d)(\.\d
 _MAX_COUNT_ALONE: Final = 100
 _MAX_MS_ALONE: Final = 10_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_UTC: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - its text has no offset
+_EPOCH_UTC: Final = datetime(1970, 1, 1)
 
 
 def duration(text: str) -> Milliseconds | None:

@@ -277,6 +277,7 @@ def test_values_are_its_own() -> None:
     value["list"].append(2)
     assert names == {"input": {"list": [1], "empty": []}}
     evaluate("($x := $input; $x ~> |$|{'list': 5}|)", names, DRAW)
+    assert evaluate("$input ~> |$input|{'list': 5}, 'empty'|", names, DRAW) == names["input"]
     assert names == {"input": {"list": [1], "empty": []}}
 
 

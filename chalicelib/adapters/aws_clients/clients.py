@@ -9,11 +9,15 @@ from threading import Lock
 from typing import Any, Final
 
 import botocore.config
+import botocore.handlers
 import botocore.loaders
 import botocore.session
 import msgspec
 
 from chalicelib.adapters.aws_clients.first_attempt import FirstAttempt
+
+_SERVICES: Final = ("dynamodb", "sqs")
+_ENDPOINTS: Final = "endpoints.json"
 
 
 class _Files(botocore.loaders.JSONFileLoader):  # type: ignore[misc]  # botocore has no types
@@ -22,9 +26,25 @@ class _Files(botocore.loaders.JSONFileLoader):  # type: ignore[misc]  # botocore
     def _load_file(self, full_path: str, open_method: Any) -> Any:
         try:
             with open_method(full_path, "rb") as file:
-                return msgspec.json.decode(file.read())
+                content = file.read()
         except FileNotFoundError:
             return None
+        return _endpoints(content) if Path(full_path).name == _ENDPOINTS else msgspec.json.decode(content)
+
+
+def _endpoints(content: bytes) -> Any:
+    """Return the endpoints of the services that are used here, without those of all others."""
+    found = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+    partitions = []
+    for partition in msgspec.json.decode(found.pop("partitions"), type=list[dict[str, msgspec.Raw]]):
+        services = msgspec.json.decode(partition.pop("services"), type=dict[str, msgspec.Raw])
+        used = {name: services[name] for name in _SERVICES if name in services}
+        partitions.append({**_decoded(partition), "services": _decoded(used)})
+    return {**_decoded(found), "partitions": partitions}
+
+
+def _decoded(raw: dict[str, msgspec.Raw]) -> dict[str, Any]:
+    return {name: msgspec.json.decode(value) for name, value in raw.items()}
 
 
 class _Loader(botocore.loaders.Loader):  # type: ignore[misc]  # botocore has no types
@@ -35,9 +55,6 @@ class _Loader(botocore.loaders.Loader):  # type: ignore[misc]  # botocore has no
 
     def _has(self, service: str, type_name: str) -> bool:
         return any(True for path in self.search_paths for _ in Path(path).glob(f"{service}/*/{type_name}.json*"))
-
-
-_SERVICES: Final = ("dynamodb", "sqs")
 
 
 class _OneEndpoint:
@@ -105,7 +122,20 @@ class Clients:
 
 def _session() -> Any:
     """Return a session. Where AWS_DATA_PATH names other models, botocore reads them itself."""
-    session = botocore.session.get_session()
+    session = botocore.session.Session(include_builtin_handlers=False)
+    _register_handlers(session.get_component("event_emitter"))
     if not session.get_config_variable("data_path"):
         session.register_component("data_loader", _Loader(file_loader=_Files()))
     return session
+
+
+def _register_handlers(events: Any) -> None:
+    """Register botocore's own handlers, without those of documentation and of other services: those are nine in ten."""
+    register = {
+        botocore.handlers.REGISTER_FIRST: events.register_first,
+        botocore.handlers.REGISTER_LAST: events.register_last,
+    }
+    for name, handler, *order in botocore.handlers.BUILTIN_HANDLERS:
+        kind, _, of = name.partition(".")
+        if kind != "docs" and of.partition(".")[0] in ("", "*", *_SERVICES):
+            (register[order[0]] if order else events.register)(name, handler)

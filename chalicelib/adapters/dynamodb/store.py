@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.adapters.aws_clients.clients import Clients
 from chalicelib.adapters.dynamodb import keys
-from chalicelib.adapters.dynamodb.batches import DynamoBatches
 from chalicelib.adapters.dynamodb.conditions import K, U, V
 from chalicelib.adapters.dynamodb.definitions import DynamoDefinitions
-from chalicelib.adapters.dynamodb.deliveries import DynamoDeliveries
 from chalicelib.adapters.dynamodb.items import Item, Table, TableLocation, seconds
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
-from chalicelib.adapters.dynamodb.schedules import DynamoSchedules
-from chalicelib.adapters.dynamodb.signals import DynamoSignals
-from chalicelib.adapters.dynamodb.tasks import DynamoTasks
-from chalicelib.adapters.dynamodb.waiters import DynamoWaiters
 from chalicelib.adapters.store_rules import versioned_value_conflict
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, Conflict
+
+if TYPE_CHECKING:
+    from chalicelib.adapters.dynamodb.batches import DynamoBatches
+    from chalicelib.adapters.dynamodb.deliveries import DynamoDeliveries
+    from chalicelib.adapters.dynamodb.schedules import DynamoSchedules
+    from chalicelib.adapters.dynamodb.signals import DynamoSignals
+    from chalicelib.adapters.dynamodb.tasks import DynamoTasks
+    from chalicelib.adapters.dynamodb.waiters import DynamoWaiters
 
 _MAX_CLAIMS: Final = 3
 
@@ -57,17 +60,51 @@ class DynamoVersionedValues:
 
 
 class DynamoStore:
-    """All stores in one table. It connects at the first request."""
+    """All stores in one table. It connects at the first request, and loads what few functions use when it is used."""
 
     def __init__(self, location: TableLocation | None = None, clients: Clients | None = None) -> None:
         self.table = Table(location or TableLocation(), clients=clients)
         self.runs = DynamoRuns(self.table)
         self.definitions = DynamoDefinitions(self.table, self.runs)
         self.keys = DynamoKeys(self.table)
-        self.signals = DynamoSignals(self.table)
-        self.tasks = DynamoTasks(self.table)
-        self.schedules = DynamoSchedules(self.table)
         self.versioned_values = DynamoVersionedValues(self.table)
-        self.waiters = DynamoWaiters(self.table)
-        self.deliveries = DynamoDeliveries(self.table)
-        self.batches = DynamoBatches(self.table)
+
+    def connect(self) -> None:
+        """Make the client, unless it is made already. Nothing is sent."""
+        _ = self.table.client
+
+    @cached_property
+    def signals(self) -> DynamoSignals:
+        from chalicelib.adapters.dynamodb.signals import DynamoSignals
+
+        return DynamoSignals(self.table)
+
+    @cached_property
+    def tasks(self) -> DynamoTasks:
+        from chalicelib.adapters.dynamodb.tasks import DynamoTasks
+
+        return DynamoTasks(self.table)
+
+    @cached_property
+    def schedules(self) -> DynamoSchedules:
+        from chalicelib.adapters.dynamodb.schedules import DynamoSchedules
+
+        return DynamoSchedules(self.table)
+
+    @cached_property
+    def waiters(self) -> DynamoWaiters:
+        from chalicelib.adapters.dynamodb.waiters import DynamoWaiters
+
+        return DynamoWaiters(self.table)
+
+    @cached_property
+    def deliveries(self) -> DynamoDeliveries:
+        from chalicelib.adapters.dynamodb.deliveries import DynamoDeliveries
+
+        return DynamoDeliveries(self.table)
+
+    @cached_property
+    def batches(self) -> DynamoBatches:
+        from chalicelib.adapters.dynamodb.batches import DynamoBatches
+
+        return DynamoBatches(self.table)

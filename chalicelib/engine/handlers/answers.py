@@ -48,8 +48,7 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
         return _not_awaited(transition, token, event)
     if event.step != token.step:
         event = msgspec.structs.replace(event, step=token.step)
-    if not event.signed:
-        _refuse_unsigned(transition, token, event)
+    _refuse_unsigned(transition, token, event)
     senders.refuse_waiting(transition.definition, run, token, event.sender)
     if run.status in status.STOPPED:
         raise RunIsStopped(run.name, run.last_err)
@@ -101,8 +100,7 @@ def _not_awaited(transition: Transition, token: Token | None, event: StepAcked) 
     if ended is None:
         raise NeverIssued(transition.run.name, event.step, event.uuid)
     event = msgspec.structs.replace(event, step=ended)
-    if not event.signed:
-        _refuse_unsigned(transition, None, event)
+    _refuse_unsigned(transition, None, event)
     senders.refuse_ended(transition.definition, ended, event.sender)
     return _late(transition, event) if transition.run.unanswered else Outcome.DUPLICATE
 
@@ -186,6 +184,8 @@ def _refuse_unsigned(transition: Transition, token: Token | None, event: StepAck
     its answer signs it again, and then learns that it is a duplicate. An approval is a person's answer and needs no
     signature.
     """
+    if event.signed:
+        return
     if token is None:
         wanted = is_signed(transition.definition, transition.run, event.step)
     else:

@@ -6,7 +6,7 @@ it fails, the step returns ERROR once. This second return is neither repeated no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -17,7 +17,7 @@ from chalicelib.engine.bindings import NO_NAMES, result_of, step_names
 from chalicelib.engine.errors import ComputedTooLarge, ExpressionFailed, NoMatch
 from chalicelib.engine.returning.assignments import assigned
 from chalicelib.engine.returning.repeats import Repetition, next_repetition
-from chalicelib.engine.returning.routes import choose
+from chalicelib.engine.returning.routes import choose, place_of_route
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
 from chalicelib.engine.values import size_limits
@@ -97,7 +97,7 @@ def next_move(transition: Transition, entered: Token, token: Token, returned: St
     names = _names(transition, entered, token, returned)
     route = choose(compiled, returned.state, lambda when: holds(when, transition.with_secrets(names)))
     if route is not None:
-        place = _place(route, step.routes, returned.state)
+        place = place_of_route(route, step.routes, returned.state)
         return _move(transition, route, place, names, token, returned)
     if isinstance(compiled.step, ChoiceStep) and not returned.state:
         raise NoMatch("none of its conditions holds, and there is no else")
@@ -153,16 +153,6 @@ def _move(transition: Transition, route: Route, place: int, names: Names, token:
     output = resolve_kept(route.entries, names).get("output")
     size_limits.fit("the output", output)
     return Move(target=DONE, output=output, is_given=bool(route.entries), route=place)
-
-
-def _place(route: Route, routes: Sequence[Route], state: str) -> int:
-    """Return the place of the route among those with its target that the state can take."""
-    place = 0
-    for one in routes:
-        if one is route:
-            return place
-        place += one.target == route.target and one.state in (None, state)
-    return 0
 
 
 def _stop_error(route: Route, names: Names, token: Token, returned: StepResult) -> StepError:

@@ -22,8 +22,8 @@ from chalice.app import Response as ChaliceResponse
 from chalicelib import hosting
 from chalicelib.config import Settings
 from chalicelib.entrypoints.http import auth, cors, errors
-from chalicelib.entrypoints.http.bodies import name_of
 from chalicelib.entrypoints.http.query import Query
+from chalicelib.entrypoints.http.reading import name_of
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.service.errors import TooLarge

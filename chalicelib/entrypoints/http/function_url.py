@@ -32,7 +32,7 @@ from chalice.app import Request as ChaliceRequest
 from chalice.app import Response as ChaliceResponse
 
 from chalicelib import hosting
-from chalicelib.entrypoints.http import bodies, errors, exchange, register
+from chalicelib.entrypoints.http import errors, exchange, reading, register
 from chalicelib.entrypoints.http.calls import CALLS, Call
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.json_values import ready
@@ -144,7 +144,7 @@ def _read(event: Any) -> _Payload:
         version = f"its `version` is {event['version']!a:.40}" if "version" in event else "it has no `version`"
         raise Malformed(f"{what}: {version}")
     try:
-        payload = bodies.checked(dict(event), _Payload)
+        payload = reading.checked(dict(event), _Payload)
         "".join((payload.path, payload.query, *payload.headers, *payload.headers.values())).encode()
     except Malformed as error:
         raise Malformed(f"{what}: {error}") from error

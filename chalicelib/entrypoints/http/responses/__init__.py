@@ -4,7 +4,7 @@ Fields are never left out: an absent value is null, empty or 0, unless the field
 may add fields; clients must ignore fields that they do not know.
 """
 
-from chalicelib.entrypoints.http.outcome import Outcome
+from chalicelib.entrypoints.http.answer_bodies import Outcome
 from chalicelib.entrypoints.http.responses.access import AccessToken, CreatedAccessToken, Limits, Me, Secret
 from chalicelib.entrypoints.http.responses.authoring import (
     Analysis,

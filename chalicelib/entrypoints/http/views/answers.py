@@ -1,12 +1,11 @@
-"""Answers of actions. They are the most frequent calls, so nothing is loaded here that only other calls need."""
+"""Answers to steps: the most frequent calls. This module loads little, because every cold start of the API loads it."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from chalicelib.entrypoints.http import bodies, parameters
-from chalicelib.entrypoints.http.bodies import AnswerBody, TokenAnswerBody
-from chalicelib.entrypoints.http.outcome import Outcome
+from chalicelib.entrypoints.http import parameters, reading
+from chalicelib.entrypoints.http.answer_bodies import AnswerBody, Outcome, TokenAnswerBody
 from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.route import Route
@@ -27,7 +26,7 @@ def answer(request: Request) -> Json:
     reports progress: `data` and `globalVariables` are recorded, and the step keeps waiting. `error` says why: the state
     `ERROR` with an `error` need not be declared.
     """
-    body = bodies.read(request.body, AnswerBody)
+    body = reading.read(request.body, AnswerBody)
     _check(body)
     work_context.note(run=body.run, step=body.step, uuid=body.uuid)
     signature = signature_in(request.headers, request.body)
@@ -42,7 +41,7 @@ def answer_by_token(request: Request, name: str) -> Json:
 
     The body and its effect are those of `POST /step`. A token that was never issued is a 404.
     """
-    answer = bodies.read_optional(request.body, TokenAnswerBody).as_answer()
+    answer = reading.read_optional(request.body, TokenAnswerBody).as_answer()
     _check(answer)
     token = token_in(name, request.namespace if request.bound else None)
     work_context.note(namespace=token.namespace, run=token.run, uuid=token.uuid)

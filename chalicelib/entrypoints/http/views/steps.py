@@ -1,4 +1,4 @@
-"""Calls on the steps of runs: the inbox of tasks, and what runs wait for."""
+"""Calls that list the steps of runs: the inbox of tasks, and what runs wait for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chalicelib.entrypoints.http.query import Query, cursor_of, name_in
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.step_lookup import find_step
-from chalicelib.entrypoints.http.views import answers, task_links
+from chalicelib.entrypoints.http.views import task_links
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.service.errors import Malformed
@@ -134,7 +134,6 @@ ROUTES: Final = (
         paged=True,
         example="the inbox",
     ),
-    *answers.ROUTES,
     Route(
         method="GET",
         path="/step",
