@@ -365,7 +365,7 @@ class Transition(TransitionVars):
             returned=self._kept_error(returned, replaced),
             response=_bounded(returned.response) if self.definition.reads_response else None,
         )
-        self.set_run(last_state=token.step, last_event=f"{self.run.name}_{token.step}_{returned.state}")
+        self.set_run(last_state=token.step, stored_event=f"_{returned.state}")
 
     def _kept_error(self, returned: StepResult, replaced: StepError | None) -> StepError | None:
         """Return the step's own error, if the entry does not say all of it and a replay would need it."""
@@ -429,7 +429,7 @@ class Transition(TransitionVars):
             written=self.fact.nonce[:8],
             status_at=self.at if changed else self.run.status_at,
             tokens=tuple(self.tokens.values()),
-            tail=(*self.run.tail, *self.entries),
+            stored_tail=self.run.stored_tail.plus(self.entries),
             extra_messages=extra,
         )
         return Decision(after, outcome, tuple(self.effects))

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from chalicelib.engine.values.secret_values import MARK, masked
 from chalicelib.model import formats
-from chalicelib.model.history import Entry, Page, encode_page
+from chalicelib.model.history import Entries, Entry, Page, encode_page
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token, encode
 from chalicelib.model.waits import REFERENCE_KEY, decode_hook, wait_from_json, wait_to_json
@@ -88,9 +88,9 @@ def stored_size(run: Run) -> int:
 def offload_page(page: Page) -> tuple[Page, Mapping[str, bytes]]:
     """Replace what is large in the page by references; return the blobs to write before it, too."""
     offload = _Offload()
-    thin = Page(entries=tuple(in_entry(entry, offload) for entry in page.entries))
+    thin = Page(stored=page.stored.changed(offload))
     if len(encode_page(thin)) > MAX_HEAD_BYTES:
-        thin = Page(entries=_offloaded_tail(page.last, {"tl": msgspec.to_builtins(thin.entries)}, offload))
+        thin = Page(stored=_offloaded_tail(page.last, {"tl": msgspec.to_builtins(thin.stored)}, offload))
     return thin, offload.blobs
 
 
@@ -147,15 +147,15 @@ def key_in(value: Json) -> str | None:
     return None
 
 
-def offloaded_fields(tail: Sequence[Entry]) -> Mapping[str, Json]:
+def offloaded_fields(tail: Entries) -> Mapping[str, Json]:
     """Return the references to the offloaded fields, by encoded name; empty if the tail is not offloaded."""
-    data = tail[0].data if tail and tail[0].event == OFFLOADED else {}
+    data = tail.entries[0].data if len(tail.items) == 1 and tail.entries[0].event == OFFLOADED else {}
     return {name: value for name, value in data.items() if name != formats.MEMBER}
 
 
-def format_of(tail: Sequence[Entry]) -> int:
+def format_of(tail: Entries) -> int:
     """Return the format in which the fields of an offloaded tail were stored."""
-    return int(tail[0].data.get(formats.MEMBER, 1))
+    return int(tail.entries[0].data.get(formats.MEMBER, 1))
 
 
 def field_values(stored: Mapping[str, Json], stored_format: int) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def in_run(run: Run, change: Change) -> Run:
         undos=tuple(replace(undo, args=_in_values(undo.args, change)) for undo in run.undos),
         stopping=tuple(replace(child, vars=_in_values(child.vars, change)) for child in run.stopping),
         notices=tuple(_in_token(notice, change) for notice in run.notices),
-        tail=tuple(in_entry(entry, change) for entry in run.tail),
+        stored_tail=run.stored_tail.changed(change),
     )
 
 
@@ -232,19 +232,17 @@ def _offload_fields(run: Run, offload: _Offload) -> Run:
         notices=(),
         received={},
         former_steps={},
-        tail=_offloaded_tail(run.seq, fields, offload, run.tokens),
+        stored_tail=_offloaded_tail(run.seq, fields, offload, run.tokens),
     )
 
 
-def _offloaded_tail(
-    seq: int, fields: Mapping[str, Json], offload: _Offload, tokens: Sequence[Token] = ()
-) -> tuple[Entry, ...]:
+def _offloaded_tail(seq: int, fields: Mapping[str, Json], offload: _Offload, tokens: Sequence[Token] = ()) -> Entries:
     """Return the tail of an offloaded head or page. Its number is that of the last entry it replaces."""
     data: dict[str, Json] = {name: offload.put_field(msgspec.json.encode(value)) for name, value in fields.items()}
     if formats.HEAD.current > 1:
         data[formats.MEMBER] = formats.HEAD.current
     step = tokens[0].step if tokens else ""
-    return (Entry(seq=seq, at=0, event=OFFLOADED, step=step, rule=len(tokens) or None, data=data),)
+    return Entries.of((Entry(seq=seq, at=0, event=OFFLOADED, step=step, rule=len(tokens) or None, data=data),))
 
 
 def _in_token(token: Token, change: Change) -> Token:
