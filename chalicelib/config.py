@@ -4,10 +4,18 @@
 |---|---|---|
 | ECHOER_BACKEND | sqlite | `sqlite` (embedded), `aws` (DynamoDB and SQS), `memory` (tests) |
 | ECHOER_DB | .echoer/echoer.db | the SQLite file; `:memory:` stores nothing on disk |
+| ECHOER_DURABILITY | process | what a commit to the SQLite file survives: `process`: the end of the process; |
+| | | `power`: a power failure, too, for which each commit waits for the disk |
 | ECHOER_PORT | 8080 | the port of the local server |
 | ECHOER_PUBLIC_URL | http://127.0.0.1:PORT | the URL at which actions and people reach this server: in `callbackUrl` |
 | | | and signed links; on Lambda that of API Gateway. (`ECHOER_URL` is the server that `fsl` uses) |
+| ECHOER_CALLBACK_URL | ECHOER_PUBLIC_URL | the URL at which actions answer, without `/step`; a stage on AWS |
+| | | may set `function-url` (a Lambda Function URL, the default of new stages) or `api` (API Gateway) |
+| ECHOER_FUNCTION_URL | off | whether a stage on AWS has a function for answers, with a Function URL; on in |
+| | | stages that set ECHOER_CALLBACK_URL, to any value |
 | ECHOER_TABLE | echoer | the DynamoDB table |
+| ECHOER_SHARDS | 4 | over how many partitions each list of the table spreads: 4, 8, ... or 128; |
+| | | it may be raised at any time and never lowered (bench/SCALE.md) |
 | ECHOER_QUEUE_PREFIX | echoer | the prefix of the SQS queues: `PREFIX-deliveries`, `PREFIX-wakes`, `PREFIX-dead` |
 | ECHOER_DYNAMODB_URL, ECHOER_SQS_URL | | endpoints to use instead of AWS's |
 | ECHOER_STEP_TIMEOUT | 7d | the default time that a step waits for its answer |
@@ -35,6 +43,8 @@
 | ECHOER_NAMESPACE_RATE | 0 | the same for all tokens of a namespace together |
 | ECHOER_DELIVERY_LOG | on; on AWS off | whether every delivery is recorded, with its args, for as long as its run: |
 | | | what was sent and what came back; on AWS this is one more write for each delivery |
+| ECHOER_INLINE_DELIVERY | on; on AWS off | whether the worker that commits an answer delivers the run's next action |
+| | | itself; on AWS this removes the hop through SQS between two actions that answer in their responses |
 | ECHOER_LOG | info | debug, info, warning, error |
 | ECHOER_LOG_FORMAT | text; on Lambda json | `json`: one object per line, with namespace, run, step, uuid and request |
 | ECHOER_METRICS | off | `emf`: a line per batch or request on standard output, for CloudWatch |
@@ -62,6 +72,12 @@ from chalicelib.service.security.namespaces import is_namespace
 from chalicelib.service.security.secrets import MIN_KEY_CHARACTERS
 
 PUBLIC_URL: Final = "ECHOER_PUBLIC_URL"
+CALLBACK_URL: Final = "ECHOER_CALLBACK_URL"
+FUNCTION_URL: Final = "ECHOER_FUNCTION_URL"
+BY_FUNCTION_URL: Final = "function-url"
+"""The value of ECHOER_CALLBACK_URL in a stage whose actions answer at a Lambda Function URL."""
+BY_API: Final = "api"
+"""The value of ECHOER_CALLBACK_URL in a stage whose actions answer at API Gateway."""
 CLIENT_URL: Final = "ECHOER_URL"
 
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
@@ -82,6 +98,9 @@ _ORIGIN: Final = re.compile(
 )
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 _AWS_CALL: Final = re.compile(r"[a-z0-9*-]+:[A-Za-z0-9*]+|\*")
+
+SHARDS: Final = ("4", "8", "16", "32", "64", "128")
+"""The numbers of shards that a table can have."""
 
 MAX_RATE_PER_S: Final = 100_000
 """The highest rate that can be set."""
@@ -119,6 +138,13 @@ class Backend(StrEnum):
     MEMORY = "memory"
 
 
+class Durability(StrEnum):
+    """What a commit to the SQLite file survives."""
+
+    PROCESS = "process"
+    POWER = "power"
+
+
 class EgressScope(StrEnum):
     """Which addresses actions may have."""
 
@@ -131,12 +157,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     backend: Backend = Backend.SQLITE
     db: Path | str = Path(".echoer/echoer.db")
+    durability: Durability = Durability.PROCESS
     port: int = 8080
     url: str = "http://127.0.0.1:8080"
     """The URL at which actions and people reach the server."""
     url_setting: str = ""
     """The variable that `url` was read from; empty: it is the default."""
+    callback_base: str | None = None
+    """The URL at which actions answer, without `/step`; None: `url`."""
+    function_url: bool = False
+    """Whether the app has a function for answers that a Lambda Function URL calls."""
     table: str = "echoer"
+    shards: int = 4
+    """Over how many partitions each list of the table spreads; a power of two."""
     queue_prefix: str = "echoer"
     dynamodb_url: str | None = None
     sqs_url: str | None = None
@@ -171,12 +204,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     otlp_endpoint: str | None = None
     delivery_log: bool = False
     """Whether every delivery is recorded."""
+    inline_delivery: bool = False
+    """Whether a worker delivers what follows from an answer itself."""
     on_lambda: bool = False
     """Whether the process sleeps between requests, as on Lambda."""
 
     @property
     def callback_url(self) -> str:
-        return f"{self.url.rstrip('/')}/step"
+        """The URL to which actions send their answers."""
+        return callback_url_at(self.callback_base or self.url)
 
     @property
     def gate(self) -> Access:
@@ -217,6 +253,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def callback_url_at(base: str) -> str:
+    """Return the URL to which actions send their answers, on a server with this URL."""
+    return f"{base.rstrip('/')}/step"
+
+
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """Return the settings in an environment. Raises BadSetting, which names the variable and its valid values."""
     read = _Reader(environment)
@@ -226,10 +267,14 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     return Settings(
         backend=Backend(read.one_of("ECHOER_BACKEND", list(Backend), Backend.SQLITE)),
         db=database if database == ":memory:" else Path(database),
+        durability=Durability(read.one_of("ECHOER_DURABILITY", list(Durability), Durability.PROCESS)),
         port=port,
         url=url or f"http://127.0.0.1:{port}",
         url_setting=url_setting,
+        callback_base=read.callback_base(),
+        function_url=read.one_of(FUNCTION_URL, ["on", "off"], "off") == "on",
         table=read.text("ECHOER_TABLE", "echoer"),
+        shards=int(read.one_of("ECHOER_SHARDS", SHARDS, SHARDS[0])),
         queue_prefix=read.text("ECHOER_QUEUE_PREFIX", "echoer"),
         dynamodb_url=read.text("ECHOER_DYNAMODB_URL", "") or None,
         sqs_url=read.text("ECHOER_SQS_URL", "") or None,
@@ -263,7 +308,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         metrics=Metrics(read.one_of("ECHOER_METRICS", list(Metrics), Metrics.OFF)),
         metrics_namespace=read.metrics_namespace("ECHOER_METRICS_NAMESPACE", "Echoer"),
         otlp_endpoint=read.url("ECHOER_OTLP_ENDPOINT"),
-        delivery_log=read.one_of("ECHOER_DELIVERY_LOG", ["on", "off"], _default_delivery_log(environment)) == "on",
+        delivery_log=read.one_of("ECHOER_DELIVERY_LOG", ["on", "off"], _off_on_aws(environment)) == "on",
+        inline_delivery=read.one_of("ECHOER_INLINE_DELIVERY", ["on", "off"], _off_on_aws(environment)) == "on",
         on_lambda=_on_lambda(environment),
     )
 
@@ -282,8 +328,8 @@ def _default_access(environment: Mapping[str, str]) -> Access:
     return Access.TOKEN if _on_lambda(environment) else Access.OPEN
 
 
-def _default_delivery_log(environment: Mapping[str, str]) -> str:
-    """Return the default of ECHOER_DELIVERY_LOG: on AWS each record is a write of its own."""
+def _off_on_aws(environment: Mapping[str, str]) -> str:
+    """Return the default of what costs nothing on one machine: the log of deliveries, and inline delivery."""
     return "off" if environment.get("ECHOER_BACKEND", "").strip().lower() == Backend.AWS else "on"
 
 
@@ -388,6 +434,17 @@ class _Reader:
         except ValueError:
             usable = False
         return (CLIENT_URL, client) if usable else ("", "")
+
+    def callback_base(self) -> str | None:
+        """Return the URL at which actions answer; None: that of this server."""
+        value = self.text(CALLBACK_URL, BY_API)
+        if value.lower() == BY_FUNCTION_URL:
+            raise BadSetting(
+                f"{CALLBACK_URL}={value}: only a stage on AWS has a Function URL (.chalice/config.json); set an "
+                "http:// or https:// URL, or nothing"
+            )
+        found = None if value.lower() == BY_API else self.url(CALLBACK_URL)
+        return found and found.rstrip("/").removesuffix("/step")
 
     def sha256(self, name: str) -> str | None:
         value = self.text(name, "").lower()

@@ -34,6 +34,8 @@ def findings(template: Document) -> list[Finding]:
         match resource["Type"]:
             case "AWS::IAM::Role":
                 found += _of_role(name, properties)
+            case "AWS::Lambda::Permission":
+                found += _of_permission(name, properties)
             case "AWS::Serverless::Function":
                 found += _of_function(name, properties, resources)
             case "AWS::DynamoDB::Table":
@@ -71,6 +73,13 @@ def _of_role(name: str, properties: Document) -> Iterator[Finding]:
     for statement in properties["AssumeRolePolicyDocument"]["Statement"]:
         if statement["Principal"] != {"Service": "lambda.amazonaws.com"}:
             yield f"{name}: can be assumed by {statement['Principal']}"
+
+
+def _of_permission(name: str, properties: Document) -> Iterator[Finding]:
+    """Everyone may call a function through its Function URL only."""
+    by_url = properties.get("InvokedViaFunctionUrl") or properties.get("Action") == "lambda:InvokeFunctionUrl"
+    if properties["Principal"] == "*" and not by_url:
+        yield f"{name}: everyone may call the function directly"
 
 
 def _of_function(name: str, properties: Document, resources: Document) -> Iterator[Finding]:

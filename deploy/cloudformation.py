@@ -11,7 +11,7 @@ from typing import Any, Final
 from chalicelib.adapters import sqs
 from chalicelib.adapters.dynamodb import tables
 from chalicelib.service.ports.queues import QueueName
-from deploy import gateway, policies, stages, watch
+from deploy import function_url, gateway, policies, stages, watch
 from deploy.stages import API, QUEUE_OF, RUNTIME, Document, Stage
 from deploy.watch import Alarm
 
@@ -30,6 +30,7 @@ def template(stage: Stage) -> Document:
         **{_function(name): _patch(stage, name) for name in stage.functions},
         **{_log_group(name): _log(stage, name) for name in stage.functions},
         "RestAPI": _api(stage),
+        **_function_url(stage),
         **_watched(stage),
     }
     admin = {"Type": "String", "AllowedPattern": "[0-9a-f]{64}", "Description": "SHA-256 of the first admin's token"}
@@ -37,7 +38,7 @@ def template(stage: Stage) -> Document:
         "Description": f"Echoer, stage {stage.name}",
         "Parameters": {ADMIN: admin},
         "Resources": resources,
-        "Outputs": _outputs(),
+        "Outputs": _outputs(stage),
     }
 
 
@@ -82,14 +83,17 @@ def _patch(stage: Stage, name: str) -> Document:
 
 def _environment(stage: Stage, name: str) -> Document:
     """Return the settings that only this function needs."""
+    told = function_url.told(stage, name, {"Fn::GetAtt": [function_url.URL, "FunctionUrl"]})
+    key, admin = {"ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}, {"ECHOER_ADMIN_TOKEN_SHA256": {"Ref": ADMIN}}
     match name:
         case "deliver":
-            return {"ECHOER_PUBLIC_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}
-        case "api_handler":
-            keys = {"ECHOER_ADMIN_TOKEN_SHA256": {"Ref": ADMIN}, "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}
-            return {**stage.own_url, **keys}
+            return {"ECHOER_PUBLIC_URL": _url(stage), **told, **key}
+        case stages.API:
+            return {**stage.own_url, **told, **admin, **key}
+        case stages.CALLBACK:
+            return {**admin, **key}
         case stages.AUTHORIZE:
-            return {"ECHOER_ADMIN_TOKEN_SHA256": {"Ref": ADMIN}}
+            return admin
     return {}
 
 
@@ -110,6 +114,11 @@ def _url(stage: Stage) -> str | Document:
     """Only for what the API does not refer to: it refers to its own function, which must not refer back."""
     base = "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
     return stage.url or {"Fn::Sub": f"{base}/{stage.path}"}
+
+
+def _function_url(stage: Stage) -> Document:
+    found = {"Ref": _function(stages.CALLBACK)}
+    return function_url.resources(stage, found) if stage.has_function_url else {}
 
 
 def _api(stage: Stage) -> Document:
@@ -174,5 +183,8 @@ def _overdue(stage: Stage) -> Document:
     }
 
 
-def _outputs() -> dict[str, Any]:
-    return {"AlarmTopic": {"Value": {"Ref": _TOPIC}}, "TableName": {"Value": {"Ref": tables.LOGICAL_ID}}}
+def _outputs(stage: Stage) -> dict[str, Any]:
+    made: Document = {"AlarmTopic": {"Value": {"Ref": _TOPIC}}, "TableName": {"Value": {"Ref": tables.LOGICAL_ID}}}
+    if stage.has_function_url:
+        made[function_url.URL] = {"Value": {"Fn::GetAtt": [function_url.URL, "FunctionUrl"]}}
+    return made

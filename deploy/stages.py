@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from chalicelib import config
-from chalicelib.config import Access, Metrics
+from chalicelib.config import BY_API, BY_FUNCTION_URL, CALLBACK_URL, FUNCTION_URL, PUBLIC_URL, Access, Metrics
 from chalicelib.model.errors import EchoerError
 
 Document: TypeAlias = dict[str, Any]
@@ -29,6 +29,8 @@ FUNCTIONS: Final = (API, *QUEUE_OF, "sweep")
 """The functions that every stage has."""
 AUTHORIZE: Final = "authorize"
 """The function that checks tokens for API Gateway, if the stage uses it."""
+CALLBACK: Final = "callback"
+"""The function behind the Function URL, if the stage has one."""
 DERIVED: Final = frozenset({"ECHOER_BACKEND", "ECHOER_TABLE", "ECHOER_QUEUE_PREFIX", "ECHOER_METRICS_NAMESPACE"})
 """Settings that follow from the stage's name."""
 
@@ -80,6 +82,12 @@ class Stage:
     """References to the keys: `key` signs requests to actions, `secrets-key` encrypts secrets at rest."""
     gate: Access
     """What API Gateway requires before it calls the API."""
+    callback_url: str
+    """ECHOER_CALLBACK_URL: `function-url`, `api` or a URL."""
+    has_function_url: bool
+    """Whether there is a Function URL: it outlasts a change of `callback_url`, for actions that answer there."""
+    needs_signatures: bool
+    """Whether answers of actions need the signature of an AWS identity."""
     actions: tuple[str, ...]
     """ARNs of the queues and functions that actions may be (`method = queue`, `method = lambda`)."""
     origins: tuple[str, ...] = ()
@@ -89,12 +97,13 @@ class Stage:
 
     @property
     def functions(self) -> tuple[str, ...]:
-        return (*FUNCTIONS, AUTHORIZE) if self.gate is Access.TOKEN else FUNCTIONS
+        optional = {CALLBACK: self.has_function_url, AUTHORIZE: self.gate is Access.TOKEN}
+        return (*FUNCTIONS, *(name for name, exists in optional.items() if exists))
 
     @property
     def own_url(self) -> dict[str, str]:
         """The setting with the configured URL. Without one, the API reads its URL from API Gateway's events."""
-        return {"ECHOER_PUBLIC_URL": self.url} if self.url else {}
+        return {PUBLIC_URL: self.url} if self.url else {}
 
     @property
     def prefix(self) -> str:
@@ -148,7 +157,7 @@ def stage(name: str, configured: Document) -> Stage:
     if name not in configured["stages"]:
         known = ", ".join(configured["stages"])
         raise NoSuchStage(f"no stage {name!r} in .chalice/config.json (it has {known}); add the stage to that file")
-    given: Mapping[str, str] = configured["stages"][name].get("environment_variables", {})
+    given = {**_defaults(configured), **_given(configured, name)}
     for variable in sorted(given.keys() & (_NOT_IN_A_TEMPLATE.keys() | DERIVED)):
         raise BadStage(f"stage {name!r}: {variable} must not be set: it {_reason(variable)}")
     prefix = f"echoer-{name}"
@@ -161,25 +170,66 @@ def stage(name: str, configured: Document) -> Stage:
         "ECHOER_SECRETS_KEY_REF": f"ssm:/echoer/{name}/secrets-key",
         **_GATES,
     }
-    special = {"ECHOER_PUBLIC_URL", "ECHOER_URL", "ECHOER_WEBHOOK_KEY_REF"}
+    special = {PUBLIC_URL, "ECHOER_URL", "ECHOER_WEBHOOK_KEY_REF", CALLBACK_URL}
+    callback_url = _callback_url(name, configured)
+    own[FUNCTION_URL] = "on" if callback_url else "off"
     settings = {**own, **{key: value for key, value in given.items() if key not in special}}
     checked = config.from_environment(settings)
+    if callback_url == BY_FUNCTION_URL and not checked.function_url:
+        raise BadStage(f"stage {name!r}: {CALLBACK_URL}={callback_url} needs {FUNCTION_URL}=on")
     return Stage(
         name=name,
         settings=settings,
         architecture=configured["stages"][name].get("lambda_architecture", configured["lambda_architecture"]),
         path=configured["stages"][name].get("api_gateway_stage", configured["api_gateway_stage"]),
-        url=given.get("ECHOER_PUBLIC_URL") or given.get("ECHOER_URL"),
+        url=given.get(PUBLIC_URL) or given.get("ECHOER_URL"),
         log_days=configured["stages"][name]["log_retention_in_days"],
         keys={
             "key": given.get("ECHOER_WEBHOOK_KEY_REF", f"ssm:/echoer/{name}/webhook-key"),
             "secrets-key": settings["ECHOER_SECRETS_KEY_REF"],
         },
         gate=checked.gate,
+        callback_url=callback_url or BY_API,
+        has_function_url=checked.function_url,
+        needs_signatures=checked.auth is Access.IAM and checked.callbacks is Access.TOKEN,
         origins=checked.origins,
         actions=tuple(configured["stages"][name].get("action_arns", ())),
         statements=tuple(configured["stages"][name].get("action_statements", ())),
     )
+
+
+def sets_callback_url(name: str, configured: Document) -> bool:
+    """Return whether the stage itself says where actions answer, and does not follow the default of all stages."""
+    return bool(_given(configured, name).keys() & {CALLBACK_URL, PUBLIC_URL})
+
+
+def without_default_callback_url(configured: Document) -> Document:
+    """Return the configuration without the default of all stages that says where actions answer."""
+    kept = {key: value for key, value in _defaults(configured).items() if key != CALLBACK_URL}
+    return {**configured, "environment_variables": kept}
+
+
+def _defaults(configured: Document) -> dict[str, str]:
+    """Return the settings that all stages have, unless they set them."""
+    return dict(configured.get("environment_variables", {}))
+
+
+def _given(configured: Document, name: str) -> dict[str, str]:
+    return dict(configured["stages"][name].get("environment_variables", {}))
+
+
+def _callback_url(name: str, configured: Document) -> str | None:
+    """Return where actions answer: `function-url`, `api` or a URL; None if nothing says so.
+
+    Raises BadStage, BadSetting. A stage's own ECHOER_PUBLIC_URL counts more than the default of all stages.
+    """
+    default = "" if PUBLIC_URL in _given(configured, name) else _defaults(configured).get(CALLBACK_URL, "")
+    value = _given(configured, name).get(CALLBACK_URL, default).strip()
+    if value.lower() in ("", BY_API, BY_FUNCTION_URL):
+        return value.lower() or None
+    if not value.startswith(("http://", "https://")):
+        raise BadStage(f"stage {name!r}: {CALLBACK_URL}={value}: must be {BY_FUNCTION_URL}, {BY_API} or a URL")
+    return config.from_environment({CALLBACK_URL: value}).callback_base
 
 
 def for_chalice(configured: Document, of: Stage) -> Document:
@@ -189,7 +239,8 @@ def for_chalice(configured: Document, of: Stage) -> Document:
     log group in the Terraform form.
     """
     kept = {key: value for key, value in configured["stages"][of.name].items() if key not in _OWN_KEYS}
-    return {**configured, "stages": {of.name: {**kept, "environment_variables": dict(of.settings)}}}
+    alone = {key: value for key, value in configured.items() if key != "environment_variables"}
+    return {**alone, "stages": {of.name: {**kept, "environment_variables": dict(of.settings)}}}
 
 
 def _reason(variable: str) -> str:

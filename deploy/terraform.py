@@ -13,7 +13,7 @@ from typing import Any, Final
 from chalicelib.adapters import sqs
 from chalicelib.adapters.dynamodb import tables
 from chalicelib.service.ports.queues import QueueName
-from deploy import gateway, policies, stages, watch
+from deploy import function_url, gateway, policies, stages, watch
 from deploy.cloudformation import log_level
 from deploy.stages import QUEUE_OF, RUNTIME, Document, Stage
 from deploy.watch import Alarm
@@ -25,6 +25,7 @@ _REGION: Final = "${data.aws_region.chalice.name}"
 _ACCOUNT: Final = "${data.aws_caller_identity.chalice.account_id}"
 _ARN: Final = f"arn:${{data.aws_partition.chalice.partition}}:SERVICE:{_REGION}:{_ACCOUNT}"
 _TOPIC: Final = "${aws_sns_topic.alarms.arn}"
+_CALLBACK_URL: Final = f'${{aws_cloudformation_stack.callback_url.outputs["{function_url.URL}"]}}'
 
 
 def policy(stage: Stage, function: str) -> Document:
@@ -46,7 +47,7 @@ def policy(stage: Stage, function: str) -> Document:
 def additions(stage: Stage) -> Document:
     """Return `echoer.tf.json`."""
     overdue = {"namespace": stage.metrics, "name": watch.OVERDUE, "value": "$.overdue"}
-    resources = {
+    resources: Document = {
         "aws_dynamodb_table": {"echoer": _table(stage)},
         "aws_sqs_queue": _queues(stage),
         "aws_cloudwatch_log_group": {
@@ -66,11 +67,20 @@ def additions(stage: Stage) -> Document:
             }
         },
     }
+    outputs: Document = {"AlarmTopic": {"value": _TOPIC}}
+    if stage.has_function_url:
+        resources["aws_cloudformation_stack"] = {"callback_url": _callback_url(stage)}
+        outputs[function_url.URL] = {"value": _CALLBACK_URL}
     admin = {"type": "string", "description": "SHA-256 of the first admin's token, in hex"}
+    return {"variable": {"admin_token_sha256": admin}, "resource": resources, "output": outputs}
+
+
+def _callback_url(stage: Stage) -> Document:
+    """Return a stack with the Function URL: the provider has its second permission since 6.29, and Chalice needs 5."""
     return {
-        "variable": {"admin_token_sha256": admin},
-        "resource": resources,
-        "output": {"AlarmTopic": {"value": _TOPIC}},
+        "name": f"{stage.prefix}-callback-url",
+        "template_body": json.dumps(function_url.template(stage)),
+        "parameters": {"Function": f"${{aws_lambda_function.{stages.CALLBACK}.function_name}}"},
     }
 
 
@@ -182,17 +192,20 @@ def _function(stage: Stage, name: str, made: Document) -> Document:
 
 def _environment(stage: Stage, name: str) -> dict[str, str]:
     """Return the settings that only this function needs."""
+    told = function_url.told(stage, name, _CALLBACK_URL)
+    key, admin = (
+        {"ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]},
+        {"ECHOER_ADMIN_TOKEN_SHA256": "${var.admin_token_sha256}"},
+    )
     match name:
         case "deliver":
-            return {"ECHOER_PUBLIC_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}
-        case "api_handler":
-            return {
-                **stage.own_url,
-                "ECHOER_ADMIN_TOKEN_SHA256": "${var.admin_token_sha256}",
-                "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"],
-            }
+            return {"ECHOER_PUBLIC_URL": _url(stage), **told, **key}
+        case stages.API:
+            return {**stage.own_url, **told, **admin, **key}
+        case stages.CALLBACK:
+            return {**admin, **key}
         case stages.AUTHORIZE:
-            return {"ECHOER_ADMIN_TOKEN_SHA256": "${var.admin_token_sha256}"}
+            return admin
     return {}
 
 

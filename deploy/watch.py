@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deploy.stages import QUEUE_OF, Document, Stage
+from deploy.stages import CALLBACK, QUEUE_OF, Document, Stage
 
 OVERDUE: Final = "OverdueRuns"
 OVERDUE_PATTERN: Final = "{ $.overdue >= 0 }"
@@ -30,7 +30,8 @@ class Alarm:
 
 def alarms(stage: Stage) -> list[Alarm]:
     """Return all alarms of the stage."""
-    return [*_of_queues(stage), *_of_functions(stage), _of_runs(stage), _of_api(stage), *_of_table(stage)]
+    answers = [_of_function_url(stage)] if stage.has_function_url else []
+    return [*_of_queues(stage), *_of_functions(stage), _of_runs(stage), _of_api(stage), *answers, *_of_table(stage)]
 
 
 def _of_queues(stage: Stage) -> list[Alarm]:
@@ -106,6 +107,18 @@ def _of_api(stage: Stage) -> Alarm:
     )
 
 
+def _of_function_url(stage: Stage) -> Alarm:
+    return Alarm(
+        name="CallbackUrlErrors",
+        description="The Function URL answers 5xx, five minutes in a row.",
+        namespace="AWS/Lambda",
+        metric="Url5xxCount",
+        dimensions={"FunctionName": stage.function(CALLBACK)},
+        threshold=1,
+        periods=5,
+    )
+
+
 def _of_table(stage: Stage) -> list[Alarm]:
     return [
         Alarm(
@@ -129,6 +142,11 @@ def dashboard(stage: Stage, region: str) -> str:
     functions = [(stage.function(name), name) for name in stage.functions]
     queues = [(stage.queue(name), name) for name in QUEUE_OF.values()]
     api = ["ApiName", stage.prefix, "Stage", stage.path]
+    url = ["FunctionName", stage.function(CALLBACK)]
+    answers = [
+        ("Requests to the Function URL", "Sum", _of_lambda(("UrlRequestCount", "Url4xxCount", "Url5xxCount"), url)),
+        ("Latency of the Function URL, ms", "p99", _of_lambda(("UrlRequestLatency",), url)),
+    ]
     widgets = [
         ("Requests", "Sum", [["AWS/ApiGateway", metric, *api] for metric in ("Count", "4XXError", "5XXError")]),
         ("Latency of the API, ms", "p99", [["AWS/ApiGateway", "Latency", *api]]),
@@ -146,6 +164,7 @@ def dashboard(stage: Stage, region: str) -> str:
         ("Throttles", "Sum", _each("AWS/Lambda", "Throttles", "FunctionName", functions)),
         ("Concurrency", "Maximum", _each("AWS/Lambda", "ConcurrentExecutions", "FunctionName", functions)),
         ("Capacity used", "Sum", _capacity(stage)),
+        *(answers if stage.has_function_url else []),
         *(_counted(stage) if stage.counts else []),
     ]
     return json.dumps({"widgets": [_widget(number, region, *widget) for number, widget in enumerate(widgets)]})
@@ -169,6 +188,10 @@ def _counted(stage: Stage) -> list[tuple[str, str, list[list[Any]]]]:
 
 def _each(space: str, metric: str, dimension: str, named: list[tuple[str, str]]) -> list[list[Any]]:
     return [[space, metric, dimension, value, {"label": label}] for value, label in named]
+
+
+def _of_lambda(metrics: tuple[str, ...], dimension: list[str]) -> list[list[Any]]:
+    return [["AWS/Lambda", metric, *dimension] for metric in metrics]
 
 
 def _capacity(stage: Stage) -> list[list[Any]]:

@@ -154,11 +154,11 @@ GET_FLOWRUN_NAME_ITEMS: Final = Call(
     "GET", "/flowrun/{name}/items", ("step", "token", "status", "spans", "limit", "cursor")
 )
 GET_FLOWRUN_NAME_COST: Final = Call("GET", "/flowrun/{name}/cost")
+POST_STEP: Final = Call("POST", "/step", ("namespace",))
+POST_STEP_NAME: Final = Call("POST", "/step/{name}")
 GET_TASK: Final = Call(
     "GET", "/task", ("flowId", "stepName", "action", "flow", "label", "kind", "due_before", "order", "limit", "cursor")
 )
-POST_STEP: Final = Call("POST", "/step", ("namespace",))
-POST_STEP_NAME: Final = Call("POST", "/step/{name}")
 GET_STEP: Final = Call(
     "GET",
     "/step",

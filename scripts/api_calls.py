@@ -82,7 +82,12 @@ CALLS: Final = (
 
 def registered() -> str:
     """Return the content of the file for the registration."""
-    modules = {id(route): module.__name__ for module in (routes, *_modules()) for route in module.ROUTES}
+    modules: dict[int, str] = {}
+    for module in (routes, *_modules()):
+        for route in module.ROUTES:
+            # Of a module that takes over the routes of another one, the other one is loaded: it has the view.
+            if modules.get(id(route), routes.__name__) == routes.__name__ or route.view.__module__ == module.__name__:
+                modules[id(route)] = module.__name__
     lines = [_registered(route, modules[id(route)]) for route in (*ROUTES, *UNDOCUMENTED)]
     return f"{_REGISTERED_HEADER}{''.join(lines)})\n"
 

@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any, Final
 
-import botocore.config
-import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.adapters.aws_clients.clients import Clients
 from chalicelib.service.errors import Busy, ServiceError, TooLarge
 from chalicelib.service.ports.queues import QueueName, Received
 
@@ -50,10 +49,21 @@ _TRANSIENT_CODES: Final = frozenset(
 
 
 class SqsQueue:
-    """Implements `ports.Queue` and `ports.Source` on SQS. It connects at the first request; threads may share it."""
+    """Implements `ports.Queue` and `ports.Source` on SQS. It connects at the first request; threads may share it.
 
-    def __init__(self, urls: Mapping[QueueName, str], region: str | None = None, endpoint: str | None = None) -> None:
-        self._urls = urls
+    `urls` are those of the queues, or the prefix of their names: then each queue is looked up when it is first used.
+    """
+
+    def __init__(
+        self,
+        urls: Mapping[QueueName, str] | str,
+        region: str | None = None,
+        endpoint: str | None = None,
+        clients: Clients | None = None,
+    ) -> None:
+        self._clients = clients
+        self._prefix = urls if isinstance(urls, str) else ""
+        self._urls = {} if isinstance(urls, str) else dict(urls)
         self._region = region
         self._endpoint = endpoint
         self._lock = Lock()
@@ -67,7 +77,7 @@ class SqsQueue:
             ]
             for _ in range(2):
                 with _translated():
-                    answer = self._client.send_message_batch(QueueUrl=self._urls[queue], Entries=left)
+                    answer = self._client.send_message_batch(QueueUrl=self._url(queue), Entries=left)
                 failed = {failure["Id"] for failure in answer.get("Failed", ())}
                 left = [entry for entry in left if entry["Id"] in failed]
                 if not left:
@@ -79,13 +89,16 @@ class SqsQueue:
         seconds = min(_seconds(delay), _MAX_DEFER_S)
         with _translated(ignored=_NO_SUCH_RECEIPT_CODES):
             self._client.change_message_visibility(
-                QueueUrl=self._urls[queue], ReceiptHandle=receipt, VisibilityTimeout=seconds
+                QueueUrl=self._url(queue), ReceiptHandle=receipt, VisibilityTimeout=seconds
             )
+
+    def hand_on(self, queue: QueueName, receipt: str, body: str) -> bool:  # noqa: ARG002 - the port's parameters
+        return False
 
     def receive(self, queue: QueueName, limit: int, wait: float) -> Sequence[Received]:
         with _translated():
             answer = self._client.receive_message(
-                QueueUrl=self._urls[queue],
+                QueueUrl=self._url(queue),
                 MaxNumberOfMessages=limit,
                 WaitTimeSeconds=min(int(wait), _MAX_POLL_S),
                 AttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
@@ -99,30 +112,36 @@ class SqsQueue:
                 for number, receipt in enumerate(receipts[start : start + _MAX_BATCH_MESSAGES])
             ]
             with _translated():
-                answer = self._client.delete_message_batch(QueueUrl=self._urls[queue], Entries=entries)
+                answer = self._client.delete_message_batch(QueueUrl=self._url(queue), Entries=entries)
             failed = [failure["Code"] for failure in answer.get("Failed", ()) if not failure["SenderFault"]]
             if failed:
                 raise Busy(f"SQS did not delete {len(failed)} messages: {failed[0]}")
 
+    def connect(self) -> None:
+        """Make the client, unless it is made already. Nothing is sent."""
+        _ = self._client
+
+    def _url(self, queue: QueueName) -> str:
+        """Return the URL of the queue. Raises ServiceError if the queue does not exist."""
+        found = self._urls.get(queue)
+        if found is None:
+            found = self._urls[queue] = find_queue(self._client, self._prefix, queue)
+        return found
+
     @property
     def _client(self) -> Any:
         if self._connected is None:
-            with self._lock:  # botocore makes one client at a time; many threads may then use it
+            with self._lock:
                 if self._connected is None:
-                    self._connected = connect(self._region, self._endpoint)
+                    self._connected = connect(self._region, self._endpoint, self._clients)
         return self._connected
 
 
-def connect(region: str | None = None, endpoint: str | None = None) -> Any:
-    """Return a botocore SQS client."""
-    config = botocore.config.Config(
-        connect_timeout=2,
-        read_timeout=_MAX_POLL_S + 3,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        max_pool_connections=25,
+def connect(region: str | None = None, endpoint: str | None = None, clients: Clients | None = None) -> Any:
+    """Return a botocore SQS client, made by `clients` or by itself."""
+    return (clients or Clients()).connect(
+        "sqs", region, endpoint, connect_timeout=2, read_timeout=_MAX_POLL_S + 3, attempts=3, connections=25
     )
-    session = botocore.session.get_session()
-    return session.create_client("sqs", region_name=region, endpoint_url=endpoint, config=config)
 
 
 def _received(message: dict[str, Any]) -> Received:
@@ -201,14 +220,15 @@ def create_queues(
 
 def find_queues(client: Any, prefix: str = "echoer") -> dict[QueueName, str]:
     """Return the URLs of the existing queues. Raises ServiceError if one is missing."""
-    urls: dict[QueueName, str] = {}
-    for queue in QueueName:
-        name = f"{prefix}-{queue}"
-        with _translated(ignored=_NO_SUCH_QUEUE_CODES):
-            urls[queue] = client.get_queue_url(QueueName=name)["QueueUrl"]
-        if queue not in urls:
-            raise ServiceError(f"SQS has no queue {name!r}; check ECHOER_QUEUE_PREFIX and the deployment")
-    return urls
+    return {queue: find_queue(client, prefix, queue) for queue in QueueName}
+
+
+def find_queue(client: Any, prefix: str, queue: QueueName) -> str:
+    """Return the URL of the queue. Raises ServiceError if it does not exist."""
+    name = f"{prefix}-{queue}"
+    with _translated(ignored=_NO_SUCH_QUEUE_CODES):
+        return str(client.get_queue_url(QueueName=name)["QueueUrl"])
+    raise ServiceError(f"SQS has no queue {name!r}; check ECHOER_QUEUE_PREFIX and the deployment")
 
 
 def logical_id(queue: QueueName) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from chalicelib.model.run import Run
 from chalicelib.service.errors import Conflict, RunExists
-from chalicelib.service.ports.batches import Chunk
 from chalicelib.service.ports.cursors import Position
 from chalicelib.service.ports.definitions import Definition
 from chalicelib.service.ports.runs import NewRun
+
+if TYPE_CHECKING:
+    from chalicelib.service.ports.batches import Chunk
 
 
 def change_of(run: Run) -> Position:

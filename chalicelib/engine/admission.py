@@ -44,7 +44,8 @@ def request(transition: Transition, *, held: bool = False) -> None:
     """Let a run that has just been started or retried wait, if it may not begin yet. `held`: its flow is paused."""
     start_at = transition.run.start_at or transition.at
     gated = held or start_at > transition.at
-    transition.set_run(gated=gated)
+    if gated is not transition.run.gated:
+        transition.set_run(gated=gated)
     if not (transition.run.limiter or gated) or not transition.arrivals:
         return
     transition.arrivals.clear()
@@ -81,6 +82,8 @@ def set_deadline(transition: Transition, token: Token) -> bool:
     If the timeout cannot be made, the run fails, and False is returned.
     """
     definition, deadline = transition.definition, None
+    if definition.flow.timeout is None and transition.run.deadline is None:
+        return True
     try:
         if definition.flow.timeout is not None:
             names = names_for(definition, transition.run, token, transition.at, draws=transition.draws)

@@ -110,13 +110,57 @@ def names_for(
         event=event,
         item=item,
         index=index,
-        run=_run_value(definition, run),
         scheduled=run.scheduled or NOTHING,
         config=definition.config,
-        step=_step_value(run, token, token.activation or activation, at),
-        now=rfc3339(at),
+        made=Moment(definition, run, token, token.activation or activation, at),
         draws=draws,
     )
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """The moment of a run at which expressions read `$run`, `$step` and `$now`."""
+
+    definition: Definition
+    head: Run
+    token: Token
+    activation: Activation | None
+    at: Instant
+
+    @property
+    def run(self) -> dict[str, Json]:
+        """What `$run` is."""
+        head = self.head
+        return {
+            "name": head.name,
+            "id": head.id,
+            "flow": self.definition.flow.name,
+            "version": head.definition.version,
+            "namespace": head.namespace,
+            "labels": head.labels,
+            "started_at": rfc3339(head.created_at),
+        }
+
+    @property
+    def step(self) -> dict[str, Json]:
+        """What `$step` is. A step that does not wait is entered at the moment of the event, without an activation.
+
+        `attempt` says how often `repeat` has done the step again since a route led to it.
+        """
+        token, activation = self.token, self.activation
+        value: dict[str, Json] = {"name": token.step, "attempt": sum(token.repeats.values())}
+        if activation is None:
+            return {**value, "entered_at": self.now}
+        return {
+            **value,
+            "uuid": activation.uuid,
+            "token": StepToken(self.head.namespace, self.head.name, activation.uuid).encode(),
+            "entered_at": rfc3339(activation.since),
+        }
+
+    @property
+    def now(self) -> str:
+        """What `$now` is."""
+        return rfc3339(self.at)
 
 
 def _error_value(error: StepError) -> dict[str, Json]:
@@ -125,35 +169,6 @@ def _error_value(error: StepError) -> dict[str, Json]:
     if error.status is not None:
         value["status"] = error.status
     return value if error.data is None else {**value, "data": error.data}
-
-
-def _run_value(definition: Definition, run: Run) -> dict[str, Json]:
-    """Return what `$run` is."""
-    return {
-        "name": run.name,
-        "id": run.id,
-        "flow": definition.flow.name,
-        "version": run.definition.version,
-        "namespace": run.namespace,
-        "labels": run.labels,
-        "started_at": rfc3339(run.created_at),
-    }
-
-
-def _step_value(run: Run, token: Token, activation: Activation | None, at: Instant) -> dict[str, Json]:
-    """Return what `$step` is. A step that does not wait is entered at the moment of the event, without an activation.
-
-    `attempt` says how often `repeat` has done the step again since a route led to it.
-    """
-    value: dict[str, Json] = {"name": token.step, "attempt": sum(token.repeats.values())}
-    if activation is None:
-        return {**value, "entered_at": rfc3339(at)}
-    return {
-        **value,
-        "uuid": activation.uuid,
-        "token": StepToken(run.namespace, run.name, activation.uuid).encode(),
-        "entered_at": rfc3339(activation.since),
-    }
 
 
 def result_of(returned: StepResult) -> Json:

@@ -134,6 +134,10 @@ class Outcome(StrEnum):
     """It was too late, or had its effect already: nothing changed."""
 
 
+UNCHANGED: Final = (Outcome.IGNORED, Outcome.DUPLICATE)
+"""The outcomes after which the head is the one that was given. A tuple: hashing a member of an enum takes longer."""
+
+
 class Decision(msgspec.Struct, frozen=True):
     """The next head and the effects. If nothing changes, `run` is the head that was given."""
 

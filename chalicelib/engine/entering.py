@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from msgspec.structs import replace
 
@@ -25,28 +25,33 @@ from chalicelib.model.flow import (
     ForkStep,
     SetStep,
     StartStep,
-    Step,
     TimerStep,
 )
 from chalicelib.model.run import Token
 from chalicelib.model.run_error import StepError
 
+_OtherStep: TypeAlias = (
+    CallStep | ChoiceStep | ConditionStep | EachStep | EmitStep | EventStep | ForkStep | SetStep | StartStep | TimerStep
+)
+
 
 def enter(transition: Transition, token: Token) -> StepResult | None:
     """Let the token enter its step. Return what the step returned, or None if the token waits."""
     try:
-        return _enter(transition, token, transition.step_of(token))
+        step = transition.step_of(token)
+        if isinstance(step, ActionStep):  # it needs no names before it has its activation
+            _send(transition, replace(token, activation=None))
+            return None
+        return _enter(transition, token, step)
     except ExpressionFailed as failure:
         return StepResult(state=ERROR, error=StepError(failure.name, str(failure)))
 
 
-def _enter(transition: Transition, token: Token, step: Step) -> StepResult | None:
+def _enter(transition: Transition, token: Token, step: _OtherStep) -> StepResult | None:
     before = token.activation.wait if token.activation else None
     token = replace(token, activation=None)
     names = step_names(transition, token, is_entering=True)
     match step:
-        case ActionStep():
-            _send(transition, token)
         case CallStep():
             call.enter(transition, token, step, names)
         case EmitStep():

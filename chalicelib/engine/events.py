@@ -147,6 +147,12 @@ class CircuitChanged(Fact, frozen=True, kw_only=True):
     is_open: bool
 
 
+class DeliveryTaken(Fact, frozen=True, kw_only=True):
+    """The activation was delivered, though a message that was sent for the case of a crash may still ask for that."""
+
+    uuid: str
+
+
 class EventArrived(Fact, frozen=True, kw_only=True):
     """An event that the activation waits for. `place` orders the events of a name: each is taken once, in order."""
 
@@ -278,6 +284,7 @@ Event: TypeAlias = (
     | DeliveryHeld
     | AnswerPending
     | CircuitChanged
+    | DeliveryTaken
     | ActionHeld
     | ActionResumed
     | ReplyIgnored

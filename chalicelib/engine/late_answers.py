@@ -37,7 +37,8 @@ def expect(transition: Transition) -> None:
     kept = () if run.status in status.STOPPED else transition.tokens.values()
     live = {token.activation.uuid for token in kept if token.activation}
     answered = {entry.uuid for entry in transition.entries if entry.event in _ANSWERED}
-    ended = [token for token in before.tokens if token.activation and token.activation.uuid not in live | answered]
+    known = live | answered
+    ended = [token for token in before.tokens if token.activation and token.activation.uuid not in known]
     found = [one for token in ended if (one := _unanswered(transition, token))]
     if found:
         transition.set_run(unanswered=(*run.unanswered, *found)[-MAX_UNANSWERED:])

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from chalicelib.engine.effects import Decision, Outcome
+from chalicelib.engine import straight
+from chalicelib.engine.effects import UNCHANGED, Decision, Outcome
 from chalicelib.engine.events import (
     ActionHeld,
     ActionResumed,
@@ -22,6 +23,7 @@ from chalicelib.engine.events import (
     CircuitChanged,
     DeliveryFailed,
     DeliveryHeld,
+    DeliveryTaken,
     Event,
     EventArrived,
     LabelsSet,
@@ -57,7 +59,6 @@ def _no_blobs(key: str) -> Json:
     raise LookupError(f"the run has no blob {key!r}")
 
 
-@together()
 def decide(
     definition: Definition,
     run: Run | None,
@@ -72,24 +73,53 @@ def decide(
     `read_blob` reads the run's blobs, `cipher` encrypts and decrypts its secrets. `written` is the head as it was read,
     if `run` is the result of earlier events in the same write. Raises `errors.Refused`; then nothing has changed.
     """
+    decision = None
+    if type(event) is StepAcked and run is not None:
+        decision = straight.answered(definition, run, event)
+    elif type(event) is RunStarted:
+        decision = straight.started(definition, event)
+    if decision is not None:
+        return decision
+    return decide_by_handlers(definition, run, event, read_blob, cipher=cipher, written=written)
+
+
+@together()
+def decide_by_handlers(
+    definition: Definition,
+    run: Run | None,
+    event: Event,
+    read_blob: BlobReader = _no_blobs,
+    *,
+    cipher: Cipher = NO_CIPHER,
+    written: Run | None = None,
+) -> Decision:
+    """Decide as `decide` does, without its short way for plain answers."""
     if isinstance(event, RunStarted):
         return start.started(definition, event, read_blob, cipher)
     if run is None:
         raise LookupError("only RunStarted creates a run")
     transition = Transition(definition, run, event, read_blob, cipher, written)
     outcome = _apply(transition, event)
-    if outcome not in (Outcome.IGNORED, Outcome.DUPLICATE) and not isinstance(event, RunMigrated):
+    if outcome not in UNCHANGED and not isinstance(event, RunMigrated):
         run_until_waiting(transition)
     return transition.build(outcome)
 
 
 def _apply(transition: Transition, event: Event) -> Outcome:
     match event:
-        case RunAdmitted() | RunRefused():
-            return start.proceed(transition, event)
         case StepAcked():
             return answers.acked(transition, event)
-        case DeliveryFailed() | DeliveryHeld() | CircuitChanged() | AnswerPending() | ReplyIgnored() | NoticeTaken():
+        case RunAdmitted() | RunRefused():
+            return start.proceed(transition, event)
+        case (
+            DeliveryFailed()
+            | DeliveryHeld()
+            | DeliveryTaken()
+            | CircuitChanged()
+            | AnswerPending()
+            | ReplyIgnored()
+            | NoticeTaken()
+        ):
             return deliveries.delivered(transition, event)
         case ActionHeld() | ActionResumed():
             return holds.changed(transition, event)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from chalicelib.engine.bindings import item_at, names_for
+from chalicelib.engine.bindings import NO_NAMES, item_at, names_for
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.items import place_of
 from chalicelib.engine.transition import Transition
@@ -36,14 +36,20 @@ def computed_args(transition: Transition, names: Names, invocation: Invocation) 
     """
     if not invocation.evaluated:
         return {}
-    with_secrets = transition.with_secrets(names)
+    return evaluated_args(invocation, names, transition.with_secrets(names), transition.cipher)
+
+
+def evaluated_args(
+    invocation: Invocation, names: Names, with_secrets: Names | None = None, cipher: Cipher = NO_CIPHER
+) -> dict[str, Json]:
+    """Return the args as `computed_args` does. Without `with_secrets`, the definition has no secrets."""
     found: dict[str, Json] = {}
     for parameter in invocation.action.parameters:
         if parameter.name not in invocation.evaluated:
             continue
-        value = arg_value(parameter, invocation, with_secrets if parameter.secret else names)
+        value = arg_value(parameter, invocation, with_secrets or names if parameter.secret else names)
         if parameter.name in invocation.varying:
-            found[parameter.name] = encrypted(value, transition.cipher) if parameter.secret else value
+            found[parameter.name] = encrypted(value, cipher) if parameter.secret else value
     fit("the args", found)
     return found
 
@@ -132,9 +138,10 @@ def args_of(
 ) -> dict[str, Json]:
     """Return all args of the action; without a cipher, secret ones are masked. Raises ExpressionFailed."""
     stored = (token.activation.args if token.activation else None) or {}
-    names = _names(definition, run, token, read)
     if token.activation is not None and token.activation.pinned is not None:
+        names = _names(definition, run, token, read)
         return _pinned_args(token.activation.pinned.args, stored, invocation, names, cipher)
+    names = _names(definition, run, token, read) if _reads_names(invocation, stored) else NO_NAMES
     found: dict[str, Json] = {}
     for parameter in invocation.action.parameters:
         name = parameter.name
@@ -148,6 +155,12 @@ def args_of(
             value = stored[name] if name in stored else arg_value(parameter, invocation, names.decrypt(cipher))
             found[name] = decrypt(value, cipher)
     return found
+
+
+def _reads_names(invocation: Invocation, stored: Mapping[str, Json]) -> bool:
+    """Return whether an arg that is not stored may hold an expression."""
+    is_secret = any(parameter.secret for parameter in invocation.action.parameters)
+    return is_secret or not invocation.evaluated <= stored.keys()
 
 
 def _pinned_args(

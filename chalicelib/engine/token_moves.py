@@ -7,11 +7,9 @@ root) or is counted by the fork or each that waits for it.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec.structs
 from msgspec.structs import replace
 
 from chalicelib.engine import admission
@@ -32,6 +30,7 @@ from chalicelib.engine.undo.compensation import (
     abandon_scope,
     adopt,
     has_due,
+    has_work,
     proceed,
     register,
     undone,
@@ -76,8 +75,7 @@ def run_until_waiting(transition: Transition) -> None:
         if token is None:
             continue
         transition.passed += 1
-        transition.set_run(steps=transition.run.steps + 1)
-        if transition.run.steps > transition.definition.step_limit:
+        if transition.run.steps + transition.passed > transition.definition.step_limit:
             limit = transition.definition.step_limit
             _stop_runaway(transition, token, f"the run has entered {limit} steps, which is the limit")
             continue
@@ -179,7 +177,7 @@ def _move(
 ) -> None:
     """Move the token along the route that was chosen."""
     is_replaced = bool(move.error and move.is_given)
-    shown = msgspec.structs.replace(returned, error=move.error) if is_replaced else returned
+    shown = replace(returned, error=move.error) if is_replaced else returned
     replaced = returned.error if is_replaced else None
     transition.record_return(token, shown, move.target, route=move.route, replaced=replaced)
     _clear(transition, token)
@@ -207,11 +205,11 @@ def _register(
 
     `old_vars` are the variables as they were before the step returned.
     """
-    if token.activation is None:
+    if token.activation is None or not has_work(transition, token, returned.state):
         return ""
     names = step_names(transition, after, error=returned.error, event=returned.signal)
     activation = token.activation
-    sent = dataclasses.replace(step_names(transition, token), vars=sent_vars(old_vars, activation))
+    sent = replace(step_names(transition, token), vars=sent_vars(old_vars, activation))
     return register(transition, after, activation.uuid, returned.state, names, sent=sent, sent_args=activation.args)
 
 
@@ -235,7 +233,7 @@ def _remove_children(transition: Transition, token: Token) -> None:
 def end_unrouted(transition: Transition, token: Token, returned: StepResult) -> None:
     """End a token if no route accepts its state: its branch or item fails, or the run stops there."""
     error = unrouted_error(token, returned)
-    transition.record_return(token, msgspec.structs.replace(returned, error=error), STOPPED)
+    transition.record_return(token, replace(returned, error=error), STOPPED)
     _clear(transition, token)
     if token.parent:
         finish(transition, replace(token, state=returned.state), error=error)
@@ -328,7 +326,7 @@ def _end_wait(transition: Transition) -> bool:
 
     A retried run that waits for its turn keeps what its tokens waited for: they enter their steps again when it begins.
     """
-    if admission.waits(transition.run):
+    if not transition.passed and admission.waits(transition.run):
         return False
     return _end_decided(transition) or _end_condition_wait(transition)
 
@@ -351,9 +349,9 @@ def _decided_result(transition: Transition, wait: Wait | None, decided: Decided)
     returned = StepResult(state=decided.state, error=decided.error, event=event)
     try:
         if isinstance(wait, ForkWait) and decided.state in (DEFAULT_STATE, FAIL, TIMEOUT):
-            return msgspec.structs.replace(returned, data=wait.results)
+            return replace(returned, data=wait.results)
         if isinstance(wait, EachWait) and decided.state in (DEFAULT_STATE, TIMEOUT):
-            return msgspec.structs.replace(returned, data=each.results(transition, wait))
+            return replace(returned, data=each.results(transition, wait))
     except ExpressionFailed as failure:
         return StepResult(state=ERROR, error=StepError(failure.name, str(failure)), event=event)
     return returned

@@ -20,6 +20,7 @@ from chalicelib.engine import ended_activations, late_answers, notices, suspensi
 from chalicelib.engine.effects import (
     MAX_MESSAGE_DELAY_MS,
     SILENT,
+    UNCHANGED,
     Decision,
     DeliverAction,
     Effect,
@@ -62,11 +63,13 @@ JOIN_TIMEOUT_MS: Final[Milliseconds] = 366 * 86_400_000
 MAX_KEPT_BYTES: Final = 4 * 1024
 """Bytes of JSON of what an entry keeps of an error's data, and of a response."""
 
-_WITH_DATA: Final = ("StepAcked", "EventArrived", "FlowStarted", "StepRejected")
+_WITH_DATA: Final = frozenset({"StepAcked", "EventArrived", "FlowStarted", "StepRejected"})
 """The history entries that hold the data of a step."""
 
 _WITH_ERROR: Final = ("DeliveryFailed", "ChildEnded", "StartFailed", "PublishFailed")
 """The history entries of steps that failed outside of the run, and whose error may have a status or data."""
+
+_PENDING: Final = Status.PENDING
 
 BlobReader: TypeAlias = Callable[[str], Json]
 """Reads a blob of a run by its key. A blob never changes."""
@@ -84,6 +87,8 @@ class Transition(TransitionVars):
         cipher: Cipher,
         written: Run | None = None,
     ) -> None:
+        self.at = fact.at
+        """The moment of the event."""
         self.definition = definition
         self.began_with = definition
         """The definition by which the head that was read is to be understood: the run may move to another version."""
@@ -97,6 +102,8 @@ class Transition(TransitionVars):
         """Ids of tokens that have arrived at a step and have not entered it yet."""
         self.passed = 0
         """How many steps were entered so far."""
+        self.last_return: tuple[str, str] | None = None
+        """`last_state` and `stored_event` of the head, if a step has returned."""
         self.draws = Draws(fact.at, fact.nonce)
         """What expressions draw random values from."""
         self._before = run
@@ -108,11 +115,6 @@ class Transition(TransitionVars):
         """The delivery by which the event became known, until an entry about its activation records it."""
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    @property
-    def at(self) -> Instant:
-        """The moment of the event."""
-        return self.fact.at
 
     @property
     def before(self) -> Run:
@@ -128,6 +130,8 @@ class Transition(TransitionVars):
 
     def children_of(self, token: Token) -> tuple[Token, ...]:
         """Return the tokens that the token waits for."""
+        if len(self.tokens) == 1:
+            return ()
         return tuple(child for child in self.tokens.values() if child.parent == token.id)
 
     def read(self, key: str) -> Json:
@@ -210,6 +214,8 @@ class Transition(TransitionVars):
 
     def forget_interrupted(self, scope: str) -> None:
         """Forget the interrupted tokens of the scope (a token's id): what it waited for is over."""
+        if not self.run.interrupted:
+            return
         kept = tuple(token for token in self.run.interrupted if not in_scope(token.id, scope))
         if len(kept) < len(self.run.interrupted):
             self.set_run(interrupted=kept)
@@ -319,11 +325,10 @@ class Transition(TransitionVars):
     def record(self, event: str, token: Token | None = None, **fields: Json) -> None:
         """Add a history entry about the token, or about the run as a whole."""
         step = token.step if token else ""
-        uuid = token.activation.uuid if token and token.activation else ""
-        uuid = fields.setdefault("uuid", uuid)
-        sent = self._sent if self._sent is not None and uuid == getattr(self.fact, "uuid", None) else None
-        if sent is not None:
-            self._sent = None
+        uuid = fields.setdefault("uuid", token.activation.uuid if token and token.activation else "")
+        sent = None
+        if self._sent is not None and uuid == getattr(self.fact, "uuid", None):
+            sent, self._sent = self._sent, None
         entry = Entry(
             seq=self._before.seq + len(self.entries) + 1,
             at=self.at,
@@ -365,7 +370,7 @@ class Transition(TransitionVars):
             returned=self._kept_error(returned, replaced),
             response=_bounded(returned.response) if self.definition.reads_response else None,
         )
-        self.set_run(last_state=token.step, stored_event=f"_{returned.state}")
+        self.last_return = (token.step, f"_{returned.state}")
 
     def _kept_error(self, returned: StepResult, replaced: StepError | None) -> StepError | None:
         """Return the step's own error, if the entry does not say all of it and a replay would need it."""
@@ -407,28 +412,34 @@ class Transition(TransitionVars):
 
     def build(self, outcome: Outcome) -> Decision:
         """Return the decision. If the event changed nothing, its head is the one that was given."""
-        if outcome in (Outcome.IGNORED, Outcome.DUPLICATE):
+        if outcome in UNCHANGED:
             return Decision(self._before, outcome)
         if self.run.suspended_at is not None:
             suspensions.settle(self)
-        self._set_timer()
+        timer_at = self._set_timer()
         ended_activations.settle(self, self._before, self._written)
-        if len(self._before.tokens) > 1 or not isinstance(self.fact, StepAcked):
+        before = self._before
+        if len(before.tokens) > 1 or ((before.tokens or before.unanswered) and not isinstance(self.fact, StepAcked)):
             late_answers.expect(self)
-        changed = self.run.status is not self._before.status or not self._before.version
-        extra = self._before.extra_messages - 1
+        changed = self.run.status is not before.status or not before.version
+        extra = before.extra_messages - 1
         for effect in self.effects:
             if isinstance(effect, SetTimer):
                 extra += effect.at - self.at <= MAX_MESSAGE_DELAY_MS
             else:
                 extra += effect.__class__ not in SILENT
+        last_state, stored_event = self.last_return or (self.run.last_state, self.run.stored_event)
         after = replace(
             self.run,
-            version=self._before.version + 1,
+            version=before.version + 1,
             updated_at=self.at,
             written=self.fact.nonce[:8],
             status_at=self.at if changed else self.run.status_at,
+            timer_at=timer_at,
             tokens=tuple(self.tokens.values()),
+            last_state=last_state,
+            stored_event=stored_event,
+            steps=self.run.steps + self.passed,
             stored_tail=self.run.stored_tail.plus(self.entries),
             extra_messages=extra,
         )
@@ -436,33 +447,36 @@ class Transition(TransitionVars):
 
     def _deadlines(self) -> list[Instant]:
         """Return when the waits of the tokens end, and the run itself."""
-        is_awaited = self.run.ending is None and self.run.status is not Status.PENDING  # else its tokens do nothing
-        awaited = [token for token in self.tokens.values() if is_awaited or token.id == UNDO]
-        deadlines = [token.activation.due for token in awaited if token.activation]
-        return [*deadlines, self.run.deadline] if self.run.deadline is not None else deadlines
+        run = self.run
+        is_awaited = run.ending is None and run.status is not _PENDING  # else its tokens do nothing
+        tokens = self.tokens.values()
+        deadlines = [token.activation.due for token in tokens if token.activation and (is_awaited or token.id == UNDO)]
+        if run.deadline is not None:
+            deadlines.append(run.deadline)
+        return deadlines
 
-    def _set_timer(self) -> None:
-        """Set the run's one timer to the earliest deadline, unless it fires before that anyway.
+    def _set_timer(self) -> Instant | None:
+        """Set the run's one timer to the earliest deadline, unless it fires before that anyway. Return when it fires.
 
         The timer of an ended run is when it is deleted, if its flow says how long its runs are kept.
         """
-        keep = self.definition.kept_ms
-        if self.run.ended_at is not None and keep is not None:
-            self.set_run(timer_at=self.run.ended_at + keep)
-            self.emit(SetTimer(self.run.ended_at + keep))
-            return
-        if self.run.status not in MOVING:
-            self.set_run(timer_at=None)
-            return
-        deadlines = self._deadlines() if self.run.suspended_at is None else suspensions.deadlines(self)
-        deadlines += [stopping.deadline for stopping in self.run.stopping]
-        start_at = self.run.start_at
-        if self.run.status is Status.PENDING and start_at is not None and start_at > self.at:
+        run, keep = self.run, self.definition.kept_ms
+        if run.ended_at is not None and keep is not None:
+            self.emit(SetTimer(run.ended_at + keep))
+            return run.ended_at + keep
+        if run.status not in MOVING:
+            return None
+        deadlines = self._deadlines() if run.suspended_at is None else suspensions.deadlines(self)
+        if run.stopping:
+            deadlines += [stopping.deadline for stopping in run.stopping]
+        start_at = run.start_at
+        if run.status is _PENDING and start_at is not None and start_at > self.at:
             deadlines.append(start_at)
-        timer_at = self.run.timer_at
-        if deadlines and (timer_at is None or timer_at <= self.at or min(deadlines) < timer_at):
-            self.set_run(timer_at=min(deadlines))
-            self.emit(SetTimer(min(deadlines)))
+        earliest = min(deadlines, default=None)
+        if earliest is None or (run.timer_at is not None and self.at < run.timer_at <= earliest):
+            return run.timer_at
+        self.emit(SetTimer(earliest))
+        return earliest
 
 
 def _bounded(value: Json) -> Json:

@@ -16,6 +16,7 @@ LOG = logging.getLogger("echoer")
 
 _USE_CASES: Final = {
     "app.app": ("rates", "tokens", "answerer"),
+    "app.callback": ("rates", "tokens", "answerer"),
     "app.deliver": ("deliverer",),
     "app.wake": ("waker",),
     "app.dead_letter": ("deliverer", "waker"),
@@ -23,11 +24,20 @@ _USE_CASES: Final = {
 }
 """Handler of a function (`_HANDLER`: AWS Lambda Developer Guide, "Runtime environment variables") -> use cases."""
 
+_OTHERS: Final = frozenset({"app.authorize", "app.deliver", "app.wake", "app.dead_letter", "app.sweep"})
+"""The handlers of functions that receive other events than HTTP calls."""
+
 _MODULES: Final = {
-    "app.app": ("chalicelib.entrypoints.http.exchange", "chalicelib.entrypoints.http.views.steps"),
+    "app.app": ("chalicelib.entrypoints.http.exchange", "chalicelib.entrypoints.http.views.answers"),
+    "app.callback": ("chalicelib.entrypoints.http.function_url", "chalicelib.entrypoints.http.views.answers"),
     "app.deliver": ("chalicelib.adapters.actions.http_caller",),
 }
 """Handler -> modules. Callbacks are the most frequent calls of the API."""
+
+
+def serves_http(handler: str) -> bool:
+    """Return whether the function with this handler may receive HTTP calls. One without a handler is no function."""
+    return handler not in _OTHERS
 
 
 def preload(handler: str) -> None:
@@ -38,6 +48,7 @@ def preload(handler: str) -> None:
         return
     try:
         services = hosting.services()
+        services.adapters.connect()
         for name in _USE_CASES[handler]:
             getattr(services, name)
     except Exception:  # the outermost caller: Lambda would restart the function again and again

@@ -8,6 +8,7 @@ not affect the others.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,9 @@ import msgspec
 from chalicelib import hosting
 from chalicelib.hosting import Services, consumers
 from chalicelib.model.json_values import ready
+from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.service import messages, parallel
+from chalicelib.service.deliveries.inline import Hold
 from chalicelib.service.errors import Busy, ServiceError
 from chalicelib.service.messages import Message
 from chalicelib.service.observability import work_context
@@ -28,6 +31,7 @@ from chalicelib.service.redelivery import Redelivery
 
 LOG = logging.getLogger("echoer.workers")
 
+MIN_RETRY_DELAY_MS: Final = 1_000
 MAX_RETRY_DELAY_MS: Final = 60_000
 
 Event: TypeAlias = dict[str, Any]
@@ -47,8 +51,15 @@ class _Record(msgspec.Struct, frozen=True):
 
     @property
     def retry_delay(self) -> int:
-        """Return the milliseconds until a message that failed is delivered again. The delay doubles each time."""
-        return min(1000 << min(int(self.attributes.count), 16), MAX_RETRY_DELAY_MS)
+        """Return the milliseconds until a message that failed is delivered again.
+
+        The longest delay doubles each time. Messages that failed together come again spread over it: each has a delay
+        of its own, drawn by its id and how often it was delivered.
+        """
+        longest = min(MIN_RETRY_DELAY_MS << min(int(self.attributes.count), 16), MAX_RETRY_DELAY_MS)
+        digest = hashlib.sha256(f"{self.id}.{self.attributes.count}".encode()).digest()
+        drawn = int.from_bytes(digest[:4], "big") / 2**32
+        return MIN_RETRY_DELAY_MS + int(drawn * (longest - MIN_RETRY_DELAY_MS))
 
 
 ready(list[_Record])
@@ -61,10 +72,14 @@ class _Received(msgspec.Struct, frozen=True):
     message: Message
 
 
-def deliver(event: Event, request: str = "") -> Event:
-    """Deliver the activations of the batch. `request` is the request id in Lambda's own log."""
+def deliver(event: Event, request: str = "", remaining: Milliseconds | None = None) -> Event:
+    """Deliver the activations of the batch.
+
+    `request` is the request id in Lambda's own log, and `remaining` how long the function may still run.
+    """
     with _logged("deliver", request):
-        return _consume(event, QueueName.DELIVERIES)
+        until = None if remaining is None else hosting.services().adapters.clock.now() + remaining
+        return _consume(event, QueueName.DELIVERIES, until)
 
 
 def wake(event: Event, request: str = "") -> Event:
@@ -101,8 +116,8 @@ def _logged(function: str, request: str) -> Iterator[None]:
 # ── a batch ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _consume(event: Event, queue: QueueName) -> Event:
-    """Handle every message of the batch. Messages that are not finished are delivered again."""
+def _consume(event: Event, queue: QueueName, until: Instant | None = None) -> Event:
+    """Handle every message of the batch, until then. Messages that are not finished are delivered again."""
     services = hosting.services()
     records = msgspec.convert(event["Records"], list[_Record])
     verdicts: dict[str, Redelivery] = {}
@@ -113,7 +128,9 @@ def _consume(event: Event, queue: QueueName) -> Event:
             groups[message.namespace, message.subject].append(_Received(record, message))
         else:
             verdicts[record.id] = None if queue is QueueName.DEAD else record.retry_delay
-    for found in parallel.side_by_side(lambda received: _handle(services, queue, received), list(groups.values())):
+    for found in parallel.side_by_side(
+        lambda received: _handle(services, queue, received, until), list(groups.values())
+    ):
         verdicts.update(found)
     again = [record for record in records if verdicts[record.id] is not None]
     for record in again:
@@ -123,12 +140,15 @@ def _consume(event: Event, queue: QueueName) -> Event:
     return {"batchItemFailures": [{"itemIdentifier": record.id} for record in again]}
 
 
-def _handle(services: Services, queue: QueueName, received: Sequence[_Received]) -> dict[str, Redelivery]:
+def _handle(
+    services: Services, queue: QueueName, received: Sequence[_Received], until: Instant | None
+) -> dict[str, Redelivery]:
     """Handle the messages of one run. Return the delay until each is delivered again; None if it is finished."""
     first, uuids = received[0].message, {getattr(one.message, "uuid", "") for one in received}
+    holds = [Hold(one.record.receipt, until) for one in received]
     with work_context.about(namespace=first.namespace, run=first.subject, uuid=uuids.pop() if len(uuids) == 1 else ""):
         try:
-            verdicts = consumers.handle(services, queue, [one.message for one in received])
+            verdicts = consumers.handle(services, queue, [one.message for one in received], holds)
         except Busy as busy:  # the store or the queue is overloaded, or the server is stopping
             LOG.warning("messages of %r will be retried: %s", first.subject, busy, extra={"run": first.subject})
             return {one.record.id: one.record.retry_delay for one in received}

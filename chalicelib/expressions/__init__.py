@@ -55,7 +55,7 @@ from chalicelib.expressions.draw import Draw
 from chalicelib.expressions.errors import ExpressionFailed
 from chalicelib.expressions.meter import has_room, together
 from chalicelib.expressions.names import NAMES
-from chalicelib.expressions.values import NOTHING, Nothing
+from chalicelib.expressions.values import NOTHING, UNUSUAL, Nothing
 
 if TYPE_CHECKING:
     from chalicelib.expressions.cache import Cache
@@ -66,6 +66,7 @@ Json: TypeAlias = Any
 __all__ = [
     "NAMES",
     "NOTHING",
+    "UNUSUAL",
     "Draw",
     "ExpressionFailed",
     "Nothing",

@@ -29,11 +29,13 @@ class Cache(Generic[T]):
         self.bytes = 0
 
     def __call__(self, source: str) -> T:
-        with self._lock:
-            found = self._made.get(source)
-            if found is not None:
+        found = self._made.get(source)
+        if found is not None:
+            try:  # quicker than contextlib.suppress
                 self._made.move_to_end(source)
+            except KeyError:  # another thread has just dropped it
                 return found
+            return found
         made = self._make(source)
         with self._lock:
             if source not in self._made:

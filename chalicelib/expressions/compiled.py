@@ -12,11 +12,12 @@ from chalicelib.expressions.evaluation.evaluator import Machine
 from chalicelib.expressions.evaluation.output import Output
 from chalicelib.expressions.evaluation.scope import Frame
 from chalicelib.expressions.functions import builtins
-from chalicelib.expressions.meter import MAX_STEPS, Meter
+from chalicelib.expressions.meter import MAX_STEPS, Meter, charge_small
 from chalicelib.expressions.names import NAMES, finish, members_used, suggestion, unknown
+from chalicelib.expressions.quick import MAX_NODES, Lookup, Unusual, quick
 from chalicelib.expressions.syntax.parser import Parser
 from chalicelib.expressions.syntax.tree import Node
-from chalicelib.expressions.values import NOTHING, Outer
+from chalicelib.expressions.values import NOTHING, UNUSUAL, Outer
 
 _UNBOUND: Final = dict.fromkeys(NAMES, NOTHING)
 _NODE_BYTES: Final = 400
@@ -36,7 +37,19 @@ class Usage(NamedTuple):
 class Compiled:
     """An expression that was read: what it uses, what is wrong with it, and how to evaluate it. Safe in threads."""
 
-    __slots__ = ("_bound", "_failure", "_known", "_patterns", "_tree", "_unknown", "source", "weight")
+    __slots__ = (
+        "_bound",
+        "_failure",
+        "_known",
+        "_nodes",
+        "_patterns",
+        "_quick",
+        "_tree",
+        "_unknown",
+        "reads",
+        "source",
+        "weight",
+    )
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -52,6 +65,11 @@ class Compiled:
         self._bound, self._patterns = frozenset(parser.bound), parser.patterns
         self._known = self._bound | builtins().keys() | NAMES
         self._unknown = unknown(parser.variables, self._known)
+        self.reads = NAMES.intersection(token.value for token in parser.variables)
+        """The names of FSL that the expression may read: no others need to be bound."""
+        self._nodes = parser.nodes
+        is_small = parser.nodes <= MAX_NODES and not self._bound and self._unknown is None and self._failure is None
+        self._quick = quick(self._tree) if is_small and self._tree is not None else None
         self.weight = len(source) + _NODE_BYTES * (1 + parser.nodes) + _PATTERN_BYTES * len(parser.patterns)
 
     def problem(self) -> tuple[int, str] | None:
@@ -89,6 +107,8 @@ class Compiled:
 
         Raises ExpressionFailed.
         """
+        if data is NOTHING and (value := self.small(names)) is not UNUSUAL:
+            return value
         if self._unknown is not None and self._unknown.value not in names:
             raise ExpressionFailed(suggestion(self._unknown.value, self._known), self._unknown.at, "L0054")
         if self._tree is None or self._failure is not None:
@@ -99,6 +119,15 @@ class Compiled:
             raise _failed(failure) from None
         except RecursionError:
             raise _failed(Failure("L0008")) from None
+
+    def small(self, names: Lookup) -> Any:
+        """Return the value of a small expression; UNUSUAL if only `evaluate` yields it. No draw is used."""
+        if self._quick is None or not charge_small(self._nodes):
+            return UNUSUAL
+        try:
+            return self._quick(names)
+        except (Unusual, KeyError):  # KeyError: a name that is not bound here
+            return UNUSUAL
 
     def measure(self, names: Mapping[str, Any], draw: Draw, data: Any = NOTHING, *, steps: int = MAX_STEPS) -> Usage:
         """Evaluate within so many steps, and return what that takes: for tests of the limits."""

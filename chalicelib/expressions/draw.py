@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 
-
-class Draw(NamedTuple):
+class Draw:
     """The moment and the seed of an evaluation: the same draw gives the same result.
 
     `millis` is the time since 1970, for `$now()` and `$millis()`. `seed` determines `$random()`, `$uuid()` and
-    `$shuffle()`; evaluations that must differ need different seeds, as `derive` gives.
+    `$shuffle()`; evaluations that must differ need different seeds, as `derive` gives. A derived seed is computed when
+    it is first read: most evaluations draw nothing.
     """
 
-    millis: int = 0
-    seed: bytes = b""
+    __slots__ = ("_labels", "_seed", "millis")
+
+    def __init__(self, millis: int = 0, seed: bytes = b"") -> None:
+        self.millis, self._seed = millis, seed
+        self._labels: tuple[str | int, ...] = ()
+
+    @property
+    def seed(self) -> bytes:
+        """What its random values are derived from."""
+        if self._labels:
+            from hashlib import sha256
+
+            state = sha256(self._seed)
+            for label in self._labels:
+                encoded = str(label).encode("utf-8", "surrogatepass")
+                state.update(len(encoded).to_bytes(8, "big") + encoded)
+            self._seed, self._labels = state.digest(), ()
+        return self._seed
 
     def derive(self, *labels: str | int) -> Draw:
         """Return the draw of one evaluation among several, such as that of one arg."""
-        from hashlib import sha256
-
-        state = sha256(self.seed)
-        for label in labels:
-            encoded = str(label).encode("utf-8", "surrogatepass")
-            state.update(len(encoded).to_bytes(8, "big") + encoded)
-        return Draw(self.millis, state.digest())
+        derived = Draw(self.millis, self.seed)
+        derived._labels = labels
+        return derived
 
     def stream(self) -> Stream:
         """Return the random bytes, from their beginning."""

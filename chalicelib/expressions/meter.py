@@ -1,16 +1,17 @@
 """What an evaluation may take, and the meter that stops it.
 
 Every limit that decides an outcome is counted, so that an expression ends alike on every machine. Work is charged
-before it is done. The CPU clock is a second net for what counting underrates.
+before it is done. The CPU clock is a second net for what counting underrates. Reading it costs more than a small
+evaluation, so it is read once in _CHUNK steps or _LOOK_EVERY evaluations, and the time counts from its first reading.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from functools import wraps
 from time import thread_time
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 from chalicelib.expressions.errors import Failure
 
@@ -71,30 +72,70 @@ MAX_SUGGESTIONS: Final = 200
 _CHUNK: Final = 4_096
 """Steps between two looks at the clock."""
 
+_LOOK_EVERY: Final = 16
+"""Evaluations, or other charges to `together()`, between two looks at the clock."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
 
 class _Budget:
     """What is left for all evaluations within one `together()`."""
 
-    __slots__ = ("deadline", "patterns", "steps", "suggestions")
+    steps = MAX_STEPS_TOGETHER  # defaults of the class: making a budget sets nothing
+    patterns = MAX_PATTERN_STEPS_TOGETHER
+    suggestions = MAX_SUGGESTIONS
+    deadline: float | None = None
+    unlooked = 0
 
     def __init__(self, seconds: float) -> None:
-        self.steps = MAX_STEPS_TOGETHER
-        self.patterns = MAX_PATTERN_STEPS_TOGETHER
-        self.suggestions = MAX_SUGGESTIONS
-        self.deadline = thread_time() + seconds
+        self.seconds = seconds
+
+    def is_late(self) -> bool:
+        """Return whether the time is used up, as far as that is known without a look at the clock each time."""
+        self.unlooked += 1
+        return self.unlooked >= _LOOK_EVERY and self.look(thread_time())
+
+    def look(self, now: float) -> bool:
+        """Return whether the time is used up. Once it is, every later call of `is_late` looks again."""
+        if self.deadline is None:
+            self.deadline = now + self.seconds
+        if now > self.deadline:
+            self.unlooked = _LOOK_EVERY
+            return True
+        self.unlooked = 0
+        return False
 
 
 _shared: Final[ContextVar[_Budget | None]] = ContextVar("shared_budget", default=None)
 
 
-@contextmanager
-def together(seconds: float = MAX_SECONDS_TOGETHER) -> Iterator[None]:
+class together:  # noqa: N801 - a context manager that is used like a function
     """Bound all evaluations and checks within, together, also by CPU time. Usable as a decorator."""
-    token = _shared.set(_Budget(seconds))
-    try:
-        yield
-    finally:
-        _shared.reset(token)
+
+    __slots__ = ("_seconds", "_token")
+
+    def __init__(self, seconds: float = MAX_SECONDS_TOGETHER) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        self._token: Token[_Budget | None] = _shared.set(_Budget(self._seconds))
+
+    def __exit__(self, *_: object) -> None:
+        _shared.reset(self._token)
+
+    def __call__(self, function: Callable[_P, _T]) -> Callable[_P, _T]:
+        seconds = self._seconds
+
+        @wraps(function)
+        def bounded(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+            token = _shared.set(_Budget(seconds))
+            try:
+                return function(*args, **kwargs)
+            finally:
+                _shared.reset(token)
+
+        return bounded
 
 
 def charge_pattern(steps: int) -> None:
@@ -112,7 +153,18 @@ def has_room(steps: int) -> bool:
     if budget is None:
         return True
     budget.steps -= steps
-    return budget.steps > -MAX_OVERDRAFT and thread_time() <= budget.deadline
+    return budget.steps > -MAX_OVERDRAFT and not budget.is_late()
+
+
+def charge_small(steps: int) -> bool:
+    """Charge an evaluation that takes at most this many steps to the budget of `together()`, if it has room for it."""
+    budget = _shared.get()
+    if budget is None:
+        return True
+    if budget.steps <= 0 or budget.is_late():
+        return False
+    budget.steps -= steps + EVALUATION_STEPS
+    return True
 
 
 def may_suggest() -> bool:
@@ -132,14 +184,12 @@ class Meter:
     def __init__(self, steps: int = MAX_STEPS) -> None:
         """`steps`: fewer than the limit, for tests."""
         self._budget = budget = _shared.get()
-        now = thread_time()
-        self._deadline = now + MAX_SECONDS
+        self._deadline: float | None = None
         if budget:
             if budget.steps <= 0:
                 raise Failure("L0006")
-            if now > budget.deadline:
+            if budget.is_late():
                 raise Failure("L0007")
-            self._deadline = min(self._deadline, budget.deadline)
         self.left = _CHUNK
         self._most = steps
         self._rest = steps - _CHUNK
@@ -173,7 +223,10 @@ class Meter:
             raise Failure("L0001")
         self.left = min(total, _CHUNK)
         self._rest = total - self.left
-        if thread_time() > self._deadline:
+        now = thread_time()
+        if self._deadline is None:
+            self._deadline = now + MAX_SECONDS
+        if now > self._deadline or (self._budget is not None and self._budget.look(now)):
             raise Failure("L0007")
 
     def visit(self, count: int) -> None:

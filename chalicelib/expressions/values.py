@@ -44,6 +44,10 @@ NOTHING: Final = Nothing()
 """What an expression yields that finds nothing. Distinct from None, which is null."""
 
 
+UNUSUAL: Final = object()
+"""What the short way of small expressions yields where only a full evaluation yields a value (`quick`)."""
+
+
 class Sequence(list[Any]):
     """What a path collects. `keep` retains a sequence of one item as an array."""
 

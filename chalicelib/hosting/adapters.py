@@ -36,6 +36,8 @@ class Adapters(msgspec.Struct, frozen=True, kw_only=True):
     """What documents of a namespace may call with `method = aws`."""
     changes: Changes | None = None
     """Notifies requests that wait for changes; None: they poll."""
+    connect: Callable[[], None] = lambda: None
+    """Makes what the first request would have to make, such as clients of AWS. It sends nothing."""
     close: Callable[[], None] = lambda: None
     check_store: Callable[[], None] = lambda: None
     """Raises Busy, which says what fails, if nothing can be stored. Where that costs too much, nothing is checked."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.adapters.operations import models, operations_of
-from chalicelib.config import Backend, EgressScope, Metrics, Settings
+from chalicelib.config import Backend, Durability, EgressScope, Metrics, Settings
 from chalicelib.hosting.adapters import Adapters
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer, Several
 from chalicelib.service.ports.actions import Caller
@@ -44,7 +44,8 @@ def _embedded(settings: Settings) -> Adapters:
     from chalicelib.adapters.sqlite.store import SqliteStore
     from chalicelib.adapters.system import SystemClock, SystemIds
 
-    database, clock = Database.open(settings.db), SystemClock()
+    database = Database.open(settings.db, full_sync=settings.durability is Durability.POWER)
+    clock = SystemClock()
 
     def key() -> str:
         return PROCESS_KEY if isinstance(settings.db, str) else key_in_file(_key_path(settings.db))
@@ -73,15 +74,24 @@ def _key_path(database: Path) -> Path:
 
 def _on_aws(settings: Settings) -> Adapters:
     from chalicelib.adapters import sqs
+    from chalicelib.adapters.aws_clients.clients import Clients
     from chalicelib.adapters.dynamodb.items import TableLocation
     from chalicelib.adapters.dynamodb.store import DynamoStore
     from chalicelib.adapters.system import SystemClock, SystemIds
 
-    clock = SystemClock()
-    urls = sqs.find_queues(sqs.connect(endpoint=settings.sqs_url), settings.queue_prefix)
+    clock, clients = SystemClock(), Clients()
+    location = TableLocation(table=settings.table, endpoint=settings.dynamodb_url, shards=settings.shards)
+    store = DynamoStore(location, clients)
+    queue = sqs.SqsQueue(settings.queue_prefix, endpoint=settings.sqs_url, clients=clients)
+
+    def connect() -> None:
+        store.connect()
+        queue.connect()
+
     return Adapters(
-        store=DynamoStore(TableLocation(table=settings.table, endpoint=settings.dynamodb_url)),
-        queue=sqs.SqsQueue(urls, endpoint=settings.sqs_url),
+        store=store,
+        queue=queue,
+        connect=connect,
         caller=_caller(settings, clock),
         clock=clock,
         ids=SystemIds(),

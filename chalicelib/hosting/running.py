@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.config import Access
+from chalicelib.config import Access, Backend
 from chalicelib.hosting.core import Core
 from chalicelib.hosting.on_first_use import on_first_use
 
@@ -86,6 +86,7 @@ class Running(Core):
         from chalicelib.service.deliveries.deliver import Deliverer
         from chalicelib.service.deliveries.delivery_check import DeliveryChecker
         from chalicelib.service.deliveries.direct_client import DirectClient
+        from chalicelib.service.deliveries.inline import NET_DELAY_MS, InlineDelivery
         from chalicelib.service.deliveries.recorder import DeliveryRecorder
         from chalicelib.service.deliveries.webhook_client import WebhookClient
 
@@ -107,6 +108,13 @@ class Running(Core):
             self.breakers,
             self.hold_gate,
             DeliveryRecorder(adapters.store.deliveries, self.statistics, is_on=settings.delivery_log),
+            InlineDelivery(
+                self.definition_cache,
+                adapters.queue,
+                adapters.clock,
+                is_on=settings.inline_delivery,
+                net_delay=NET_DELAY_MS if settings.backend is Backend.AWS else None,
+            ),
             adapters.queue,
             adapters.clock,
         )

@@ -76,8 +76,11 @@ class Invocation:
 
     has_secrets: bool = field(init=False, default=False)
     """Whether the service may know secrets: those that it is sent, or those that it answers."""
+    is_human: bool = field(init=False, default=False)
+    """Whether a person does the work."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "is_human", self.action.method is Method.HUMAN)
         is_sent = bool(self.options.secret_headers) or any(map(self._sends_secret, self.action.parameters))
         has_secrets = self.action.secret_data or (is_sent and not self.is_human)
         object.__setattr__(self, "has_secrets", has_secrets)
@@ -85,11 +88,6 @@ class Invocation:
     def _sends_secret(self, parameter: Parameter) -> bool:
         is_given = parameter.name in self.args or parameter.name in self.given
         return parameter.secret and (is_given or parameter.default is not None)
-
-    @property
-    def is_human(self) -> bool:
-        """Whether a person does the work."""
-        return self.action.method is Method.HUMAN
 
     def accepts(self, state: str) -> bool:
         """Whether an answer with `state` ends the wait, whatever it says of an error."""
@@ -154,6 +152,10 @@ class CompiledStep(msgspec.Struct, frozen=True, kw_only=True):
     """Whether answers to the step, or to the action that undoes it, must be signed."""
     fork_scope: CompiledScope | None = None
     """The variables that the branches of a fork share; None if there are none."""
+    leaves_straight: bool = False
+    """Whether an answer does nothing but take a route: the step saves, repeats, undoes and hides nothing."""
+    enters_straight: bool = False
+    """Whether nothing but its args is computed when the step is entered, and its action is sent at once."""
     scopes: Mapping[str, CompiledScope] = msgspec.field(default_factory=dict)
     """The variables of each branch by its name, or of each item by the empty name; without those that have none."""
 
@@ -236,9 +238,22 @@ def _compile(step: Step, parent: str, position: int, versions: ActionVersions, d
         signed=(invocation is not None and invocation.options.signed)
         or (undo is not None and not undo.is_flow and actions[undo.action].options.signed)
         or any(notice.options.signed for notice in notices.values()),
+        leaves_straight=invocation is not None and undo is None and _returns_straight(step, invocation),
+        enters_straight=invocation is not None and _is_sent_at_once(invocation),
         fork_scope=_scope(step) if isinstance(step, ForkStep) else None,
         scopes=_scopes(step),
     )
+
+
+def _returns_straight(step: Step, invocation: Invocation) -> bool:
+    return isinstance(step, ActionStep) and not (step.repeat or step.save or invocation.has_secrets)
+
+
+def _is_sent_at_once(invocation: Invocation) -> bool:
+    options = invocation.options
+    computed = (options.timeout, options.heartbeat, options.role)
+    has_key = options.limit is not None and options.limit.key is not None
+    return not (invocation.is_human or options.approval or has_key or any(isinstance(one, dict) for one in computed))
 
 
 def _scopes(step: Step) -> dict[str, CompiledScope]:

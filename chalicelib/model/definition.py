@@ -58,6 +58,8 @@ class Definition:
     """Whether any step waits for a condition."""
     has_scopes: bool = field(init=False, repr=False, compare=False)
     """Whether a fork, a branch or an each has variables of its own."""
+    is_straight: bool = field(init=False, repr=False, compare=False)
+    """Whether every wait has a time-out, and runs have no secrets, permits, cancellations, scopes and responses."""
     has_draws: bool = field(init=False, repr=False, compare=False)
     """Whether any expression may read what is drawn at random: `$random()`, `$uuid()`, `$shuffle()`, or the uuid of an
     activation."""
@@ -83,6 +85,9 @@ class Definition:
             "has_draws": _has_draws((self.flow, *self.actions.values(), *self.newest.values())),
             "has_conditions": any(isinstance(compiled.step, ConditionStep) for compiled in steps.values()),
         }
+        others = ("has_secrets", "has_permits", "has_scopes", "has_cancels", "reads_response")
+        is_timed = isinstance(self.defaults.timeout, int)
+        derived["is_straight"] = is_timed and not any(derived[name] for name in others)
         for name, value in derived.items():
             object.__setattr__(self, name, value)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from chalicelib.model.actions import Parameter
 from chalicelib.model.json_values import Json
@@ -40,5 +39,7 @@ def _path(name: str) -> str:
 
 
 def _unknown(name: str, declared: Mapping[str, Parameter], event: EventType) -> str:
+    from difflib import get_close_matches  # an error needs it, and no cold start
+
     near = get_close_matches(name, declared, n=1)
     return f"is not an arg of event {event.name!r}" + (f"; did you mean {near[0]!r}?" if near else "")

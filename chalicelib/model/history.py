@@ -136,7 +136,7 @@ class Entries(FrozenValue, frozen=True, array_like=True, dict=True, eq=False):
         """Return the entries with their data and the values of variables changed."""
         kept = self.packed()
         items: list[Any] = [_changed(item, change) if len(item) == _ITEM else item for item in kept.items]  # type: ignore[arg-type]
-        return kept if items == kept.items else Entries(kept.first, kept.at, items)
+        return self if items == kept.items else Entries(kept.first, kept.at, items)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Entries):

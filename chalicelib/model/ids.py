@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
+from hashlib import sha256
 from typing import Final
 
 ROOT: Final = "0"
 """The id of a run's outermost token."""
+
+_DRAWN_BITS: Final = 0xFFFFFFFFFFFF0FFF3FFFFFFF
+_VERSION_BITS: Final = 0x800080000000
+"""The version and the variant of a uuid, in its first 12 bytes."""
 
 
 def mint_uuid(run_id: str, step: str, nonce: str, number: int) -> str:
@@ -14,10 +18,9 @@ def mint_uuid(run_id: str, step: str, nonce: str, number: int) -> str:
 
     `number` distinguishes the activations that one event makes. The format is version 8 of RFC 9562.
     """
-    drawn = bytearray(hashlib.sha256(f"{nonce}/{number}".encode()).digest()[:12])
-    drawn[6] = 0x80 | (drawn[6] & 0x0F)
-    drawn[8] = 0x80 | (drawn[8] & 0x3F)
-    return spell_uuid(bytes(drawn) + _tag(run_id, step, bytes(drawn)))
+    number_drawn = int.from_bytes(sha256(f"{nonce}/{number}".encode()).digest()[:12], "big")
+    drawn = ((number_drawn & _DRAWN_BITS) | _VERSION_BITS).to_bytes(12, "big")
+    return spell_uuid(drawn + _tag(run_id, step, drawn))
 
 
 def was_minted(run_id: str, step: str, uuid: str) -> bool:
@@ -30,7 +33,7 @@ def was_minted(run_id: str, step: str, uuid: str) -> bool:
 
 
 def _tag(run_id: str, step: str, drawn: bytes) -> bytes:
-    return hashlib.sha256(f"{run_id}/{step}/".encode() + drawn).digest()[:4]
+    return sha256(f"{run_id}/{step}/".encode() + drawn).digest()[:4]
 
 
 def spell_uuid(raw: bytes) -> str:

@@ -72,6 +72,9 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     """Whether nothing was sent because its action is paused: its continuation sends it."""
     pinned: Pinned | None = msgspec.field(name="pd", default=None)
     """What it was sent, if the run has moved to another version of its flow since then."""
+    is_taken: bool = msgspec.field(name="dt", default=False)
+    """Whether its action took the delivery of a worker that sent a message for the case of a crash, which may still
+    come: it has nothing to do."""
     role: str = msgspec.field(name="ro", default="")
     """The role that its step has computed; empty: it computes none."""
     wait: Wait | None = msgspec.field(name="m", default=None)

@@ -24,6 +24,7 @@ _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:(?P<second>\d\d)(\.\d
 _MAX_COUNT_ALONE: Final = 100
 _MAX_MS_ALONE: Final = 10_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_UTC: Final = datetime(1970, 1, 1)
 
 
 def duration(text: str) -> Milliseconds | None:
@@ -87,5 +88,5 @@ def instant(text: str) -> int | None:
 def rfc3339(moment: int) -> str:
     """The moment as RFC 3339 in UTC, with milliseconds. Beyond the year 9999 it stays at that year's end."""
     moment = min(max(moment, 0), 253_402_300_799_999)
-    whole = _EPOCH + timedelta(milliseconds=moment)
-    return f"{whole:%Y-%m-%dT%H:%M:%S}.{moment % 1000:03}Z"
+    whole = _EPOCH_UTC + timedelta(0, moment // 1000)
+    return f"{whole.isoformat()}.{moment % 1000:03}Z"

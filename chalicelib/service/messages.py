@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import msgspec
+import msgspec.structs
 
 from chalicelib.engine.announcements import Announcement
 from chalicelib.model import formats
@@ -53,6 +54,19 @@ class Deliver(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="deli
     """The version of the limiter's value that holds its permit. The message is sent before it is written. 0: none."""
     grant: str = ""
     """The id of the permit in this value: others may have been sent messages for a permit that they did not get."""
+    previous: str = msgspec.field(name="pu", default="")
+    """The activation that the message was sent for. The one of `uuid` follows it, if that was committed
+    (`deliveries/inline.py`)."""
+    is_net: bool = msgspec.field(name="nt", default=False)
+    """Whether it was sent for the case of a crash only, by a worker that delivers the activation itself."""
+    has_net: bool = msgspec.field(name="hn", default=False)
+    """Whether a message `is_net` for the activation may come later."""
+
+    def current(self, run: Run | None) -> Deliver:
+        """Return what the message asks for, by the head: it is for `previous` if what follows was not committed."""
+        if not self.previous or run is None or run.sent_of(self.uuid) is not None or run.sent_of(self.previous) is None:
+            return self
+        return msgspec.structs.replace(self, uuid=self.previous, previous="")
 
 
 class Wake(_Message, frozen=True, kw_only=True, tag="wake"):

@@ -12,6 +12,7 @@ Sources: waitress 3.0, `channel.py`, `server.py`, `parser.py`; RFC 9112.
 
 from __future__ import annotations
 
+import logging
 import resource
 import select
 import socket
@@ -27,8 +28,20 @@ from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import WSGITask
 
-from fsl.local.framing import MAX_HEADER_BYTES, RefusalTask, RequestParser, closing, timed_out
-from fsl.local.gateway import ARRIVED_AT, CLIENT_LEFT, GIVE_UP, MAX_BODY_BYTES, GatewayResponse
+from fsl.local.framing import (
+    MAX_HEADER_BYTES,
+    PlainRequest,
+    RefusalTask,
+    RequestParser,
+    closing,
+    plain_request,
+    response_bytes,
+    timed_out,
+)
+from fsl.local.gateway import ARRIVED_AT, CLIENT_LEFT, GIVE_UP, MAX_BODY_BYTES, Gateway, GatewayResponse
+from fsl.local.shapes import HttpRequest
+
+LOG = logging.getLogger("echoer.http")
 
 REQUEST_THREADS: Final = 128
 """The number of requests that are processed in parallel."""
@@ -52,11 +65,22 @@ MAX_UNREAD_BYTES: Final = 256 * 1024
 LINGER_S: Final = 2.0
 """How long is read on after a request was refused, so that the client gets the response."""
 
+LINGER_MS: Final = 50
+"""How long the thread of a request waits for the next one on its connection, while enough other threads are free."""
+
+_PIECE_BYTES: Final = 64 * 1024
+_MAX_PIECES: Final = 4
+"""In how many pieces a request may arrive that its thread waits for."""
+
 _TRIGGER_TIMEOUT_S: Final = 10.0
 """How long the thread of waitress is waited for when the server stops."""
 
 _LEFT: Final = getattr(select, "POLLRDHUP", 0)
 """Reported by poll when the client has closed its side of the connection. Linux has it."""
+
+
+_LINGER: Final = PlainRequest(HttpRequest("", "", "", {}, b""))
+"""In the place of a request: a thread waits for one."""
 
 
 class _Task(WSGITask):  # type: ignore[misc]
@@ -81,6 +105,7 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
         """Whether the client may still be sending when the connection is closed."""
         self._shut_at: float | None = None
         self._given_up = False
+        self._poll: select.poll | None = None
         self._arriving: tuple[Any, float] = (None, 0.0)
         """The request that is arriving, and the time at which it was seen first."""
 
@@ -91,12 +116,87 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
         return bool(self.requests[0].body_bytes_received > LARGE_BODY_BYTES)
 
     def service(self) -> None:
-        is_large = self.is_large()
+        request, is_large = self.requests[0], self.is_large()
+        if isinstance(request, PlainRequest):
+            if request is not _LINGER:
+                self._serve_plain(request)
+            self._linger()
+            return
+        if len(self.requests) == 1:
+            self.requests.append(_LINGER)
         try:
             super().service()
         finally:
             if is_large:
                 self.server.end_large()
+
+    def _serve_plain(self, request: PlainRequest) -> None:
+        try:
+            answer = self.server.gateway.respond(request.request, self.arrived_at, self.has_left, self.give_up)
+            self._send(response_bytes(answer))
+        except ClientDisconnected:
+            pass  # the request was given up, or its client left
+        except Exception:
+            LOG.exception("%s %s: the response could not be sent", request.command, request.request.path)
+            self.will_close = True
+
+    def _send(self, data: bytes) -> None:
+        """Send what the socket takes now, and leave the rest to the thread of waitress. Raises ClientDisconnected."""
+        with self.outbuf_lock:
+            sent = 0
+            if not self._given_up and self.connected and not self.total_outbufs_len:
+                with suppress(BlockingIOError):
+                    sent = self.socket.send(data)
+            if sent < len(data):
+                self.write_soon(data[sent:])
+
+    def _linger(self) -> None:
+        """Serve the requests that come next on this connection, each soon after the one before.
+
+        So a client that sends one request after the other needs the thread of waitress, and another thread to be woken,
+        only for its first one. While `requests` is not empty, the thread of waitress does not read from the connection.
+        """
+        while self._may_linger() and (found := self._next()) is not None:
+            if isinstance(found, bytes):
+                self.received(found)
+                break
+            self.requests[0], self.arrived_at = found, time.monotonic()
+            self._serve_plain(found)
+        with self.requests_lock:
+            del self.requests[:1]
+            if self.connected and self.requests:
+                self.server.add_task(self)
+            elif self.request is not None and self.request.expect_continue and self.request.headers_finished:
+                self.send_continue()
+        self.last_activity = time.time()
+        self.server.pull_trigger()
+
+    def _may_linger(self) -> bool:
+        ends = self.will_close or self.close_when_flushed or not self.connected or not self.server.accepting
+        return not ends and not self.total_outbufs_len and len(self.requests) == 1 and self.server.has_spare_threads()
+
+    def _next(self) -> PlainRequest | bytes | None:
+        """Return the next request, or what was received that is not plain or not complete; None: nothing was."""
+        data = b""
+        for _ in range(_MAX_PIECES):
+            piece = self._receive()
+            data += piece
+            found = plain_request(data, self.addr[0]) if piece else 0
+            if isinstance(found, PlainRequest):
+                return found
+            if not found:
+                break
+        return data or None
+
+    def _receive(self) -> bytes:
+        """Return what is received soon; nothing if the connection ended, which the thread of waitress sees, too."""
+        try:
+            if self._poll is None:
+                self._poll = select.poll()
+                self._poll.register(self.socket, select.POLLIN)
+            return bytes(self.socket.recv(_PIECE_BYTES)) if self._poll.poll(LINGER_MS) else b""
+        except (OSError, ValueError):
+            return b""
 
     def has_left(self) -> bool:
         """Return whether the client has closed the connection, or its side of it."""
@@ -158,7 +258,15 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
             super().handle_write()
 
     def received(self, data: bytes) -> bool:
-        return self._shut_at is None and bool(super().received(data))
+        if self._shut_at is not None:
+            return False
+        if self.request is None and not (self.requests or self.will_close or self.close_when_flushed):
+            found = plain_request(data, self.addr[0])
+            if isinstance(found, PlainRequest):
+                self.requests.append(found)
+                self.server.add_task(self)
+                return True
+        return bool(super().received(data))
 
     def check(self, now: float) -> None:
         """Close the connection if it was idle for too long, or if its request takes too long to arrive."""
@@ -200,11 +308,11 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
 
     def __init__(
         self,
-        application: Callable[..., Any],
+        application: Gateway,
         listener: socket.socket,
         limits: ConnectionLimits = ConnectionLimits(),
     ) -> None:
-        self.limits = limits
+        self.gateway, self.limits = application, limits
         self._max_connections = min(limits.connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 3)
         self._large_lock, self._large, self._large_waiting = threading.Lock(), 0, deque[_Connection]()
         self._thread = threading.Thread(target=self.run, name="http", daemon=True)
@@ -273,6 +381,12 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
                     return
                 self._large += 1
         super().add_task(task)
+
+    def has_spare_threads(self) -> bool:
+        """Return whether a quarter of the threads are free and no request waits for one."""
+        threads = self.task_dispatcher
+        free = len(threads.threads) - threads.active_count
+        return not threads.queue and free * 4 >= self.limits.threads
 
     def end_large(self) -> None:
         """End a request with a large body: the next one takes its place."""

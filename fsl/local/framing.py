@@ -6,16 +6,32 @@ Ambiguous framing is refused (RFC 9112, 6.1 and 6.3), and so are endless lines i
 from __future__ import annotations
 
 import re
+import time
+from email.utils import formatdate
+from functools import cache, lru_cache
 from typing import Final
 
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask
 from waitress.utilities import BadRequest, RequestEntityTooLarge
 
-from fsl.local.gateway import GatewayResponse, problem, reason_of
+from fsl.local.gateway import BODILESS, GatewayResponse, problem, reason_of
+from fsl.local.shapes import HttpRequest
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 """The largest first line and headers of a request, together."""
+
+MAX_PLAIN_BODY_BYTES: Final = 64 * 1024
+"""The largest body of a request that is read here."""
+
+_FIRST_LINE: Final = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/(?!/)[!-\"$-~]*) HTTP/1\.1\r\n")
+_HEADER: Final = re.compile(r"([A-Za-z0-9-]+):[ \t]*([!-~]|[!-~][ -~]*[!-~])[ \t]*\r\n")
+_LENGTH: Final = re.compile(r"[0-9]{1,5}")
+_UNUSUAL: Final = frozenset(
+    {"Transfer-Encoding", "Expect", "Upgrade", "Te", "Trailer", "Forwarded"}
+    | {f"X-Forwarded-{name}" for name in ("For", "Host", "Proto", "Port", "By")}
+)
+"""Headers that frame a request, or that waitress takes out, because any client can write them."""
 
 _MAX_CHUNK_LINE_BYTES: Final = 1_024
 _MAX_TRAILER_BYTES: Final = 16 * 1024
@@ -23,6 +39,80 @@ _ENCODINGS: Final = re.compile(rb"(?ims)^transfer-encoding:(?:[^\r\n]*,|.*^trans
 """Two encodings of a request, in one header or two."""
 
 _CODES: Final = {400: "bad-request-error", 408: "request-timeout", 413: "too-large", 431: "too-large"}
+
+
+class PlainRequest:
+    """A request without anything unusual, as most clients send it. It has what waitress asks of requests."""
+
+    error = None
+    expect_continue = False
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+        self.command = request.method
+        self.body_bytes_received = len(request.body)
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
+def plain_request(data: bytes, client: str) -> PlainRequest | int:
+    """Return the request that these bytes are, or how many bytes are missing; 0: it is not plain.
+
+    Whatever is not plain is left to waitress: unusual characters, headers that were sent twice or frame the request,
+    chunks, the absolute form of a target, requests that are sent ahead.
+    """
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        return 0
+    head = data[: end + 2].decode("latin-1")
+    first = _FIRST_LINE.match(head)
+    if first is None:
+        return 0
+    headers: dict[str, str] = {}
+    place = first.end()
+    while found := _HEADER.match(head, place):
+        name = _title(found[1])
+        if name in headers or name in _UNUSUAL:
+            return 0
+        headers[name] = found[2]
+        place = found.end()
+    length = headers.get("Content-Length", "0")
+    is_kept = headers.get("Connection", "keep-alive").lower() == "keep-alive"
+    if place != len(head) or end + 4 > MAX_HEADER_BYTES or not is_kept or not _LENGTH.fullmatch(length):
+        return 0
+    size = end + 4 + int(length)
+    if int(length) > MAX_PLAIN_BODY_BYTES or len(data) > size:
+        return 0
+    if len(data) < size:
+        return size - len(data)
+    path, _, query = first[2].partition("?")
+    return PlainRequest(HttpRequest(first[1], path, query, headers, data[end + 4 :], client, "HTTP/1.1"))
+
+
+def response_bytes(answer: GatewayResponse) -> bytes:
+    """Return the response as it is sent, on a connection that is kept. Waitress sends others in the same form."""
+    lines = [_status_line(answer.status), *[f"{_title(name)}: {value}" for name, value in answer.headers]]
+    has_body = answer.status not in BODILESS
+    if has_body:
+        lines.append(f"Content-Length: {len(answer.body)}")
+    lines += ("Server: echoer", _date(int(time.time())), "", "")
+    return "\r\n".join(lines).encode("latin-1") + (answer.body if has_body else b"")
+
+
+@lru_cache(maxsize=1024)
+def _title(name: str) -> str:
+    return name.title()
+
+
+@cache
+def _status_line(status: int) -> str:
+    return f"HTTP/1.1 {status} {reason_of(status)}"
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return f"Date: {formatdate(second, usegmt=True)}"
 
 
 class RequestParser(HTTPRequestParser):  # type: ignore[misc] # waitress has no type hints

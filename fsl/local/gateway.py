@@ -18,11 +18,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from chalice.app import Chalice
+from chalice.app import Chalice, Request, Response
 
 from chalicelib.entrypoints.http import cors
 from chalicelib.entrypoints.http.own_site import OwnSite, authority
@@ -48,6 +49,14 @@ GIVE_UP: Final = "echoer.give_up"
 
 _ABSOLUTE: Final = re.compile(r"https?://([^/]*)(/.*)?", re.IGNORECASE)
 """The absolute form of a request's target. Every other target that does not begin with a slash is refused."""
+
+_HEADER_VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")
+
+BODILESS: Final = (204, 304)
+"""Statuses of responses that have no body and no length."""
+
+Serve: TypeAlias = Callable[[str, str, Request, Mapping[str, str]], Response]
+"""`serve(method, path of the call, request, names in its path)` returns the response."""
 
 StartResponse: TypeAlias = Callable[[str, list[tuple[str, str]]], Any]
 
@@ -90,30 +99,54 @@ def per_thread(app: Chalice) -> Chalice:
     return app
 
 
+class _Part:
+    """What the parts of paths lead to that begin alike."""
+
+    def __init__(self) -> None:
+        self.fixed: dict[str, _Part] = {}
+        self.parameter: _Part | None = None
+        self.resource: str | None = None
+
+
 class Routes:
     """Finds the route of a path. A fixed part of a path takes precedence over a parameter."""
 
     def __init__(self, resources: Iterable[str]) -> None:
-        self._by_length: dict[int, list[tuple[list[str], str]]] = {}
+        self._root = _Part()
+        self._names: dict[str, list[tuple[int, str]]] = {}
+        """Resource -> place and name of each parameter."""
         for resource in resources:
-            parts = resource.strip("/").split("/")
-            self._by_length.setdefault(len(parts), []).append((parts, resource))
-        for routes in self._by_length.values():
-            routes.sort(key=lambda route: [part.startswith("{") for part in route[0]])
+            part, parts = self._root, resource.strip("/").split("/")
+            for text in parts:
+                if text.startswith("{"):
+                    part.parameter = part.parameter or _Part()
+                    part = part.parameter
+                else:
+                    part = part.fixed.setdefault(text, _Part())
+            part.resource = resource
+            self._names[resource] = [(place, text[1:-1]) for place, text in enumerate(parts) if text.startswith("{")]
 
     def find(self, path: str) -> tuple[str, dict[str, str]] | None:
         """Return the route and its parameters, still percent-encoded, or None."""
         parts = path.strip("/").split("/")
-        for wanted, resource in self._by_length.get(len(parts), ()):
-            pairs = list(zip(wanted, parts, strict=True))
-            if all(want == part or (part and want.startswith("{")) for want, part in pairs):
-                return resource, {want[1:-1]: part for want, part in pairs if want.startswith("{")}
-        return None
+        resource = _resource(self._root, parts, 0)
+        return None if resource is None else (resource, {name: parts[place] for place, name in self._names[resource]})
+
+
+def _resource(part: _Part, parts: list[str], place: int) -> str | None:
+    if place == len(parts):
+        return part.resource
+    text = parts[place]
+    found = _resource(part.fixed[text], parts, place + 1) if text in part.fixed else None
+    if found is None and text and part.parameter:
+        found = _resource(part.parameter, parts, place + 1)
+    return found
 
 
 class Gateway:
     """The WSGI application. Requests are refused once `stopping` is set.
 
+    `serve` serves a call instead of Chalice, which then only names the routes; None: Chalice does.
     `own_site`: the addresses to which requests are accepted, and whose pages may send them; None: all.
     `origins`: the other origins whose pages may read the responses.
     """
@@ -123,13 +156,16 @@ class Gateway:
         app: Chalice,
         stopping: threading.Event,
         *,
+        serve: Serve | None = None,
         own_site: OwnSite | None = None,
         origins: tuple[str, ...] = (),
         waits: Waits | None = None,
         time_limit: TimeLimit | None = None,
     ) -> None:
         self._app = per_thread(app)
+        self._serve = serve
         self._routes = Routes(app.routes)
+        self._methods = {path: frozenset(entries) - {"OPTIONS"} for path, entries in app.routes.items()}
         self._stopping = stopping
         self._own_site = own_site
         self._origins = origins
@@ -137,26 +173,41 @@ class Gateway:
         self._time_limit = time_limit or TimeLimit(stopping, REQUEST_TIMEOUT_S)
 
     def __call__(self, environ: Mapping[str, Any], start_response: StartResponse) -> list[bytes]:
-        begun = time.perf_counter()
         request = _request(environ)
-        arrived_at = environ.get(ARRIVED_AT, time.monotonic())
-        with self._waits.request(environ.get(CLIENT_LEFT, _is_there)) as waiting:
+        answer = self.respond(
+            request,
+            environ.get(ARRIVED_AT, time.monotonic()),
+            environ.get(CLIENT_LEFT, _is_there),
+            environ.get(GIVE_UP),
+        )
+        bodiless = answer.status in BODILESS
+        more = [] if bodiless else [("Content-Length", str(len(answer.body)))]
+        start_response(f"{answer.status} {reason_of(answer.status)}", [*answer.headers, *more])
+        return [] if bodiless or request.method == "HEAD" else [answer.body]
+
+    def respond(
+        self,
+        request: HttpRequest,
+        arrived_at: float,
+        has_left: Callable[[], bool],
+        give_up: Callable[[GatewayResponse], None] | None,
+    ) -> GatewayResponse:
+        """Return the response to a request that a thread serves now. See ARRIVED_AT, CLIENT_LEFT, GIVE_UP."""
+        begun = time.perf_counter()
+        with self._waits.request(has_left) as waiting:
             answer = self._too_late(arrived_at)
             if answer is not None:
                 answer = self._readable(answer, request)
             else:
-                key = self._time_limit.begin(arrived_at, lambda: self._give_up(request, environ.get(GIVE_UP)))
+                key = self._time_limit.begin(arrived_at, lambda: self._give_up(request, give_up))
                 answer = self._readable(self.answer(request), request)
                 self._time_limit.end(key)  # if it was late, the socket layer drops what is returned here
         if LOG.isEnabledFor(logging.DEBUG):
             took = (time.perf_counter() - begun) * 1000
             LOG.debug("%s %s %d, %.1f ms", request.method, request.path, answer.status, took)
-        more = [("Retry-After", str(RETRY_AFTER_S))] if waiting.turned_away else []
-        bodiless = answer.status in (204, 304)
-        if not bodiless:
-            more.append(("Content-Length", str(len(answer.body))))
-        start_response(f"{answer.status} {reason_of(answer.status)}", [*answer.headers, *more])
-        return [] if bodiless or request.method == "HEAD" else [answer.body]
+        if waiting.turned_away:
+            answer.headers.append(("Retry-After", str(RETRY_AFTER_S)))
+        return answer
 
     def answer(self, request: HttpRequest) -> GatewayResponse:
         """Return the response of the app, or that of API Gateway if there is no such route."""
@@ -172,16 +223,19 @@ class Gateway:
         if found is None:
             return problem(404, "not-found", f"{request.path:.200} does not exist; GET /docs lists all paths")
         resource, captured = found
-        methods = {name for name in self._app.routes[resource] if name != "OPTIONS"}
+        methods = self._methods[resource]
         method = "GET" if request.method == "HEAD" and "HEAD" not in methods else request.method
         if method not in methods:
             return self._without_view(request, sorted(methods))
-        event = api_event(replace(request, method=method), resource, captured)
+        context = LambdaContext("api_handler", REQUEST_TIMEOUT_S)
+        event = api_event(request, method, resource, captured, context.aws_request_id)
         if len(request.body) > MAX_EVENT_BYTES // 8 and (size := len(msgspec.json.encode(event))) > MAX_EVENT_BYTES:
             message = f"the request has {size} bytes as an event of Lambda; the limit is {MAX_EVENT_BYTES}"
             return problem(413, "too-large", message)
         try:
-            return _from_lambda(self._app(event, LambdaContext("api_handler", REQUEST_TIMEOUT_S)))
+            if self._serve is None:
+                return _from_lambda(self._app(event, context))
+            return _from_chalice(self._serve(method, resource, Request(event, context), captured))
         except Exception:
             LOG.exception("%s %s failed", request.method, request.path)
             return problem(500, "internal", "the server failed; its log contains the reason")
@@ -231,6 +285,8 @@ class Gateway:
 
     def _readable(self, answer: GatewayResponse, request: HttpRequest) -> GatewayResponse:
         """Return the response with headers that let a page of a configured origin read it, errors included."""
+        if not self._origins:
+            return answer
         known = {name.lower(): value for name, value in answer.headers}
         if "access-control-allow-origin" in known:
             return answer
@@ -273,17 +329,31 @@ def _is_there() -> bool:
 
 
 def _from_lambda(answer: Mapping[str, Any]) -> GatewayResponse:
-    headers = [(name, str(value)) for name, value in (answer.get("headers") or {}).items()]
-    for name, values in (answer.get("multiValueHeaders") or {}).items():
-        headers += [(name, str(value)) for value in values]
-    if not any(name.lower() == "content-type" for name, _ in headers):
-        headers.append(("Content-Type", "application/json"))
+    headers = _pairs({**(answer.get("headers") or {}), **(answer.get("multiValueHeaders") or {})})
     body = answer.get("body") or ""
     if answer.get("isBase64Encoded"):
         return GatewayResponse(answer["statusCode"], headers, base64.b64decode(body))
     return GatewayResponse(answer["statusCode"], headers, body if isinstance(body, bytes) else body.encode())
 
 
+def _from_chalice(answer: Response) -> GatewayResponse:
+    return GatewayResponse(answer.status_code, _pairs(answer.headers), str(answer.body).encode())
+
+
+def _pairs(headers: Mapping[str, str | list[str]]) -> list[tuple[str, str]]:
+    """Return each header as it is sent. API Gateway adds a content type if there is none. Raises ValueError."""
+    pairs = [
+        (name, str(one)) for name, value in headers.items() for one in (value if isinstance(value, list) else [value])
+    ]
+    for name, value in pairs:
+        if not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"the header {name} of a response cannot be sent")
+    if not any(name.lower() == "content-type" for name, _ in pairs):
+        pairs.append(("Content-Type", "application/json"))
+    return pairs
+
+
+@cache
 def reason_of(status: int) -> str:
     try:
         return HTTPStatus(status).phrase

@@ -23,6 +23,7 @@ from chalice.app import Chalice
 from chalicelib import hosting
 from chalicelib.adapters.changes import PolledChanges
 from chalicelib.config import Access, Backend, Settings
+from chalicelib.entrypoints.http import register
 from chalicelib.entrypoints.http.own_site import OwnSite
 from chalicelib.hosting import Adapters, Services
 from chalicelib.model.errors import EchoerError
@@ -60,6 +61,7 @@ class LocalServer:
     def __init__(self, settings: Settings, app: Chalice | None = None) -> None:
         self._settings = settings
         self._app = app or load_app()
+        self._door = None if app else register.serve
         self._stopping = threading.Event()
         self._waits = Waits(self._stopping)
         self._cleanup: list[Callable[[], None]] = []
@@ -145,6 +147,7 @@ class LocalServer:
         gateway = Gateway(
             self._app,
             self._stopping,
+            serve=self._door,
             own_site=OwnSite(settings.port, (settings.url,), settings.origins) if is_open else None,
             origins=settings.origins,
             waits=self._waits,

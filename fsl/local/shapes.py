@@ -57,16 +57,19 @@ class HttpRequest:
     protocol: str = "HTTP/1.0"
 
 
-def api_event(request: HttpRequest, resource: str, captured: Mapping[str, str]) -> LambdaEvent:
+def api_event(
+    request: HttpRequest, method: str, resource: str, captured: Mapping[str, str], request_id: str
+) -> LambdaEvent:
     """Return the proxy event of a REST API for the route `resource` with the path parameters `captured`."""
     query: dict[str, list[str]] = {}
-    for name, value in parse_qsl(request.query, keep_blank_values=True):
-        query.setdefault(name, []).append(value)
+    if request.query:
+        for name, value in parse_qsl(request.query, keep_blank_values=True):
+            query.setdefault(name, []).append(value)
     body, encoded = _body(request.body)
     return {
         "resource": resource,
         "path": request.path,
-        "httpMethod": request.method,
+        "httpMethod": method,
         "headers": dict(request.headers),
         "multiValueHeaders": {name: [value] for name, value in request.headers.items()},
         "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
@@ -78,10 +81,10 @@ def api_event(request: HttpRequest, resource: str, captured: Mapping[str, str]) 
             "apiId": "local",
             "stage": "local",
             "protocol": request.protocol,
-            "httpMethod": request.method,
+            "httpMethod": method,
             "path": request.path,
             "resourcePath": resource,
-            "requestId": str(uuid.uuid4()),
+            "requestId": request_id,
             "requestTimeEpoch": time.time_ns() // 1_000_000,
             "identity": {"sourceIp": request.client, "userAgent": request.headers.get("User-Agent", "")},
         },

@@ -46,7 +46,7 @@ class TestOtherStore(StoreContract):
 
     @pytest.fixture
     def store(self, shared: DynamoStore, request: pytest.FixtureRequest) -> Iterator[DynamoStore]:
-        client, table = shared.table.client, shared.table.item.Meta.table_name
+        client, table = shared.table.client, shared.table.name
         create_tables(client, table)
         if not transacts(os.environ["ECHOER_DYNAMODB_URL"]) and request.node.originalname in WITH_TRANSACTIONS:
             request.applymarker(pytest.mark.xfail(reason="it has no transactions", strict=True))

@@ -92,10 +92,10 @@ def test_a_message_of_a_transaction_that_is_rolled_back_was_never_sent(bench: Be
 
 
 def test_a_receiver_whose_time_ends_while_a_message_is_reserved_for_it_gets_the_message(bench: Bench) -> None:
-    (found,) = bench.waiting(seconds=0.05)
+    (found,) = bench.waiting(seconds=0.4)
     with bench.database.transaction():
         bench.queue.send(WAKES, ["a"])
-        seconds = bench.pool.submit(lambda: found.exception(0.3))
+        seconds = bench.pool.submit(lambda: found.exception(0.6))
         with pytest.raises(TimeoutError):
             seconds.result(5)
     assert [one.body for one in found.result(5)] == ["a"]
@@ -129,3 +129,16 @@ def test_a_step_of_a_run_is_one_transaction(bench: Bench) -> None:
         bench.queue.send(WAKES, ["next"])
         connection.execute("DELETE FROM runs")
     assert [text.split()[0] for text in bench.statements] == ["BEGIN", "DELETE", "INSERT", "DELETE", "COMMIT"]
+
+
+def test_a_message_that_is_handed_on_changes_with_its_transaction(bench: Bench) -> None:
+    bench.queue.send(WAKES, ["a"])
+    (message,) = bench.queue.receive(WAKES, 1, 0)
+    bench.clock.advance(1_000)
+    with suppress(ZeroDivisionError), bench.database.transaction():
+        assert bench.queue.hand_on(WAKES, message.receipt, "never")
+        raise ZeroDivisionError
+    assert bench.rows() == [("a", 1, bench.clock.now() - 1_000 + VISIBILITY)]
+    with bench.database.transaction():
+        assert bench.queue.hand_on(WAKES, message.receipt, "b")
+    assert bench.rows() == [("b", 1, bench.clock.now() + VISIBILITY)]

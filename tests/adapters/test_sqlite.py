@@ -12,6 +12,8 @@ from chalicelib.adapters.sqlite.database import MEMORY, Database
 from chalicelib.adapters.sqlite.message_queue import SqliteQueue
 from chalicelib.adapters.sqlite.store import SqliteStore
 from chalicelib.adapters.system import SystemClock
+from chalicelib.config import Durability, Settings
+from chalicelib.hosting import adapters_for
 from chalicelib.service.errors import Busy, ServiceError
 from chalicelib.service.ports.queues import QueueName
 from tests.adapters.queue_contract import MAX_RECEIVES, VISIBILITY, Bench, QueueContract
@@ -115,6 +117,19 @@ def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> None:
     assert SqliteStore(database).runs.load("ns", "r1") == a_run()
     assert SqliteQueue(database, FakeClock()).receive(QueueName.WAKES, 1, 0)[0].body == "kept"
     database.close()
+
+
+@pytest.mark.parametrize(("durability", "synchronous"), [(Durability.PROCESS, 1), (Durability.POWER, 2)])
+def test_a_commit_waits_for_the_disk_if_the_settings_say_so(
+    tmp_path: Path, durability: Durability, synchronous: int
+) -> None:
+    adapters = adapters_for(Settings(db=tmp_path / "echoer.db", durability=durability))
+    assert isinstance(adapters.store, SqliteStore)
+    database = adapters.store.runs._database
+    assert database.rows("PRAGMA synchronous") == [(synchronous,)]
+    with database.transaction() as writer:
+        assert writer.execute("PRAGMA synchronous").fetchall() == [(synchronous,)]
+    adapters.close()
 
 
 def test_a_process_that_is_killed_loses_nothing(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.dynamodb.items import Table, TableLocation
+from chalicelib.adapters.dynamodb.items import LAYOUT, Table, TableLocation
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.adapters.memory.runs import MemoryRuns
@@ -56,7 +56,7 @@ class RecordedRuns(MemoryRuns):
 
     def save(self, run: Run, seen: int, body: bytes = b"") -> None:
         super().save(run, seen, body)
-        self._written.heads.append(size_of_item(ITEMS.head_of(run, body).serialize()))
+        self._written.heads.append(size_of_item(ITEMS.head_of(run, body).raw(LAYOUT)))
 
     def put_page(self, run: Run, page: Page) -> None:
         super().put_page(run, page)

@@ -29,11 +29,12 @@ from chalicelib.adapters import secret_references
 from chalicelib.adapters.virtual import ScriptedCaller
 from chalicelib.entrypoints import authorizer
 from chalicelib.hosting import Services
+from chalicelib.service.ports.actions import Reply, Taken
 from chalicelib.service.ports.queues import QueueName, Received
 from chalicelib.service.security.webhooks import secrets_for
 from deploy.account import Account
 from deploy.release import release
-from deploy.stages import API, AUTHORIZE, Stage
+from deploy.stages import API, AUTHORIZE, CALLBACK, Stage
 from fsl.local.aws import one_at_a_time
 from fsl.local.shapes import LambdaContext, failed_in, queue_event, schedule_event
 from tests.deploy.sam import for_moto
@@ -63,12 +64,14 @@ class Need(NamedTuple):
 class Cloud:
     """A context manager in which the stage is deployed in the region REGION.
 
-    `wakes_die`: every message for `wake` has been retried too often, and `dead_letter` handles it.
+    `wakes_die`: every message for `wake` has been retried too often, and `dead_letter` handles it. `unanswered`: the
+    requests to actions that answer at the Function URL, in `settle`.
     """
 
     def __init__(self, stage: Stage, folder: Path) -> None:
         self.stage = stage
         self.wakes_die = False
+        self.unanswered: list[dict[str, Any]] = []
         self.said: list[str] = []
         self.clock = FakeClock()
         self.actions = ScriptedCaller(answer_at_once)
@@ -150,6 +153,12 @@ class Cloud:
         with self._as(API):
             return gateway.call(method, url, body, headers={"Authorization": f"Bearer {self.token}", **(headers or {})})
 
+    def answer(self, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> gateway.Reply:
+        """Send an answer to the function behind the Function URL."""
+        assert self.configuration(CALLBACK)["Handler"] == "app.callback"
+        with self._as(CALLBACK):
+            return gateway.answer("POST", url, body, headers=headers)
+
     def authorize(self, said: str) -> str:
         """Call the authorizer, and return its effect for every call of the API: Allow or Deny."""
         assert self.configuration(AUTHORIZE)["Handler"] == "app.authorize"
@@ -206,10 +215,25 @@ class Cloud:
             self._slowness = 0
 
     def settle(self) -> None:
-        """Hand messages to their functions until none is due."""
+        """Hand messages to their functions, and send the answers of actions, until nothing is due."""
         sources = self.sources()
-        while sum(self._hand_over(*source) for source in sources):
+        while sum(self._hand_over(*source) for source in sources) or self._send_answers():
             pass
+
+    def answer_later(self, request: dict[str, Any]) -> Reply:
+        """Accept a request to an action. It is answered at the Function URL, with the first state."""
+        self.unanswered.append(request)
+        return Taken()
+
+    def _send_answers(self) -> int:
+        """Send all answers that are due, and return how many these are."""
+        due, self.unanswered = self.unanswered, []
+        for request in due:
+            named = {name: request[name] for name in ("flowId", "stepName", "uuid")}
+            body = json.dumps({**named, "ackState": request["ackStates"][0], "data": request.get("x")})
+            reply = self.answer("/step", body, self.signed(body))
+            assert reply.status == 200, reply.text
+        return len(due)
 
     def sweep(self) -> None:
         """Call the function of the schedule."""

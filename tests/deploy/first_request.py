@@ -64,6 +64,7 @@ def events(port: int) -> dict[str, Any]:
         "app.deliver": _batch(delivery.body, delivery.receipt),
         "app.wake": _batch(wake, delivery.receipt),
         "app.app": _call("POST", "/step", answer),
+        "app.callback": _request_to_url("POST", "/step", answer),
     }
 
 
@@ -89,6 +90,19 @@ def _call(method: str, path: str, body: Any) -> dict[str, Any]:
     }
 
 
+def _request_to_url(method: str, path: str, body: Any) -> dict[str, Any]:
+    context = {"domainName": "x.lambda-url.us-east-1.on.aws", "http": {"method": method, "path": path}}
+    return {
+        "version": "2.0",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"content-type": "application/json", "host": context["domainName"]},
+        "requestContext": context,
+        "body": json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
 def own() -> set[str]:
     """Return the names of the modules of ours that are loaded."""
     return {name for name in sys.modules if name == "app" or name.partition(".")[0] == "chalicelib"}
@@ -105,7 +119,11 @@ def main(handler: str) -> None:
     for name in own():
         del sys.modules[name]
     os.environ.update(
-        ECHOER_BACKEND="aws", AWS_LAMBDA_FUNCTION_NAME="f", _HANDLER=handler, ECHOER_OUTBOUND_ALLOW="127.0.0.1"
+        ECHOER_BACKEND="aws",
+        ECHOER_FUNCTION_URL="on",
+        AWS_LAMBDA_FUNCTION_NAME="f",
+        _HANDLER=handler,
+        ECHOER_OUTBOUND_ALLOW="127.0.0.1",
     )
     start = time.process_time()
     import app

@@ -20,6 +20,12 @@ action never addr = "http://never.test/"; return = (UNDONE); retry = (max = 1); 
 /
 action sealed addr = "http://work.test/"; args = (secret str key, any x = null); return = (OK); action_end
 /
+action issue addr = "http://work.test/"; args = (any x = "s3cret"); return = (OK); data = secret; action_end
+/
+flow issues
+    step Issue => (OK -> done) { action = issue; };
+flow_end
+/
 flow waits
     wait First => (CAME -> done) { events = (CAME = "early"); timeout = 3d; };
 flow_end
@@ -73,6 +79,7 @@ def happen(cloud: Cloud) -> None:
     cloud.request("PUT", "/secret/k", {"value": "s3cret"})
     races = [RACE.replace("ACTION", action) for action in ("quick", "lost")]
     assert cloud.request("POST", "/fsl", "/\n".join([DOCUMENT, *races])).status == 200
+    _actions_answer_later(cloud)
     for cloud.wakes_die in (False, True):
         _a_delivery_ends_a_wait(cloud)
         _a_dead_delivery_ends_a_wait(cloud)
@@ -84,6 +91,20 @@ def happen(cloud: Cloud) -> None:
     _undos_fail(cloud)
     for cloud.wakes_die in (False, True):
         _runs_are_found_for_a_batch(cloud)
+
+
+def _actions_answer_later(cloud: Cloud) -> None:
+    """They answer at the Function URL, also with a token, and what follows is decided there."""
+    cloud.actions.script = cloud.answer_later
+    token = cloud.request("POST", "/token", {"name": "actions", "role": "action"}).json["token"]
+    assert cloud.answer("/step", {}, {"Authorization": f"Bearer {token}"}).status == 400
+    _a_delivery_ends_a_wait(cloud)
+    _a_called_run_gets_a_secret(cloud)
+    _a_timer_is_due(cloud)
+    _an_answer_is_secret(cloud)
+    with cloud.throttled():
+        assert cloud.answer("/step", {"flowId": "r", "stepName": "s", "uuid": "u"}).status == 503
+    cloud.actions.script = answer_at_once
 
 
 def _a_delivery_ends_a_wait(cloud: Cloud) -> None:
@@ -113,6 +134,12 @@ def _a_timer_is_due(cloud: Cloud) -> None:
     cloud.settle()
     cloud.pass_time(3_600_000)
     cloud.sweep()
+    cloud.settle()
+    assert _status(cloud, run) == "succeeded"
+
+
+def _an_answer_is_secret(cloud: Cloud) -> None:
+    run = _start(cloud, "issues")
     cloud.settle()
     assert _status(cloud, run) == "succeeded"
 

@@ -17,7 +17,7 @@ from deploy.release import release
 from deploy.stages import QUEUE_OF
 from tests.deploy.cloud import Cloud
 from tests.deploy.life import Life, live
-from tests.deploy.sam import for_moto
+from tests.deploy.sam import FUNCTION_URL, for_moto
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +84,13 @@ def test_only_who_signs_or_verifies_knows_where_the_webhook_key_is(cloud: Cloud)
     }
     knows = {
         setting: {name for name, found in environments.items() if setting in found}
-        for setting in ("ECHOER_PUBLIC_URL", "ECHOER_WEBHOOK_KEY_REF")
+        for setting in ("ECHOER_PUBLIC_URL", "ECHOER_CALLBACK_URL", "ECHOER_WEBHOOK_KEY_REF")
     }
-    assert knows == {"ECHOER_PUBLIC_URL": {"deliver"}, "ECHOER_WEBHOOK_KEY_REF": {"deliver", "api_handler"}}
+    assert knows == {
+        "ECHOER_PUBLIC_URL": {"deliver"},
+        "ECHOER_CALLBACK_URL": {"deliver", "api_handler"},
+        "ECHOER_WEBHOOK_KEY_REF": {"deliver", "api_handler", "callback"},
+    }
     (api,) = cloud.client("apigateway").get_rest_apis()["items"]
     address = f"https://{api['id']}.execute-api.eu-central-1.amazonaws.com/api"
     assert environments["deliver"]["ECHOER_PUBLIC_URL"] == address
@@ -104,9 +108,8 @@ def test_a_run_of_every_kind_of_step_lives_on_what_was_deployed(life: Life) -> N
     assert life.history > 10
 
 
-def test_actions_are_told_to_answer_to_the_deployed_api(life: Life) -> None:
-    assert life.callback.startswith("https://")
-    assert life.callback.endswith(".execute-api.eu-central-1.amazonaws.com/api/step")
+def test_actions_are_told_to_answer_to_the_function_url(life: Life) -> None:
+    assert life.callback == f"{FUNCTION_URL}step"
 
 
 def test_what_is_sent_to_actions_is_signed(life: Life) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import pytest
 
-from deploy.stages import AUTHORIZE, FUNCTIONS, QUEUE_OF, Stage
+from deploy.stages import AUTHORIZE, CALLBACK, FUNCTIONS, QUEUE_OF, Stage
 from tests.deploy.cloud import Cloud, Need, allows, grants
 from tests.deploy.life import live
 from tests.deploy.rarities import happen
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(900)
 
 RECORD: Final = Path(__file__).parent / "calls.json"
 
-ALL: Final = (*FUNCTIONS, AUTHORIZE)
+ALL: Final = (*FUNCTIONS, CALLBACK, AUTHORIZE)
 
 EVENT_SOURCE: Final = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
 """Lambda makes these calls with the role of the function, so no test of ours can make them.

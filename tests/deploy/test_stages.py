@@ -17,7 +17,7 @@ from chalicelib.adapters.telemetry.metrics import UNITS
 from chalicelib.config import Access, BadSetting
 from deploy import cloudformation, policies, release, stages, terraform, watch
 from deploy.account import Account
-from deploy.stages import AUTHORIZE, FUNCTIONS, BadStage, Document, NoSuchStage, Stage
+from deploy.stages import AUTHORIZE, CALLBACK, FUNCTIONS, BadStage, Document, NoSuchStage, Stage
 from tests.fakes import FakeClock
 
 
@@ -66,22 +66,121 @@ def test_the_authentication_comes_from_the_stage_and_not_from_the_shell(monkeypa
     monkeypatch.setenv("ECHOER_AUTH", "open")
     monkeypatch.setenv("ECHOER_ORIGINS", "https://console.example")
     for said, gate, functions in (
-        ({}, Access.TOKEN, (*FUNCTIONS, AUTHORIZE)),
-        ({"ECHOER_AUTHORIZER": "off"}, Access.OPEN, FUNCTIONS),
-        ({"ECHOER_AUTH": "iam"}, Access.IAM, FUNCTIONS),
-        ({"ECHOER_AUTH": "open"}, Access.OPEN, FUNCTIONS),
+        ({}, Access.TOKEN, (*FUNCTIONS, CALLBACK, AUTHORIZE)),
+        ({"ECHOER_AUTHORIZER": "off"}, Access.OPEN, (*FUNCTIONS, CALLBACK)),
+        ({"ECHOER_AUTH": "iam"}, Access.IAM, (*FUNCTIONS, CALLBACK)),
+        ({"ECHOER_AUTH": "open", "ECHOER_FUNCTION_URL": "off", **BY_API}, Access.OPEN, FUNCTIONS),
     ):
         stage = stages.stage("x", _configured(**said))
         assert (stage.gate, stage.functions) == (gate, functions)
         for_chalice = stages.for_chalice(_configured(**said), stage)["stages"]["x"]["environment_variables"]
-        assert for_chalice.keys() >= {"ECHOER_AUTH", "ECHOER_AUTHORIZER", "ECHOER_CALLBACKS"}
+        assert for_chalice.keys() >= {
+            "ECHOER_AUTH",
+            "ECHOER_AUTHORIZER",
+            "ECHOER_CALLBACKS",
+            "ECHOER_FUNCTION_URL",
+        }
         assert (stage.origins, for_chalice["ECHOER_ORIGINS"]) == ((), "")
 
 
 def test_a_domain_of_ones_own_is_where_actions_answer() -> None:
-    stage = stages.stage("x", _configured(ECHOER_PUBLIC_URL="https://echoer.example"))
-    deliver = cloudformation.template(stage)["Resources"]["Deliver"]["Properties"]
-    assert deliver["Environment"]["Variables"]["ECHOER_PUBLIC_URL"] == "https://echoer.example"
+    """Unless the stage says where they answer: its own setting counts more than the default of all stages."""
+    own = {"ECHOER_PUBLIC_URL": "https://echoer.example"}
+    assert _told(_configured(**own)) == (own, {}, False)
+    url = {"ECHOER_CALLBACK_URL": {"Fn::GetAtt": ["CallbackUrl", "FunctionUrl"]}}
+    assert _told(_configured(**own, ECHOER_CALLBACK_URL="function-url")) == ({**own, **url}, url, True)
+
+
+# ── where actions answer ─────────────────────────────────────────────────────────────────────────────────────────────
+
+BY_API: Final = {"ECHOER_CALLBACK_URL": "api"}
+
+
+def _told(configured: Document) -> tuple[Document, Document, bool]:
+    """Return the URLs that `deliver` is told, where the API shows that actions answer, and if there is a Function URL.
+
+    Both forms must agree on it.
+    """
+    stage = stages.stage("x", configured)
+    resources = cloudformation.template(stage)["Resources"]
+    deliver, api = (
+        {
+            name: value
+            for name, value in resources[function]["Properties"]["Environment"]["Variables"].items()
+            if name in ("ECHOER_PUBLIC_URL", "ECHOER_CALLBACK_URL")
+        }
+        for function in ("Deliver", "APIHandler")
+    )
+    found = {kind for kind in ("CallbackUrl", "Callback", "CallbackLogGroup") if kind in resources}
+    assert len(found) in (0, 3)
+    by_terraform = terraform.additions(stage)
+    assert ("callback_url" in by_terraform["resource"].get("aws_cloudformation_stack", {})) is bool(found)
+    assert ("CallbackUrl" in by_terraform["output"]) is bool(found)
+    assert (stage.settings["ECHOER_FUNCTION_URL"] == "on") is bool(found)
+    api.pop("ECHOER_PUBLIC_URL", None)
+    return deliver, api, bool(found)
+
+
+API: Final = {"ECHOER_PUBLIC_URL": {"Fn::Sub": "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/api"}}
+URL: Final = {"ECHOER_CALLBACK_URL": {"Fn::GetAtt": ["CallbackUrl", "FunctionUrl"]}}
+OWN: Final = {"ECHOER_CALLBACK_URL": "https://answers.example"}
+
+
+@pytest.mark.parametrize(
+    ("given", "deliver", "api", "has_url"),
+    [
+        ({}, {**API, **URL}, URL, True),
+        ({"ECHOER_CALLBACK_URL": " Function-URL "}, {**API, **URL}, URL, True),
+        (BY_API, API, {}, True),
+        ({**BY_API, "ECHOER_FUNCTION_URL": "off"}, API, {}, False),
+        ({"ECHOER_CALLBACK_URL": ""}, API, {}, False),
+        ({"ECHOER_CALLBACK_URL": "", "ECHOER_FUNCTION_URL": "on"}, API, {}, True),
+        (OWN, {**API, **OWN}, OWN, True),
+        ({**OWN, "ECHOER_FUNCTION_URL": "off"}, {**API, **OWN}, OWN, False),
+        ({"ECHOER_CALLBACK_URL": "https://answers.example/step/"}, {**API, **OWN}, OWN, True),
+    ],
+)
+def test_a_stage_says_where_actions_answer_and_keeps_its_function_url(
+    given: dict[str, str], deliver: Document, api: Document, has_url: bool
+) -> None:
+    """Actions that were told of the Function URL still answer there when new ones are told of something else."""
+    assert _told(_configured(**given)) == (deliver, api, has_url)
+
+
+def test_a_stage_of_before_keeps_the_api() -> None:
+    """Its configuration has no default for all stages."""
+    configured = _configured()
+    del configured["environment_variables"]
+    assert _told(configured) == (API, {}, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"ECHOER_CALLBACK_URL": "functionurl"}, "must be function-url, api or a URL"),
+        ({"ECHOER_CALLBACK_URL": "https://"}, "must be an http:// or https:// URL of a host"),
+        ({"ECHOER_FUNCTION_URL": "off"}, "ECHOER_CALLBACK_URL=function-url needs ECHOER_FUNCTION_URL=on"),
+        ({"ECHOER_FUNCTION_URL": "yes"}, "ECHOER_FUNCTION_URL=yes: must be one of on, off"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_built(given: dict[str, str], told: str) -> None:
+    with pytest.raises((BadStage, BadSetting), match=told):
+        stages.stage("x", _configured(**given))
+
+
+def test_settings_of_all_stages_are_checked_as_those_of_one() -> None:
+    configured = _configured()
+    configured["environment_variables"]["ECHOER_WEBHOOK_KEY"] = "s3cret"
+    with pytest.raises(BadStage, match="ECHOER_WEBHOOK_KEY_REF"):
+        stages.stage("x", configured)
+    configured["environment_variables"] = {"ECHOER_LOG": "debug"}
+    stage = stages.stage("x", configured)
+    for_chalice = stages.for_chalice(configured, stage)
+    assert "environment_variables" not in for_chalice
+    assert for_chalice["stages"]["x"]["environment_variables"]["ECHOER_LOG"] == "debug"
+
+
+# ── other settings ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_metrics_are_on_unless_a_stage_says_otherwise() -> None:
@@ -120,8 +219,8 @@ def test_a_stage_with_an_endpoint_brings_what_traces_need() -> None:
 
 def test_a_secret_of_secrets_manager_is_read_by_those_who_sign_and_verify_alone() -> None:
     stage = stages.stage("x", _configured(ECHOER_WEBHOOK_KEY_REF="secretsmanager:echoer#key"))
-    readers = {name for name in FUNCTIONS if "secretsmanager" in json.dumps(cloudformation.policy(stage, name))}
-    assert readers == {"deliver", "api_handler"}
+    readers = {name for name in stage.functions if "secretsmanager" in json.dumps(cloudformation.policy(stage, name))}
+    assert readers == {"deliver", "api_handler", "callback"}
     (read,) = [each for each in cloudformation.policy(stage, "deliver")["Statement"] if "Webhook" in each["Sid"]]
     assert read["Action"] == "secretsmanager:GetSecretValue"
     assert read["Resource"]["Fn::Sub"].endswith(":secret:echoer-??????")
@@ -134,8 +233,8 @@ def test_a_reference_must_name_a_place() -> None:
 
 def test_the_key_of_secrets_is_readable_by_all_functions_that_advance_runs() -> None:
     stage = stages.stage("x", _configured(ECHOER_SECRETS_KEY_REF="secretsmanager:sealing"))
-    readers = {name for name in FUNCTIONS if "secret:sealing" in json.dumps(cloudformation.policy(stage, name))}
-    assert readers == set(FUNCTIONS) - {"sweep"}
+    readers = {name for name in stage.functions if "secret:sealing" in json.dumps(cloudformation.policy(stage, name))}
+    assert readers == {*stage.functions} - {"sweep", "authorize"}
 
 
 def test_queues_functions_and_event_buses_are_allowed_by_name() -> None:

@@ -10,7 +10,6 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import pytest
-from cfnlint.api import lint_all  # type: ignore[import-untyped]
 
 from app import app
 from chalicelib.adapters import sqs
@@ -22,19 +21,12 @@ from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.redelivery import WRITER_LIFETIME_MS
 from chalicelib.service.security.tokens import TOKEN_CACHE_MS
 from deploy import check, gateway, watch
-from deploy.stages import AUTHORIZE, FUNCTIONS, QUEUE_OF, Document, Stage
-from tests.deploy.sam import expand
-
-ROLES = {f"{name.title().replace('_', '')}Role" for name in FUNCTIONS}
-
-
-def _lint(template: Document) -> list[str]:
-    """Return errors and warnings. cfn-lint does not print informational findings (I...) on the command line either."""
-    return [str(match) for match in lint_all(json.dumps(template)) if not match.rule.id.startswith("I")]
+from deploy.stages import AUTHORIZE, CALLBACK, FUNCTIONS, QUEUE_OF, Document, Stage
+from tests.deploy.sam import expand, lint
 
 
 def test_the_template_is_lint_clean(template: Document) -> None:
-    assert _lint(template) == []
+    assert lint(template) == []
 
 
 def test_what_cloudformation_makes_of_it_is_lint_clean(template: Document) -> None:
@@ -42,7 +34,7 @@ def test_what_cloudformation_makes_of_it_is_lint_clean(template: Document) -> No
     for resource in uploaded["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://bucket/code.zip"
-    assert _lint(expand(uploaded)) == []
+    assert lint(expand(uploaded)) == []
 
 
 def test_the_policy_check_finds_nothing(template: Document) -> None:
@@ -81,7 +73,7 @@ def test_no_function_outlives_what_a_message_waits_for_its_writer(template: Docu
         for each in template["Resources"].values()
         if each["Type"] == "AWS::Serverless::Function"
     ]
-    assert len(timeouts) == len((*FUNCTIONS, AUTHORIZE))
+    assert len(timeouts) == len((*FUNCTIONS, CALLBACK, AUTHORIZE))
     assert max(timeouts) < WRITER_LIFETIME_MS
 
 
@@ -228,7 +220,7 @@ def test_under_iam_api_gateway_verifies_signatures_of_every_call_but_the_public_
 
 
 def test_a_template_under_iam_is_as_clean(signed: Document) -> None:
-    assert _lint(signed) == []
+    assert lint(signed) == []
     assert check.findings(signed) == []
 
 
@@ -259,6 +251,62 @@ def test_with_several_origins_api_gateways_own_answers_name_none() -> None:
 def test_a_path_that_is_not_there_is_a_404(template: Document) -> None:
     answers = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][gateway.KEY]
     assert answers["MISSING_AUTHENTICATION_TOKEN"]["statusCode"] == "404"
+
+
+# ── the Function URL ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _variables(template: Document, function: str) -> Document:
+    found: Document = template["Resources"][function]["Properties"]["Environment"]["Variables"]
+    return found
+
+
+def test_everyone_may_call_the_function_url_and_nobody_the_function_itself(template: Document) -> None:
+    resources, function = template["Resources"], {"Ref": "Callback"}
+    url = {"TargetFunctionArn": function, "AuthType": "NONE", "InvokeMode": "BUFFERED"}
+    assert resources["CallbackUrl"] == {"Type": "AWS::Lambda::Url", "Properties": url}
+    permissions = [
+        each["Properties"]
+        for each in resources.values()
+        if each["Type"] == "AWS::Lambda::Permission" and each["Properties"]["FunctionName"] == function
+    ]
+    assert permissions == [
+        {"FunctionName": function, "Principal": "*", "Action": action, **condition}
+        for action, condition in {
+            "lambda:InvokeFunctionUrl": {"FunctionUrlAuthType": "NONE"},
+            "lambda:InvokeFunction": {"InvokedViaFunctionUrl": True},
+        }.items()
+    ]
+    assert resources["Callback"]["Properties"]["Handler"] == "app.callback"
+
+
+def test_where_signatures_are_required_lambda_verifies_them(signed: Document) -> None:
+    assert signed["Resources"]["CallbackUrl"]["Properties"]["AuthType"] == "AWS_IAM"
+    assert "CallbackUrlPermission" not in signed["Resources"]
+    assert "CallbackUrlInvokePermission" not in signed["Resources"]
+
+
+def test_who_tells_and_shows_where_actions_answer_knows_the_url_and_its_function_does_not(template: Document) -> None:
+    """The URL refers to the function, so that the function cannot refer to it; nor to the API, which people use."""
+    knows = {
+        name: _variables(template, name)["ECHOER_CALLBACK_URL"]
+        for name, each in template["Resources"].items()
+        if each["Type"] == "AWS::Serverless::Function" and "ECHOER_CALLBACK_URL" in _variables(template, name)
+    }
+    url = {"Fn::GetAtt": ["CallbackUrl", "FunctionUrl"]}
+    assert knows == {"APIHandler": url, "Deliver": url}
+    assert template["Outputs"]["CallbackUrl"] == {"Value": url}
+    assert "execute-api" in json.dumps(_variables(template, "Deliver")["ECHOER_PUBLIC_URL"])
+    for name in ("Callback", "CallbackRole"):
+        text = json.dumps(template["Resources"][name])
+        assert "RestAPI" not in text
+        assert "CallbackUrl" not in text
+
+
+def test_the_function_url_is_watched(template: Document, dev: Stage) -> None:
+    alarm = template["Resources"]["CallbackUrlErrorsAlarm"]["Properties"]
+    assert (alarm["MetricName"], alarm["Dimensions"][0]["Value"]) == ("Url5xxCount", "echoer-dev-callback")
+    assert "UrlRequestCount" in watch.dashboard(dev, "r")
 
 
 # ── the policy check finds mistakes ──────────────────────────────────────────────────────────────────────────────────
@@ -295,6 +343,10 @@ SPOILED: dict[str, tuple[Callable[[Document], Any], str]] = {
     "no way back": (_properties("EchoerTable", PointInTimeRecoverySpecification={}), "has no point-in-time recovery"),
     "lost table": (lambda made: made["Resources"]["EchoerTable"].pop("DeletionPolicy"), "would delete"),
     "shared role": (_properties("Wake", Role={"Fn::GetAtt": ["SweepRole", "Arn"]}), "share a role"),
+    "an open function": (
+        lambda made: made["Resources"]["CallbackUrlInvokePermission"]["Properties"].pop("InvokedViaFunctionUrl"),
+        "everyone may call the function directly",
+    ),
     "a whole batch": (
         lambda made: made["Resources"]["Wake"]["Properties"]["Events"]["WakeSqsEventSource"]["Properties"].pop(
             "FunctionResponseTypes"

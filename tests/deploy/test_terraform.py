@@ -16,9 +16,10 @@ from chalicelib.config import Access
 from chalicelib.service.ports.queues import QueueName
 from deploy import check, gateway, watch
 from deploy.stages import AUTHORIZE, QUEUE_OF, RUNTIME, Document, Stage
+from tests.deploy.sam import lint
 
 FILES = ("chalice.tf.json", "echoer.tf.json", "echoer_override.tf.json")
-REFERENCE = re.compile(r"\$\{(aws_\w+)\.([\w-]+)\.\w+\}")
+REFERENCE = re.compile(r"\$\{(aws_\w+)\.([\w-]+)\.\w+(?:\[\"\w+\"\])?\}")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_the_override_overrides_what_is_there_and_the_other_file_does_not(files:
 
 
 def test_every_reference_leads_to_something(files: dict[str, Document], whole: Document) -> None:
-    text = json.dumps(list(files.values()))
+    text = json.dumps(list(files.values())).replace('\\"', '"')
     found = set(REFERENCE.findall(text))
     assert len(found) > 20
     assert {(kind, name) for kind, name in found if name not in whole.get(kind, {})} == set()
@@ -95,6 +96,20 @@ def test_both_forms_make_the_same_functions(whole: Document, template: Document,
         assert {key: ours[key] for key in same} == {key: theirs[other] for key, other in same.items()}
         assert ours["environment"]["variables"].keys() == theirs["Environment"]["Variables"].keys()
         assert whole["aws_cloudwatch_log_group"][name]["name"] == f"/aws/lambda/{ours['function_name']}"
+
+
+def test_both_forms_have_the_same_function_url(whole: Document, template: Document) -> None:
+    stack = whole["aws_cloudformation_stack"]["callback_url"]
+    assert stack["parameters"] == {"Function": "${aws_lambda_function.callback.function_name}"}
+    made = json.loads(stack["template_body"].replace('{"Ref": "Function"}', '{"Ref": "Callback"}'))
+    assert len(made["Resources"]) == 3
+    assert made["Resources"].items() <= template["Resources"].items()
+    (output,) = made["Outputs"]
+    for function in ("deliver", "api_handler"):
+        variables = whole["aws_lambda_function"][function]["environment"]["variables"]
+        found = variables["ECHOER_CALLBACK_URL"]
+        assert found == f'${{aws_cloudformation_stack.callback_url.outputs["{output}"]}}'
+    assert lint(json.loads(stack["template_body"])) == []
 
 
 def test_both_forms_watch_the_same(whole: Document, dev: Stage) -> None:

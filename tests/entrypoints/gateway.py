@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from app import app
+from chalicelib.entrypoints.http import function_url
 from chalicelib.service.ports.queues import QueueName, Received
 
 
@@ -94,6 +95,70 @@ def rest_event(
         "body": base64.b64encode(raw).decode() if raw is not None else text,
         "isBase64Encoded": raw is not None,
     }
+
+
+URL_HOST = f"{'a1' * 16}.lambda-url.eu-central-1.on.aws"
+"""The host of a Function URL."""
+
+
+def answer(
+    method: str,
+    url: str,
+    body: Any = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    raw: bytes | None = None,
+    arn: str | None = None,
+) -> Reply:
+    """Send a request to the Function URL, as `call` sends it to API Gateway, and return its response.
+
+    `arn` is the identity whose AWS signature Lambda verified.
+    """
+    event = url_event(method, url, body, headers=headers, raw=raw)
+    if arn is not None:
+        event["requestContext"]["authorizer"] = {"iam": {"userArn": arn}}
+    made = function_url.serve(event, Context())
+    assert made["isBase64Encoded"] is False
+    return Reply(made["statusCode"], made["body"], made["headers"])
+
+
+def url_event(
+    method: str, url: str, body: Any = None, *, headers: Mapping[str, str] | None = None, raw: bytes | None = None
+) -> dict[str, Any]:
+    """Return an event of a Function URL (Lambda Developer Guide, "Invoking Lambda function URLs")."""
+    path, _, query = url.partition("?")
+    text = body if isinstance(body, str) or body is None else json.dumps(body)
+    event = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": {"host": URL_HOST, **{name.lower(): value for name, value in (headers or {}).items()}},
+        "requestContext": {
+            "accountId": "anonymous",
+            "apiId": URL_HOST.partition(".")[0],
+            "domainName": URL_HOST,
+            "domainPrefix": URL_HOST.partition(".")[0],
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1",
+                "userAgent": "tests",
+            },
+            "requestId": "url-1",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": "15/Jan/2027:08:00:00 +0000",
+            "timeEpoch": 1_800_000_000_000,
+        },
+        "isBase64Encoded": raw is not None,
+    }
+    if query:
+        event["queryStringParameters"] = {name: ",".join(found) for name, found in parse_qs(query).items()}
+    if body is not None or raw is not None:
+        event["body"] = base64.b64encode(raw).decode() if raw is not None else text
+    return event
 
 
 def _match(path: str) -> tuple[str, dict[str, str]]:

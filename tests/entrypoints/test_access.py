@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from chalicelib import config, hosting
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.store import SqliteStore
-from chalicelib.config import Access, BadSetting, Settings
+from chalicelib.config import Access, BadSetting, Durability, Settings
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.routes import ROUTES
 from chalicelib.entrypoints.http.views import task_links
@@ -649,6 +649,7 @@ def test_settings_are_read() -> None:
             "ECHOER_NAMESPACE_RATE": "7",
             "ECHOER_MAX_STEPS": "5",
             "ECHOER_KEEP": "90d",
+            "ECHOER_DURABILITY": "Power",
             "ECHOER_SECRETS_KEY": f"{KEY}, {KEY}",
             "ECHOER_ORIGINS": "HTTPS://Console.Example:443, http://[::1]:8081,https://console.example",
             "ECHOER_SERVERS": "http://127.0.0.1:08080",
@@ -663,6 +664,7 @@ def test_settings_are_read() -> None:
         namespace_rate=7,
         max_steps=5,
         keep=90 * 86_400_000,
+        durability=Durability.POWER,
         secrets_key=f"{KEY}, {KEY}",
         origins=("https://console.example", "http://[::1]:8081"),
         servers=("http://127.0.0.1:8080",),
@@ -681,6 +683,7 @@ def test_settings_are_read() -> None:
         {"ECHOER_NAMESPACE_RATE": "many"},
         {"ECHOER_MAX_STEPS": "0"},
         {"ECHOER_KEEP": "soon"},
+        {"ECHOER_DURABILITY": "disk"},
         {"ECHOER_SECRETS_KEY": "k" * 31},
         {"ECHOER_SECRETS_KEY": "k" * 32 + " short"},
         {"ECHOER_ORIGINS": "*"},

@@ -11,8 +11,8 @@ import pytest
 
 from chalicelib.engine.values.size_limits import MAX_LABEL_NAME, MAX_LABEL_VALUE, MAX_LABELS, MAX_VALUE_BYTES
 from chalicelib.entrypoints.http import exchange
-from chalicelib.entrypoints.http.bodies import MAX_NAME_CHARACTERS, MAX_TEXT_CHARACTERS, MAX_TOKEN_NAME_CHARACTERS
 from chalicelib.entrypoints.http.query import MAX_LIMIT
+from chalicelib.entrypoints.http.reading import MAX_NAME_CHARACTERS, MAX_TEXT_CHARACTERS, MAX_TOKEN_NAME_CHARACTERS
 from chalicelib.entrypoints.http.views.runs import MAX_WAIT_S
 from chalicelib.model.json_values import DEEPEST
 from chalicelib.service.documents.versions import MAX_CREATED, MAX_CREATED_BYTES, MAX_DEFINITION_BYTES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,13 +106,26 @@ def test_deliveries_that_are_used_up_end_the_step(host: Host) -> None:
     ["", "nonsense", "{}", '{"hint":"other"}', "\ud800", wake_of("r")],
     ids=["empty", "nonsense", "object", "other hint", "half a surrogate", "wrong queue"],
 )
-@pytest.mark.parametrize(("count", "pause"), [(1, 2000), (3, 8000), (6, 60_000), (99, 60_000)])
-def test_a_message_that_cannot_be_read_comes_again_ever_later(host: Host, body: str, count: int, pause: int) -> None:
+@pytest.mark.parametrize(("count", "longest"), [(1, 2000), (3, 8000), (6, 60_000), (99, 60_000)])
+def test_a_message_that_cannot_be_read_comes_again_ever_later(host: Host, body: str, count: int, longest: int) -> None:
     """It is returned until the queue moves it to the dead letters."""
     queue = watched(host)
     answer = workers.deliver(sqs_event(QueueName.DELIVERIES, [received(body, count=count)]))
     assert failures(answer) == ["m1"]
-    assert queue.deferred == [(QueueName.DELIVERIES, "receipt1", pause)]
+    ((_, receipt, delay),) = queue.deferred
+    assert receipt == "receipt1"
+    assert 1000 <= delay <= longest
+
+
+@pytest.mark.parametrize(("count", "longest"), [(1, 2000), (3, 8000), (6, 60_000)])
+def test_messages_that_fail_together_come_again_spread_over_the_delay(host: Host, count: int, longest: int) -> None:
+    """A storm of messages that failed at one moment is no storm when they come again."""
+    queue = watched(host)
+    batch = [received("nonsense", number, count=count) for number in range(200)]
+    for start in range(0, 200, 10):
+        workers.deliver(sqs_event(QueueName.DELIVERIES, batch[start : start + 10]))
+    quarters = Counter((delay - 1000) * 4 // (longest - 1000) for _, _, delay in queue.deferred)
+    assert all(30 <= quarters[number] <= 70 for number in range(4)), quarters
 
 
 def test_one_message_that_fails_unexpectedly_does_not_lose_the_others(host: Host) -> None:
@@ -127,7 +141,7 @@ def test_one_message_that_fails_unexpectedly_does_not_lose_the_others(host: Host
     received = host.queue.receive(QueueName.DELIVERIES, 10, 0)
     bad = next(one for one in received if '"bad"' in one.body)
     assert failures(workers.deliver(sqs_event(QueueName.DELIVERIES, received))) == [bad.id]
-    assert queue.deferred == [(QueueName.DELIVERIES, bad.receipt, 2000)]
+    assert [(name, receipt) for name, receipt, _ in queue.deferred] == [(QueueName.DELIVERIES, bad.receipt)]
     states = [call("GET", f"/flowrun/{name}").json["spec"]["current_state"] for name in ("one", "bad", "two")]
     assert states == ["B", "A", "B"]
 
@@ -143,7 +157,7 @@ def test_a_busy_service_is_retried_with_a_warning_only(host: Host, caplog: pytes
     queue = watched(host)
     (received,) = host.queue.receive(QueueName.DELIVERIES, 10, 0)
     assert failures(workers.deliver(sqs_event(QueueName.DELIVERIES, [received]))) == [received.id]
-    assert queue.deferred == [(QueueName.DELIVERIES, received.receipt, 2000)]
+    assert [(name, receipt) for name, receipt, _ in queue.deferred] == [(QueueName.DELIVERIES, received.receipt)]
     (told,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert (told.levelname, told.exc_info) == ("WARNING", None)
     assert told.getMessage() == "messages of 'patient' will be retried: the server is stopping; try again"

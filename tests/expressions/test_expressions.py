@@ -262,7 +262,9 @@ def test_draws() -> None:
     assert value[4:] != sorted(value[4:])
     other = evaluate(source, {}, DRAW.derive("arg", 1))
     assert not any(one == another for one, another in zip(value[:4], other[:4], strict=True))
-    assert DRAW.derive("arg", 1) == DRAW.derive("arg", 1) != DRAW.derive("arg", 11) != DRAW.derive("a", "rg", 1)
+    derived = [DRAW.derive(*labels).seed for labels in (("arg", 1), ("arg", 1), ("arg", 11), ("a", "rg", 1))]
+    assert derived[0] == derived[1]
+    assert len(set(derived)) == 3
     assert value[2][14] == "4"
     assert value[2][19] in "89ab"
     assert all(0 <= evaluate("$random()", {}, DRAW.derive(i)) < 1 for i in range(50))
@@ -275,6 +277,7 @@ def test_values_are_its_own() -> None:
     value["list"].append(2)
     assert names == {"input": {"list": [1], "empty": []}}
     evaluate("($x := $input; $x ~> |$|{'list': 5}|)", names, DRAW)
+    assert evaluate("$input ~> |$input|{'list': 5}, 'empty'|", names, DRAW) == names["input"]
     assert names == {"input": {"list": [1], "empty": []}}
 
 
@@ -336,6 +339,7 @@ def test_evaluations_are_bounded_together() -> None:
 def test_the_clock_is_a_second_net() -> None:
     """When the CPU time of a transition is used up, no evaluation begins or goes on, and no other work does."""
     with together(seconds=0):
+        assert not all(has_room(1) for _ in range(100))
         assert not has_room(1)
         with pytest.raises(ExpressionFailed) as caught:
             evaluate("1 + 1", {}, DRAW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from typing import Any, Final
 
 from chalicelib.expressions import NOTHING, Draw, ExpressionFailed
@@ -45,7 +46,9 @@ def _passes(case: Case, outcome: Any) -> bool:
 
 def test_every_case_passes_or_differs_on_purpose() -> None:
     """All cases pass but those of DIFFERENT, and each of these matches one that does not."""
+    before = deepcopy([(case.document, case.bindings) for case in cases()])
     failed = [case.name for case in cases() if not _passes(case, _outcome(case))]
     assert len(cases()) > 1_600
+    assert [(case.document, case.bindings) for case in cases()] == before, "an expression changed what it read"
     assert [name for name in failed if not any(re.fullmatch(pattern, name) for pattern in DIFFERENT)] == []
     assert [pattern for pattern in DIFFERENT if not any(re.fullmatch(pattern, name) for name in failed)] == []

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from chalicelib.adapters.encryption import LostKey
 from chalicelib.engine.errors import InputRefused
 from chalicelib.engine.values.secret_values import is_posing
-from chalicelib.entrypoints.http.bodies import json_of
+from chalicelib.entrypoints.http.reading import json_of
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, encode
 from chalicelib.model.status import Status

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from chalicelib.model.status import Status
@@ -106,3 +109,36 @@ def test_pausing_stops_the_clock_of_a_wait(host: Host) -> None:
     host.clock.advance(60_000)
     host.settle()
     assert host.path()[-1] == "B"
+
+
+class CountingQueue:
+    """A queue that counts the requests to send."""
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+        self.sent: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queue, name)
+
+    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0, *, early: bool = False) -> None:
+        self.sent.append(len(bodies))
+        self._queue.send(queue, bodies, delay, early=early)
+
+
+def test_a_sweep_sends_the_timers_of_one_second_together(host: Host) -> None:
+    """300 timers within 3 seconds are 3 batches, and none is early or more than a second late."""
+    host.submit("flow hour wait W => (DONE -> done) { for = 1h; }; flow_end")
+    for number in range(300):
+        host.start("hour", f"r{number}")
+        host.clock.advance(10)
+    queue = CountingQueue(host.queue)
+    host.rebuild(queue=queue)
+    host.clock.advance(HOUR - 63_000)
+    assert host.services.timers.sweep().sent == 300
+    assert len(queue.sent) <= 4
+    assert sum(queue.sent) == 300
+    host.pass_time(2 * 60_000)
+    late = [run.ended_at - run.created_at - HOUR for run in (host.run(f"r{n}") for n in range(300)) if run.ended_at]
+    assert len(late) == 300
+    assert 0 <= min(late) <= max(late) <= 1_000

@@ -14,7 +14,7 @@ from chalicelib.service.batches.operator import BatchOrder
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.runs.start import StartOrder
-from tests.simulation.stage import Stage
+from tests.simulation.stage import Inline, Stage
 
 NS: Final = "alpha"
 
@@ -82,6 +82,21 @@ flow hears
 flow_end
 """
 
+CHAIN: Final = """
+flow chain
+    vars = (n = 0);
+    step One => (OK -> Two) { action = far; };
+    step Two => (OK -> Three) { action = far; args = (n = 2); };
+    step Three => (OK -> Both) { action = idle; };
+    fork Both => (DONE -> Last) {
+        join = all;
+        branch left { step Left => (OK -> done) { action = far; }; };
+        branch right { step Right => (OK -> Again) { action = far; }; step Again => (OK -> done) { action = far; }; };
+    };
+    step Last => (OK -> done) { action = far; };
+flow_end
+"""
+
 OWN: Final = """
 action hush  addr = "http://hush.test/"; method = http; args = (secret str key = null); return = (OK);  action_end
 /
@@ -114,6 +129,7 @@ class Scenario:
     acts: tuple[tuple[int, Callable[[Services], object]], ...]
     ends: dict[str, Status]
     """How the runs end that no other run waits for."""
+    inline: Inline = Inline.OFF
 
     def begin(self, stage: Stage) -> None:
         stage.services(0).submitter.submit(NS, WORK)
@@ -165,6 +181,11 @@ def _retry(services: Services) -> None:
 
 def _work(services: Services) -> None:
     services.operator.set_vars(NS, "o", {"n": 1})
+
+
+def _inline(name: str, inline: Inline) -> Scenario:
+    acts = ((1, _submit(CHAIN)), (SECOND, _start("chain", "c")))
+    return Scenario(name, acts, {"c": Status.SUCCEEDED}, inline)
 
 
 SECOND: Final = 1_000
@@ -260,4 +281,6 @@ SCENARIOS: Final = (
             **{f"often@2027-01-15T{8 + n // 2:02}:{n % 2 * 30:02}:00Z": Status.SUCCEEDED for n in range(1, 6)},
         },
     ),
+    _inline("inline deliveries, for which the message is changed", Inline.HAND_ON),
+    _inline("inline deliveries with messages that come late", Inline.NETS),
 )

@@ -115,8 +115,11 @@ _SWARM: Final = tuple(
     )
 )
 
-FAULTS: Final = (*_SWARM, *dict.fromkeys(REPAIRS))
-"""Every kind of fault."""
+INLINE: Final = ("message-handed-on", "net-sent")
+"""Inline deliveries that were about to begin, by what comes again after a crash."""
+
+FAULTS: Final = (*_SWARM, *dict.fromkeys(REPAIRS), *INLINE)
+"""Every kind of fault, and of what may go wrong."""
 
 _ALL: Final = (1 << 64) - 1
 

@@ -47,7 +47,10 @@ class Messages:
         consume: Callable[[QueueName, Sequence[QueuedMessage]], None],
         gone: Callable[[Message], None],
         committed: Callable[[Message], bool],
+        *,
+        can_hand_on: bool = False,
     ) -> None:
+        self._can_hand_on = can_hand_on
         self._fates = fates
         self._loop = loop
         self._consume = consume
@@ -63,6 +66,8 @@ class Messages:
     def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0, *, early: bool = False) -> None:
         for body in bodies:
             message = messages.decode(body)
+            if isinstance(message, messages.Deliver) and message.is_net:
+                self._fates.happened("net-sent")
             fault = self._fates.strikes("message", MESSAGE_FAULTS, 0.03)
             if fault == "timer-lost":
                 if delay and isinstance(message, (messages.Wake, messages.Tick)):
@@ -77,6 +82,14 @@ class Messages:
         found = self._held(receipt)
         if found is not None:
             self._show(found, delay)
+
+    def hand_on(self, queue: QueueName, receipt: str, body: str) -> bool:
+        found = self._held(receipt) if self._can_hand_on else None
+        if found is not None:
+            found.body, found.message = body, messages.decode(body)
+            self._fates.happened("message-handed-on")
+            self._show(found, VISIBILITY)
+        return found is not None
 
     # ── the other end ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -96,7 +109,7 @@ class Messages:
         return any(
             isinstance(queued.message, kind)
             and (queued.message.run, queued.message.namespace) == (run, namespace)
-            and all(getattr(queued.message, name) == value for name, value in fields.items())
+            and all(_says(queued.message, name, value) for name, value in fields.items())
             for queued in (*self.live.values(), *self._in_hand)
         )
 
@@ -168,3 +181,8 @@ class Messages:
         queued.deleted = True
         del self.live[queued.id]
         self._gone(queued.message)
+
+
+def _says(message: Message, name: str, value: str) -> bool:
+    is_previous = name == "uuid" and isinstance(message, messages.Deliver) and message.previous == value
+    return is_previous or bool(getattr(message, name) == value)

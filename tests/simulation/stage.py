@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import Enum, auto
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from chalicelib import hosting
 from chalicelib.adapters.encryption import LibsodiumEncryption
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.adapters.virtual import SequentialIds
-from chalicelib.config import Settings
+from chalicelib.config import Backend, Settings
 from chalicelib.engine.errors import Refused
 from chalicelib.entrypoints import workers
 from chalicelib.hosting import Adapters, Services, assemble
@@ -39,26 +40,41 @@ _END_OF_TIME: Final[Instant] = 1 << 53
 CONTAINERS: Final = 3
 SETTINGS: Final = Settings()
 ENCRYPTION: Final = LibsodiumEncryption(lambda: KEY)
-_WORKERS: Final = {
-    QueueName.DELIVERIES: workers.deliver,
-    QueueName.WAKES: workers.wake,
-    QueueName.DEAD: workers.dead_letter,
-}
+_OTHERS: Final = {QueueName.WAKES: workers.wake, QueueName.DEAD: workers.dead_letter}
+
+
+class Inline(Enum):
+    """Whether the worker that commits an answer delivers the next action itself, and how it does not get lost."""
+
+    OFF = auto()
+    HAND_ON = auto()
+    """The message that it holds is changed."""
+    NETS = auto()
+    """Each delivery has a message that comes late, as on SQS."""
 
 
 class Stage:
     """One schedule's host. `tell`: record what happens.
 
-    `every_call`: calls of clock and ids may fail too, and deliveries are recorded.
+    `every_call`: calls of clock and ids may fail too, and deliveries are recorded. `inline`: whether workers deliver
+    what follows themselves; None: the seed decides.
     """
 
-    def __init__(self, fates: Fates, *, tell: bool = False, every_call: bool = False) -> None:
+    def __init__(
+        self, fates: Fates, *, tell: bool = False, every_call: bool = False, inline: Inline | None = None
+    ) -> None:
         self.fates = fates
         self._every_call = every_call
+        self.inline = inline or tuple(Inline)[fates.below("inline", len(Inline))]
         self.loop = Loop(self._failed)
         self.store = MemoryStore()
         self.messages = Messages(
-            self.fates, self.loop, self._consume, lambda message: self.laws.message_gone(message), self._is_committed
+            self.fates,
+            self.loop,
+            self._consume,
+            lambda message: self.laws.message_gone(message),
+            self._is_committed,
+            can_hand_on=self.inline is Inline.HAND_ON,
         )
         self.actions = Actions(self)
         self.faultless: Services = self._faultless()
@@ -104,7 +120,9 @@ class Stage:
             ids=self._timeless("ids", SimulatedIds(self.fates.rng)),
             encryption=self._timeless("encryption", ENCRYPTION),
         )
-        return assemble(replace(SETTINGS, delivery_log=self._every_call), adapters)
+        settings = replace(SETTINGS, delivery_log=self._every_call, inline_delivery=self.inline is not Inline.OFF)
+        is_on_aws = self.inline is Inline.NETS
+        return assemble(replace(settings, backend=Backend.AWS) if is_on_aws else settings, adapters)
 
     def services(self, number: int) -> Services:
         """Return the services of that container."""
@@ -200,7 +218,7 @@ class Stage:
 
     def _consume(self, queue: QueueName, batch: Sequence[QueuedMessage]) -> None:
         """Hand the batch to a handler, and delete the messages that it does not give back, as Lambda does."""
-        received = [(queued, queued.receipt) for queued in batch]
+        received = [(queued, queued.receipt, queued.body) for queued in batch]
         message, numbers = batch[0].message, [queued.id for queued in batch]
         if not all(self._is_committed(queued.message) for queued in batch):
             self.fates.happened("message-before-commit")
@@ -211,12 +229,13 @@ class Stage:
 
         def work(services: Services) -> None:
             hosting.use(services)
-            answer = _WORKERS[queue]({"Records": [_record(queued, receipt) for queued, receipt in received]})
+            event = {"Records": [_record(queued, receipt, body) for queued, receipt, body in received]}
+            answer = workers.deliver(event, "", WORKER_LIFE) if queue is QueueName.DELIVERIES else _OTHERS[queue](event)
             again = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
             if self.fates.strikes("delete", ("delete-lost",), 0.03):
                 return
-            stale = not self.fates.below("stale", 2)
-            for queued, receipt in received:
+            stale = not self.fates.below("stale", 2) and self.inline is not Inline.HAND_ON
+            for queued, receipt, _ in received:
                 if str(queued.id) not in again:
                     self.messages.delete(receipt, stale=stale)
 
@@ -263,6 +282,6 @@ class Stage:
             self.note("the sweep gives up")
 
 
-def _record(queued: QueuedMessage, receipt: str) -> dict[str, Any]:
+def _record(queued: QueuedMessage, receipt: str, body: str) -> dict[str, Any]:
     count = {"ApproximateReceiveCount": str(queued.count)}
-    return {"messageId": str(queued.id), "receiptHandle": receipt, "body": queued.body, "attributes": count}
+    return {"messageId": str(queued.id), "receiptHandle": receipt, "body": body, "attributes": count}

@@ -59,7 +59,7 @@ class OneCrash(Fates):
 
 
 def _play(scenario: Scenario, fates: OneCrash) -> Stage:
-    stage = Stage(fates, every_call=True)
+    stage = Stage(fates, every_call=True, inline=scenario.inline)
     with single_threaded(stage.laws):
         scenario.begin(stage)
         drain(stage, lambda: False)

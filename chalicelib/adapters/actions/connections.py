@@ -1,10 +1,9 @@
 """HTTP connections with one time limit for all operations, and with exactly the trusted certificates that were given.
 
-- A socket's time-out covers a single read, so a server that sends one byte per second never exceeds it. `_Clocked`
-  wraps a connection's socket and gives every read and write only the rest of the total time.
-- The SSL context alone decides which certificates are trusted. `requests.Session` would add its default certificates,
-  and take more of them, proxies and passwords from the environment. So the pools of urllib3 below it are used; nothing
-  follows redirects or keeps cookies either.
+- A socket's time-out covers a single read, so a server that sends one byte per second never exceeds it. Every operation
+  of a connection gets only the rest of the total time.
+- The SSL context alone decides which certificates are trusted. Nothing takes certificates, proxies or passwords from
+  the environment, follows redirects or keeps cookies.
 - The peer may close an idle connection at the moment it is used again. If no byte of a response was received, this says
   nothing about the service: `Stale`.
 - A host name can resolve to other addresses each time. It is resolved once per connection, and the socket connects to
@@ -14,250 +13,258 @@
 from __future__ import annotations
 
 import base64
-import http.client
-import io
-import queue
+import select
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable
 from functools import cache, partial
-from http import HTTPStatus
-from typing import Any, Final, cast
-
-from requests.adapters import DEFAULT_CA_BUNDLE_PATH
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool, PoolManager, Timeout
-from urllib3 import exceptions as urllib3_errors
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.util import parse_url
+from threading import Lock
+from typing import Any, Final, TypeAlias
 
 from chalicelib.adapters.actions.egress import ANYWHERE, EgressPolicy, Forbidden
+from chalicelib.adapters.actions.resolver import resolve
+from chalicelib.adapters.actions.responses import Received, read
+from chalicelib.adapters.actions.targets import Target
 
 MAX_IDLE_S: Final = 60.0
 """An idle connection is not used after this time, since a device on the way may have dropped it."""
+MAX_IDLE: Final = 64
+"""Idle connections with the same trusted certificates that are kept."""
 
+_PIECE: Final = 16384
+"""A record of TLS. A time-out covers one record that is sent, and all of a request without TLS."""
 _GONE: Final = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+
+
+_Key: TypeAlias = tuple[bool, str, int]
 
 
 class Stale(ConnectionResetError):
     """A reused connection was closed before a byte of the response was received."""
 
 
-class _Clocked:
-    """A connected socket with a time-out that covers all reads and writes until it is set again."""
+class NotConnected(OSError):
+    """No address of the host accepted the connection; `strerror` says why."""
 
-    def __init__(self, sock: socket.socket, seconds: float | None) -> None:
+
+class ConnectTimeout(TimeoutError):
+    """The connection, or its TLS handshake, took too long."""
+
+
+class _Connection:
+    """One connection, which carries one request at a time."""
+
+    def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self.received = 0
-        self.settimeout(seconds)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sock, name)
-
-    def settimeout(self, seconds: float | None) -> None:
-        self._due = None if seconds is None else time.monotonic() + seconds
-
-    def hurry(self) -> None:
-        """Give the next operation the rest of the time. Raises TimeoutError if none is left."""
-        if self._due is None:
-            return
-        left = self._due - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("timed out")
-        self._sock.settimeout(left)
-
-    def sendall(self, data: bytes) -> None:
-        view = memoryview(data)
-        for start in range(0, len(view), 16384):
-            self.hurry()
-            self._sock.sendall(view[start : start + 16384])
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reads(self, cast(io.RawIOBase, self._sock.makefile("rb", buffering=0))))
-
-
-class _Reads(io.RawIOBase):
-    def __init__(self, clocked: _Clocked, raw: io.RawIOBase) -> None:
-        self._clocked, self._raw = clocked, raw
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._clocked.hurry()
-        count = cast("int | None", self._raw.readinto(buffer))
-        self._clocked.received += count or 0
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _FinalResponse(http.client.HTTPResponse):
-    """Skips interim responses (RFC 9110, 15.2), such as 103 Early Hints. 101 is final: it changes the protocol."""
-
-    def begin(self) -> None:
-        super().begin()
-        while self.status // 100 == 1 and self.status != HTTPStatus.SWITCHING_PROTOCOLS:
-            self.headers = self.msg = None  # type: ignore[assignment]  # `begin` reads a response only without these
-            super().begin()
-
-
-class _Connection(HTTPConnection):
-    """The `timeout` given to the constructor limits connecting; urllib3 later sets it to the total limit."""
-
-    response_class = _FinalResponse
-
-    def __init__(self, *args: Any, egress: EgressPolicy, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._egress = egress
-        self._connect_timeout = self.timeout or 0.0
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+        self._received = 0
         self._used_at: float | None = None
 
-    def _new_conn(self) -> socket.socket:
-        """Connect to the first address of the host that accepts. Each address gets an equal share of the time."""
-        due = time.monotonic() + self._connect_timeout
-        try:
-            found = _resolve(self._dns_host, self.port or self.default_port, self._connect_timeout)
-            for *_, address in found:
-                if reason := self._egress.refuses(str(address[0]), self._dns_host):
-                    raise Forbidden(address[0], reason)
-            for number, (family, kind, protocol, _, address) in enumerate(found):
-                sock = socket.socket(family, kind, protocol)
-                try:
-                    sock.settimeout(max((due - time.monotonic()) / (len(found) - number), 0.001))
-                    for option in self.socket_options or ():
-                        sock.setsockopt(*option)
-                    sock.connect(address)
-                except OSError:
-                    sock.close()
-                    if number == len(found) - 1:
-                        raise
-                else:
-                    sock.settimeout(self._connect_timeout)
-                    return sock
-        except TimeoutError as exc:
-            raise urllib3_errors.ConnectTimeoutError(self, "connecting timed out") from exc
-        except OSError as exc:
-            raise urllib3_errors.NewConnectionError(self, str(exc)) from exc
-        raise urllib3_errors.NewConnectionError(self, "the host has no address")
-
-    def connect(self) -> None:
-        begun, self._used_at = time.monotonic(), None
-        try:
-            super().connect()
-        except TimeoutError as exc:  # in the TLS handshake
-            raise urllib3_errors.ConnectTimeoutError(self, "the handshake timed out") from exc
-        left = None if self.timeout is None else self.timeout - (time.monotonic() - begun)
-        self.sock = cast(socket.socket, _Clocked(cast(socket.socket, self.sock), left))
-
     @property
-    def is_connected(self) -> bool:
-        """Whether the pool may use it again."""
+    def is_usable(self) -> bool:
+        """Whether it can be used again: the peer has neither closed it nor sent anything unasked."""
         fresh = self._used_at is None or time.monotonic() - self._used_at < MAX_IDLE_S
-        return fresh and super().is_connected
+        return fresh and not self._poll.poll(0) and not (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending())
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
+    def exchange(self, request: bytes, due: float, most: int) -> Received:
+        """Raises errors of the connection, Stale and NotHttp."""
+        self._received = 0
         try:
-            super().request(*args, **kwargs)
-        except (BrokenPipeError, ConnectionResetError):
-            raise  # urllib3 then calls `getresponse`: a response may have been received
+            is_sent = self._send(request, due)
+            found = read(partial(self._receive, due), most)
         except _GONE as exc:
-            if self._used_at is None:
-                raise
-            raise Stale from exc
-
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3's own
-        clocked = cast(_Clocked, self.sock)
-        before = clocked.received
-        try:
-            response = super().getresponse()
-        except _GONE as exc:
-            if self._used_at is None or clocked.received != before:
+            if self._used_at is None or self._received:
                 raise
             raise Stale from exc
         self._used_at = time.monotonic()
-        return response
+        return found if is_sent else Received(found.head, found.body, found.is_whole, is_kept=False)
 
-
-class _TlsConnection(_Connection, HTTPSConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-def _resolve(host: str, port: int, seconds: float) -> list[Any]:
-    """Resolve the host. The system's resolver has no time-out, so it runs in another thread."""
-    outcome: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
-
-    def look_up(flags: int = 0) -> None:
+    def _send(self, request: bytes, due: float) -> bool:
+        """Return whether the peer took it all. A response may have been received even if it did not."""
+        view = memoryview(request)
+        step = _PIECE if isinstance(self._sock, ssl.SSLSocket) else len(view)
         try:
-            outcome.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)))
-        except OSError as exc:
-            outcome.put(exc)
-        except UnicodeError:  # not a valid host name, such as `a..b`
-            outcome.put(socket.gaierror(socket.EAI_NONAME, "not a host's name"))
+            for start in range(0, len(view), step):
+                self._sock.settimeout(_left(due))
+                self._sock.sendall(view[start : start + step])
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        return True
 
-    look_up(socket.AI_NUMERICHOST)
-    found = outcome.get()
-    if isinstance(found, Exception):
-        threading.Thread(target=look_up, daemon=True).start()
-        try:
-            found = outcome.get(timeout=seconds)
-        except queue.Empty:
-            raise TimeoutError("the look-up timed out") from None
-    if isinstance(found, Exception):
-        raise found
-    return found
+    def _receive(self, due: float) -> bytes:
+        self._sock.settimeout(_left(due))
+        piece = self._sock.recv(_PIECE)
+        self._received += len(piece)
+        return piece
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+def _left(due: float) -> float:
+    left = due - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
 
 
 class Connections:
-    """The connections of one thread that share an SSL context."""
+    """The connections that share an SSL context. Threads may share it: a connection has one user at a time.
 
-    def __init__(self, context: ssl.SSLContext, connect_timeout: float, egress: EgressPolicy = ANYWHERE) -> None:
-        self._pools = PoolManager(num_pools=32, maxsize=1, ssl_context=context, timeout=connect_timeout)
-        self._pools.pool_classes_by_scheme = {  # pools pass unknown arguments on to their connections
-            "http": partial(_Pool, egress=egress),  # type: ignore[dict-item]  # the stub knows classes only
-            "https": partial(_TlsPool, egress=egress),  # type: ignore[dict-item]
-        }
+    `context` is called for each connection with TLS.
+    """
 
-    def send(
-        self, verb: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: Timeout
-    ) -> BaseHTTPResponse:
-        """Return the response, of which the body is not read yet. Raises errors of urllib3. `url` is normalized."""
-        parts = parse_url(url)
-        pool = self._pools.connection_from_host(parts.host, parts.port, parts.scheme)
-        return pool.urlopen(
-            verb,
-            parts.request_uri,
-            body,
-            headers,
-            retries=False,
-            redirect=False,
-            assert_same_host=False,
-            timeout=timeout,
-            preload_content=False,
-            decode_content=False,
-        )
+    def __init__(
+        self, context: Callable[[], ssl.SSLContext], egress: EgressPolicy = ANYWHERE, *, max_idle: int = MAX_IDLE
+    ) -> None:
+        self._context, self._egress, self._max_idle = context, egress, max_idle
+        self._lock = Lock()
+        self._idle: dict[_Key, list[_Connection]] = {}
+        """By target; the latest used is the last, of the targets and of the connections of each."""
+        self._count = 0
+        self._is_closed = False
+        weakref.finalize(self, _close_all, self._idle)
+
+    def send(self, target: Target, request: bytes, *, connect: float, total: float, most: int) -> Received:
+        """Return the response with at most `most` bytes of its body. The limits are in seconds.
+
+        Raises ConnectTimeout, Forbidden, NotConnected, other errors of the connection, and NotHttp.
+        """
+        due = time.monotonic() + total
+        if (kept := self._take(target)) is not None:
+            try:
+                return self._exchange(kept, target, request, due, most)
+            except Stale:
+                pass
+        made = self._connect(target, min(time.monotonic() + connect, due))
+        return self._exchange(made, target, request, due, most)
+
+    def _exchange(self, connection: _Connection, target: Target, request: bytes, due: float, most: int) -> Received:
+        is_kept = False
+        try:
+            found = connection.exchange(request, due, most)
+            is_kept = found.is_kept
+            return found
+        finally:
+            if is_kept:
+                self._keep(target, connection)
+            else:
+                connection.close()
+
+    def _take(self, target: Target) -> _Connection | None:
+        """Return the connection to the target that was used last, and close those that cannot be used."""
+        while True:
+            with self._lock:
+                if (found := self._idle.get(key := _key(target))) is None:
+                    return None
+                connection = found.pop()
+                self._forget(key)
+            if connection.is_usable:
+                return connection
+            connection.close()
+
+    def _keep(self, target: Target, connection: _Connection) -> None:
+        dropped = connection
+        with self._lock:
+            if not self._is_closed:
+                found = self._idle.pop(key := _key(target), [])
+                self._idle[key] = [*found, connection]
+                self._count += 1
+                if self._count <= self._max_idle:
+                    return
+                oldest = next(iter(self._idle))
+                dropped = self._idle[oldest].pop(0)
+                self._forget(oldest)
+        dropped.close()
+
+    def _forget(self, key: _Key) -> None:
+        """Count one connection of this target less."""
+        self._count -= 1
+        if not self._idle[key]:
+            del self._idle[key]
+
+    def _connect(self, target: Target, due: float) -> _Connection:
+        sock = self._connected(target, due)
+        if not target.is_tls:
+            return _Connection(sock)
+        try:
+            sock.settimeout(_left(due))
+            return _Connection(self._context().wrap_socket(sock, server_hostname=_server_name(target.host)))
+        except TimeoutError as exc:
+            sock.close()
+            raise ConnectTimeout("the handshake timed out") from exc
+        except BaseException:
+            sock.close()
+            raise
+
+    def _connected(self, target: Target, due: float) -> socket.socket:
+        """Connect to the first address of the host that accepts. Each address gets an equal share of the time."""
+        try:
+            found = resolve(target.host, target.port, _left(due))
+            for *_, address in found:
+                if reason := self._egress.refuses(str(address[0]), target.host):
+                    raise Forbidden(address[0], reason)
+            for number, one in enumerate(found):
+                try:
+                    return _opened(one, max((due - time.monotonic()) / (len(found) - number), 0.001))
+                except OSError:
+                    if number == len(found) - 1:
+                        raise
+        except TimeoutError as exc:
+            raise ConnectTimeout("connecting timed out") from exc
+        except (Forbidden, ConnectionRefusedError, socket.gaierror):
+            raise
+        except OSError as exc:
+            raise NotConnected(exc.errno, exc.strerror) from exc
+        raise NotConnected(None, "the host has no address")
 
     def close(self) -> None:
-        """Close all idle connections."""
-        self._pools.clear()
+        """Close all idle connections, and the others after their exchange."""
+        with self._lock:
+            self._is_closed = True
+            _close_all(self._idle)
+
+
+def _close_all(idle: dict[_Key, list[_Connection]]) -> None:
+    for found in idle.values():
+        for one in found:
+            one.close()
+    idle.clear()
+
+
+def _key(target: Target) -> _Key:
+    return target.is_tls, target.host, target.port
+
+
+def _opened(found: Any, seconds: float) -> socket.socket:
+    family, kind, protocol, _, address = found
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.settimeout(seconds)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _server_name(host: str) -> str:
+    """Return the name or the address that the certificate must have."""
+    return host.partition("%")[0] if ":" in host else host.rstrip(".")
 
 
 def context_of(ca_bundle: str | None) -> ssl.SSLContext:
-    """Return a context that trusts only `ca_bundle` (PEM in base64); None: requests' default. Raises ValueError."""
+    """Return a context that trusts only `ca_bundle` (PEM in base64); None: certifi's. Raises ValueError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_alpn_protocols(["http/1.1"])
     if ca_bundle is None:
-        context.load_verify_locations(cafile=DEFAULT_CA_BUNDLE_PATH)
+        import certifi
+
+        context.load_verify_locations(cafile=certifi.where())
         return context
     try:
         context.load_verify_locations(

@@ -13,11 +13,10 @@ from itertools import islice
 from typing import Final
 
 from msgspec.structs import replace
-from pynamodb.exceptions import TransactWriteError
-from pynamodb.expressions.condition import Condition
-from pynamodb.transactions import TransactWrite
+from pynamodb.exceptions import VerboseClientError
 
 from chalicelib.adapters.dynamodb import keys
+from chalicelib.adapters.dynamodb.conditions import Condition, K, S, T, V
 from chalicelib.adapters.dynamodb.items import CONDITION_FAILED, Item, Table, translated
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
 from chalicelib.adapters.store_rules import check_distinct, not_newest, not_next
@@ -42,7 +41,6 @@ class _Put:
 class DynamoDefinitions:
     def __init__(self, table: Table, runs: DynamoRuns) -> None:
         self._table = table
-        self._item = table.item
         self._runs = runs
 
     def latest(
@@ -54,9 +52,9 @@ class DynamoDefinitions:
 
     def version(self, namespace: str, kind: Kind, name: str, version: int) -> Definition | None:
         newest = self._table.get(keys.newest(namespace, kind, name))
-        if newest is None or int(newest.v) < version:
+        if newest is None or newest.version < version:
             return None
-        if int(newest.v) == version and not newest.t:
+        if newest.version == version and not newest.t:
             return _definition(newest)
         archived = self._table.get(keys.archived(namespace, kind, name, version))
         return _definition(archived) if archived else None
@@ -67,22 +65,17 @@ class DynamoDefinitions:
         newest = self._table.get(keys.newest(namespace, kind, name))
         if newest is None:
             return []
-        is_first = not newest.t and (before is None or int(newest.v) < before)
-        partition, last = keys.archived(namespace, kind, name, int(newest.v) if before is None else before - 1)
-        with translated():
-            found = self._item.query(partition, self._item.s <= last, scan_index_forward=False, page_size=limit + 1)
-            archived = [item for item in islice(found, limit + 1) if not is_first or int(item.s) != newest.v]
+        is_first = not newest.t and (before is None or newest.version < before)
+        partition, last = keys.archived(namespace, kind, name, newest.version if before is None else before - 1)
+        found = self._table.query(partition, S.at_most(last), downwards=True, at_once=limit + 1)
+        archived = [item for item in islice(found, limit + 1) if not is_first or int(item.s) != newest.v]
         return [_definition(item) for item in [newest, *archived][0 if is_first else 1 :]][:limit]
 
     def list(self, namespace: str, kind: Kind, limit: int, after: str = "") -> Sequence[Definition]:
-        with translated():
-            found = self._item.query(
-                keys.all_newest(namespace, kind),
-                self._item.s > after if after else None,
-                self._item.t.does_not_exist(),
-                page_size=limit,
-            )
-            return [_definition(item) for item in islice(found, limit)]
+        found = self._table.query(
+            keys.all_newest(namespace, kind), S.above(after) if after else None, only=T.is_absent(), at_once=limit
+        )
+        return [_definition(item) for item in islice(found, limit)]
 
     def submit(self, namespace: str, definitions: Sequence[Definition], runs: Sequence[NewRun]) -> None:
         check_distinct(definitions, runs)
@@ -92,7 +85,7 @@ class DynamoDefinitions:
         for new in runs:
             self._runs.write_blobs(new)
         puts = [self._put_definition(namespace, definition) for definition in definitions]
-        puts += [_Put(self._runs.head_of(new.run, new.body), self._absent(), RunExists(new.run.name)) for new in runs]
+        puts += [_Put(self._runs.head_of(new.run, new.body), K.is_absent(), RunExists(new.run.name)) for new in runs]
         try:
             self._write(puts)
         except (Conflict, RunExists):
@@ -106,9 +99,8 @@ class DynamoDefinitions:
             raise not_newest(definition)
         self._archive(namespace, _definition(newest))
         tombstone_text = _text(replace(definition, text="", value=b"", deleted=True))
-        tombstone = self._item(newest.k, newest.s, v=newest.v, t=True, b=tombstone_text)
-        with translated(refused=not_newest(definition)):
-            tombstone.save((self._item.v == definition.version) & self._item.t.does_not_exist())
+        tombstone = Item(newest.k, newest.s, v=newest.v, t=True, b=tombstone_text)
+        self._table.put(tombstone, V.equals(definition.version) & T.is_absent(), not_newest(definition))
 
     def _archive_before(self, namespace: str, definitions: Sequence[Definition]) -> None:
         """Archive the versions that are about to be replaced."""
@@ -122,37 +114,27 @@ class DynamoDefinitions:
 
     def _archive(self, namespace: str, definition: Definition) -> None:
         k, s = keys.archived(namespace, definition.kind, definition.name, definition.version)
-        self._table.put(self._item(k, s, b=_text(definition)))
+        self._table.put(Item(k, s, b=_text(definition)))
 
     def _put_definition(self, namespace: str, definition: Definition) -> _Put:
         k, s = keys.newest(namespace, definition.kind, definition.name)
-        item = self._item(k, s, v=definition.version, b=_text(definition))
-        follows = self._absent() if definition.version == 1 else self._item.v == definition.version - 1
+        item = Item(k, s, v=definition.version, b=_text(definition))
+        follows = K.is_absent() if definition.version == 1 else V.equals(definition.version - 1)
         return _Put(item, follows, not_next(definition))
-
-    def _absent(self) -> Condition:
-        return self._item.k.does_not_exist()
 
     def _write(self, puts: Sequence[_Put]) -> None:
         """Write all items or none. A single item needs no transaction, which costs twice as much."""
         if len(puts) == 1:
-            with translated(refused=puts[0].refused):
-                puts[0].item.save(puts[0].condition)
+            self._table.put(puts[0].item, puts[0].condition, puts[0].refused)
         elif puts:
             with translated():
                 self._transact(puts)
 
     def _transact(self, puts: Sequence[_Put]) -> None:
-        """Write the items in one transaction.
-
-        DynamoDB returns a reason per operation, and PynamoDB sends operations ordered by kind. The transaction holds
-        one kind only, so the reasons have the order of `puts`.
-        """
+        """Write the items in one transaction. DynamoDB returns a reason per operation, in their order."""
         try:
-            with TransactWrite(connection=self._table.connection) as transaction:
-                for put in puts:
-                    transaction.save(put.item, put.condition)
-        except TransactWriteError as exc:
+            self._table.put_together([self._table.put_request(put.item, put.condition) for put in puts])
+        except VerboseClientError as exc:
             for put, reason in zip(puts, exc.cancellation_reasons, strict=False):
                 if reason is not None and reason.code == CONDITION_FAILED:
                     raise put.refused from exc
@@ -160,7 +142,7 @@ class DynamoDefinitions:
 
 
 def _definition(item: Item) -> Definition:
-    return formats.DEFINITION.decode(item.b, Definition)
+    return formats.DEFINITION.decode(item.text, Definition)
 
 
 def _text(definition: Definition) -> str:

@@ -70,7 +70,7 @@ def _put(item: Item, text: bytes, start: str, of: formats.Format) -> None:
 
 def _text_of(item: Item) -> str:
     if item.r is None:
-        return item.b
+        return item.text
     return zlib.decompressobj(zdict=_DICTIONARY).decompress(item.r).decode()
 
 

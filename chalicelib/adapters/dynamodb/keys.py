@@ -10,7 +10,7 @@ have its attributes. `#` separates the parts of a key.
     history page          R#namespace#run id          page#number of its last  Query, s above a number
     blob of a run         R#namespace#run id          beside#key#part          BatchGetItem, consistent
     delivery              R#namespace#run id          sent#uuid#at             Query
-    label of a run        L#namespace#label#value     created at#name          Query, s downwards
+    label of a run        L#namespace#label#value[#n] created at#name          Query, s downwards
     definition, newest    D#namespace#kind            name                     GetItem, BatchGetItem; Query for lists
     definition, archived  V#namespace#kind#name       version                  GetItem; Query, s downwards
     idempotency key       K#namespace#key             key                      GetItem, consistent
@@ -42,9 +42,12 @@ keys of values, idempotency keys) are replaced by a digest if they are long: `%~
 with `%~`.
 
 **Shards.** DynamoDB takes about 1,000 writes per second on one partition key. The shard of a run is a hash of its
-namespace and name (that of a signal or a task, of its namespace and id), so listed items spread over `SHARDS`
-partitions; a listing queries all of them and merges the results. Signals and subscriptions of one name and key share a
-partition, because every wait for that name and key reads them together, and so do the waiters of one queue.
+namespace and name (that of a signal or a task, of its namespace and id), so listed items spread over the partitions of
+ECHOER_SHARDS; a listing queries all of them and merges the results. The number is a power of two that may only grow:
+an entry in a shard of a smaller number is in one that is read under the larger number, too, and moves when its head is
+next written. Runs with one value of a label have a quarter as many partitions. Those of the first one have no number in
+their key. Signals and subscriptions of one name and key share a partition, because every wait for that name and key
+reads them together, and so do the waiters of one queue. bench/SCALE.md has the rates of all of them.
 
 **Classes.** An index by status would rewrite the entry of a run at every change of status. Instead, the entry has only
 the class: live, paused, or how the run ended. It moves when a run starts, ends, is paused, continued or stopped. The
@@ -72,6 +75,7 @@ Key: TypeAlias = tuple[str, str]
 """Partition key and sort key."""
 
 SHARDS: Final = 4
+"""How many shards a table has unless ECHOER_SHARDS says otherwise. Tasks always have that many: people do them."""
 
 HEAD: Final = "head"
 _FLOW: Final = "flow"
@@ -170,9 +174,19 @@ def deliveries(namespace: str, run_id: str, uuid: str) -> Key:
     return parts(namespace, run_id), f"{_SENT}{_SEPARATOR}{uuid}{_SEPARATOR}"
 
 
-def label(namespace: str, name: str, value: str) -> str:
-    """Return the partition of the runs with that label."""
-    return _SEPARATOR.join((_join("L", namespace), _short(name), _short(value)))
+def label(namespace: str, name: str, value: str, number: int = 0) -> str:
+    """Return the partition of one shard of the runs with that label."""
+    return _SEPARATOR.join((_join("L", namespace), _short(name), _short(value), *([str(number)] if number else ())))
+
+
+def label_shards(shards: int) -> int:
+    """Return how many shards a label has in a table with so many shards."""
+    return max(1, shards // SHARDS)
+
+
+def label_shards_before(shards: int) -> list[int]:
+    """Return how many shards a label may have had in a table that has so many now, which included."""
+    return [1 << power for power in range(label_shards(shards).bit_length())]
 
 
 def newest(namespace: str, kind: Kind, name: str) -> Key:
@@ -220,7 +234,7 @@ def subscriptions(namespace: str, name: str, key: str) -> str:
 
 
 def task(namespace: str, task: Task) -> Key:
-    return tasks(namespace, shard(namespace, task.uuid)), sort_key(task.since, task.uuid)
+    return tasks(namespace, shard(namespace, task.uuid, SHARDS)), sort_key(task.since, task.uuid)
 
 
 def tasks(namespace: str, number: int) -> str:
@@ -273,8 +287,8 @@ def of_sort_key(text: str) -> tuple[Instant, str]:
     return int(at), name
 
 
-def shard(namespace: str, name: str) -> int:
-    return zlib.crc32(f"{namespace}\0{name}".encode()) % SHARDS
+def shard(namespace: str, name: str, shards: int) -> int:
+    return zlib.crc32(f"{namespace}\0{name}".encode()) % shards
 
 
 def timers(number: int) -> str:

@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import groupby, islice
-from typing import Any, Final
+from typing import Final
 
 from msgspec.structs import replace
 
 from chalicelib.adapters.dynamodb import keys, tables
+from chalicelib.adapters.dynamodb.conditions import AL, CA, C, S
 from chalicelib.adapters.dynamodb.heads import run_of, sized_run_of
-from chalicelib.adapters.dynamodb.items import Table, translated
+from chalicelib.adapters.dynamodb.items import Table
 from chalicelib.adapters.dynamodb.keys import StatusClass
 from chalicelib.adapters.store_rules import change_of
 from chalicelib.engine.steps.call import child_prefixes
@@ -47,24 +48,23 @@ _FAILED: Final = frozenset({StatusClass.FAILED, StatusClass.CANCELED})
 def listing(table: Table, namespace: str, query: RunQuery) -> Listing:
     """Return one page of the runs that match the query."""
     after = position_at(namespace, query.cursor) if query.cursor else None
-    with translated():
-        positions = _Positions(table, namespace, query, after)
-        found: list[Run] = []
-        room = MAX_LISTED_BYTES
-        for _ in range(_ROUNDS):
-            wanted = min(_HEADS_AT_ONCE, query.limit - len(found) + 1)
-            some = positions.take(wanted)
-            for position, run, size in _heads(table, namespace, some):
-                if position != position_in(query, run) or not admits(query, run):
-                    continue
-                if len(found) == query.limit or (room < size and found):
-                    return Listing(tuple(found), cursor_at(namespace, position_in(query, found[-1])))
-                room -= size
-                found.append(run)
-            if positions.are_all_read:
-                return Listing(tuple(found))
-            if len(some) < wanted:
-                break
+    positions = _Positions(table, namespace, query, after)
+    found: list[Run] = []
+    room = MAX_LISTED_BYTES
+    for _ in range(_ROUNDS):
+        wanted = min(_HEADS_AT_ONCE, query.limit - len(found) + 1)
+        some = positions.take(wanted)
+        for position, run, size in _heads(table, namespace, some):
+            if position != position_in(query, run) or not admits(query, run):
+                continue
+            if len(found) == query.limit or (room < size and found):
+                return Listing(tuple(found), cursor_at(namespace, position_in(query, found[-1])))
+            room -= size
+            found.append(run)
+        if positions.are_all_read:
+            return Listing(tuple(found))
+        if len(some) < wanted:
+            break
     return Listing(tuple(found), cursor_at(namespace, positions.last))
 
 
@@ -93,53 +93,50 @@ def _is_known_by_index(query: RunQuery, status_class: StatusClass) -> bool:
 
 
 def _count_entries(table: Table, namespace: str, query: RunQuery, most: int) -> tuple[Mapping[Status, int], bool]:
-    with translated():
-        read = len(_Positions(table, namespace, query, None).take(most + 1))
+    read = len(_Positions(table, namespace, query, None).take(most + 1))
     return dict.fromkeys(query.statuses or () if read else (), min(read, most)), read > most
 
 
 def _count_heads(table: Table, namespace: str, query: RunQuery, most: int) -> tuple[Mapping[Status, int], bool]:
-    with translated():
-        positions = _Positions(table, namespace, query, None)
-        found: Counter[Status] = Counter()
-        for _ in range(_ROUNDS):
-            some = positions.take(_HEADS_AT_ONCE)
-            found.update(
-                run.status
-                for position, run, _ in _heads(table, namespace, some)
-                if position == position_in(query, run) and admits(query, run)
-            )
-            if positions.are_all_read or found.total() > most:
-                break
+    positions = _Positions(table, namespace, query, None)
+    found: Counter[Status] = Counter()
+    for _ in range(_ROUNDS):
+        some = positions.take(_HEADS_AT_ONCE)
+        found.update(
+            run.status
+            for position, run, _ in _heads(table, namespace, some)
+            if position == position_in(query, run) and admits(query, run)
+        )
+        if positions.are_all_read or found.total() > most:
+            break
     return found, not positions.are_all_read
 
 
 def changed(table: Table, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
     """Return the first runs with a status change at `since` or later, ordered by its time."""
-    shards = [_changes_in(table, namespace, number, since, limit) for number in range(keys.SHARDS)]
+    shards = [_changes_in(table, namespace, number, since, limit) for number in range(table.shards)]
     found: dict[str, Run] = {}
     at_once = min(_HEADS_AT_ONCE, limit + 1)
-    with translated():
-        positions = merge(*shards)
-        while True:
-            some = list(islice(positions, at_once))
-            found.update((run.name, run) for _, run, _ in _heads(table, namespace, some) if run.status_at >= since)
-            runs = sorted(found.values(), key=change_of)
-            if len(some) < at_once:
-                return runs[:limit]
-            runs = [run for run in runs if run.status_at < some[-1][0]]  # others may come before those beyond
-            if len(runs) >= limit:
-                return runs[:limit]
+    positions = merge(*shards)
+    while True:
+        some = list(islice(positions, at_once))
+        found.update((run.name, run) for _, run, _ in _heads(table, namespace, some) if run.status_at >= since)
+        runs = sorted(found.values(), key=change_of)
+        if len(some) < at_once:
+            return runs[:limit]
+        runs = [run for run in runs if run.status_at < some[-1][0]]  # others may come before those beyond
+        if len(runs) >= limit:
+            return runs[:limit]
 
 
 def _changes_in(table: Table, namespace: str, number: int, since: Instant, limit: int) -> Iterator[Position]:
-    for found in table.item.query(
+    for found in table.query(
         keys.changed(namespace, number),
-        table.item.ca >= since,
-        index_name=tables.CHANGED.name,
-        page_size=min(_HEADS_AT_ONCE, limit + 1),
+        CA.at_least(since),
+        index=tables.CHANGED.name,
+        at_once=min(_HEADS_AT_ONCE, limit + 1),
     ):
-        yield int(found.ca), keys.of_head(found.k)[1]
+        yield found.at, keys.of_head(found.k)[1]
 
 
 def _heads(table: Table, namespace: str, positions: Sequence[Position]) -> Iterator[tuple[Position, Run, int]]:
@@ -181,15 +178,26 @@ class _Positions:
 
 def _positions(table: Table, namespace: str, query: RunQuery, after: Position | None) -> Iterator[Position]:
     if query.due_before is not None:
-        yield from merge(*(_timers_in(table, namespace, query, query.due_before, n, after) for n in range(keys.SHARDS)))
+        shards = range(table.shards)
+        yield from merge(*(_timers_in(table, namespace, query, query.due_before, n, after) for n in shards))
         return
     query = _since_parent(table, namespace, query)
-    sources = [_positions_in(table, query, after, None, keys.label(namespace, *label)) for label in query.labels]
-    partitions = [_positions_in(table, query, after, *partition) for partition in _partitions(namespace, query)]
+    sources = [_labelled(table, namespace, query, after, *label) for label in query.labels]
+    partitions = [
+        _positions_in(table, query, after, *partition) for partition in _partitions(namespace, query, table.shards)
+    ]
     if partitions or not sources:
         sources.insert(0, _distinct(partitions))
     for text in _common(sources):
         yield keys.of_sort_key(text)
+
+
+def _labelled(
+    table: Table, namespace: str, query: RunQuery, after: Position | None, name: str, value: str
+) -> Iterator[str]:
+    """Yield the positions of the runs with the label, the greatest first."""
+    shards = [keys.label(namespace, name, value, number) for number in range(keys.label_shards(table.shards))]
+    return _distinct([_positions_in(table, query, after, None, partition) for partition in shards])
 
 
 def _distinct(partitions: Sequence[Iterator[str]]) -> Iterator[str]:
@@ -225,16 +233,16 @@ def _classes(query: RunQuery) -> list[StatusClass]:
     return sorted(classes if query.error is None else classes & _FAILED)
 
 
-def _partitions(namespace: str, query: RunQuery) -> Iterator[tuple[tables.Index, str]]:
+def _partitions(namespace: str, query: RunQuery, shards: int) -> Iterator[tuple[tables.Index, str]]:
     """Return the partitions of an index that hold such runs. Runs with a label are found by their labels alone."""
     if query.undo_failed:
-        for shard in range(keys.SHARDS):
+        for shard in range(shards):
             yield tables.UNDO_FAILED, keys.undo_failed(namespace, shard)
         return
     if query.labels:
         return
     for status in _classes(query):
-        for shard in range(keys.SHARDS):
+        for shard in range(shards):
             if query.flow is not None:
                 yield tables.BY_FLOW, keys.by_flow(namespace, query.flow, status, shard)
             else:
@@ -245,20 +253,20 @@ def _positions_in(
     table: Table, query: RunQuery, before: Position | None, index: tables.Index | None, partition: str
 ) -> Iterator[str]:
     """Yield the sort keys below `before` in a partition of an index (None: of the table), the greatest first."""
-    sort: Any = table.item.c if index else table.item.s
+    sort = C if index else S
     lower, upper = keys.sort_key(query.since or 0), keys.sort_key(*before) if before else None
     newest = None if query.until is None else keys.sort_key(query.until + 1)
     bounds = [bound for bound in (upper, newest) if bound is not None]
     if bounds and min(bounds) < lower:
         return
-    for found in table.item.query(
+    for found in table.query(
         partition,
-        sort.between(lower, min(bounds)) if bounds else sort >= lower,
-        index_name=index.name if index else None,
-        scan_index_forward=False,
-        page_size=_page_size(query),
+        sort.between(lower, min(bounds)) if bounds else sort.at_least(lower),
+        index=index.name if index else None,
+        downwards=True,
+        at_once=_page_size(query),
     ):
-        text = found.c if index else found.s
+        text = found.c or "" if index else found.s
         if text not in bounds:
             yield text
 
@@ -274,12 +282,12 @@ def _timers_in(
 ) -> Iterator[Position]:
     """Yield the timers of a shard that are set for a time before `before`, the next one first."""
     first = after or (0, "")
-    for found in table.item.query(
+    for found in table.query(
         keys.timers(number),
-        table.item.al.between(first[0], before - 1),
-        index_name=tables.TIMERS.name,
-        page_size=_page_size(query),
+        AL.between(first[0], before - 1),
+        index=tables.TIMERS.name,
+        at_once=_page_size(query),
     ):
         owner, name = keys.of_head(found.k)
-        if owner == namespace and (int(found.al), name) > first:
-            yield int(found.al), name
+        if owner == namespace and (found.at, name) > first:
+            yield found.at, name

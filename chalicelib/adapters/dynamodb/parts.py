@@ -21,7 +21,6 @@ PART_BYTES: Final = 350_000
 class Parts:
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._item = table.item
 
     def put(self, values: Mapping[Key, bytes], expires_at: Instant | None = None) -> None:
         """Store each value under its key, until DynamoDB removes it some time after `expires_at`."""
@@ -33,10 +32,10 @@ class Parts:
         """Return the values that exist (consistent reads)."""
         firsts = {keys.part(key, 0): key for key in wanted}
         found = self._table.get_all(firsts, consistent=True)
-        positions = {firsts[at]: [keys.part(firsts[at], n) for n in range(int(item.n))] for at, item in found.items()}
+        positions = {firsts[at]: [keys.part(firsts[at], n) for n in range(item.n or 0)] for at, item in found.items()}
         found.update(self._table.get_all([at for _, *rest in positions.values() for at in rest], consistent=True))
         return {
-            key: b"".join(found[at].r for at in parts)
+            key: b"".join(found[at].r or b"" for at in parts)
             for key, parts in positions.items()
             if all(at in found for at in parts)  # one that expired may have lost some already
         }
@@ -45,8 +44,6 @@ class Parts:
         count = max(1, -(-len(value) // PART_BYTES))
         for number in range(count):
             k, s = keys.part(key, number)
-            part = self._item(
-                k, s, r=value[number * PART_BYTES : (number + 1) * PART_BYTES], n=None if number else count
-            )
+            part = Item(k, s, r=value[number * PART_BYTES : (number + 1) * PART_BYTES], n=None if number else count)
             part.x = None if expires_at is None else seconds(expires_at)
             yield part

@@ -12,11 +12,10 @@ from heapq import merge
 from itertools import islice
 from typing import Final
 
-from pynamodb.expressions.condition import Condition
-
 from chalicelib.adapters.dynamodb import keys, tables
+from chalicelib.adapters.dynamodb.conditions import AL, B, Condition, K, S, V
 from chalicelib.adapters.dynamodb.heads import beginning, page_of, put_head, put_page, run_of
-from chalicelib.adapters.dynamodb.items import Item, Table, translated
+from chalicelib.adapters.dynamodb.items import Item, Table
 from chalicelib.adapters.dynamodb.keys import Key
 from chalicelib.adapters.dynamodb.listing import changed, count, listing
 from chalicelib.adapters.dynamodb.parts import Parts
@@ -37,7 +36,6 @@ _PAGES_AT_ONCE: Final = 32
 class DynamoRuns:
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._item = table.item
         self._values = Parts(table)
 
     def together(self) -> AbstractContextManager[None]:
@@ -46,8 +44,7 @@ class DynamoRuns:
     def create(self, new: NewRun) -> None:
         self.write_blobs(new)
         try:
-            with translated(refused=RunExists(new.run.name)):
-                self.head_of(new.run, new.body).save(self._item.k.does_not_exist())
+            self._table.put(self.head_of(new.run, new.body), K.is_absent(), RunExists(new.run.name))
         except RunExists:
             self.take_back_blobs(new)
             raise
@@ -60,35 +57,31 @@ class DynamoRuns:
         found = self._table.get(keys.own_flow(run.namespace, run.id))
         if found is None:
             raise NotFound("flow of flow_run", run.name)
-        return decode_value(found.b, Flow)
+        return decode_value(found.text, Flow)
 
     def put_page(self, run: Run, page: Page) -> None:
         k, s = keys.page(run.namespace, run.id, page.last)
-        item = self._item(k, s)
+        item = Item(k, s)
         put_page(item, page)
         self._table.put(item)
 
     def pages(self, run: Run, after: int) -> Iterator[Page]:
-        with translated():
-            yield from (
-                page_of(found)
-                for found in self._item.query(
-                    keys.parts(run.namespace, run.id),
-                    self._item.s.between(*keys.pages_above(after)),
-                    consistent_read=True,
-                    page_size=_PAGES_AT_ONCE,
-                )
-            )
+        for found in self._table.query(
+            keys.parts(run.namespace, run.id),
+            S.between(*keys.pages_above(after)),
+            consistent=True,
+            at_once=_PAGES_AT_ONCE,
+        ):
+            yield page_of(found)
 
     def page_numbers(self, run: Run, limit: int) -> Sequence[int]:
-        with translated():
-            found = self._item.query(
-                keys.parts(run.namespace, run.id),
-                self._item.s.between(*keys.pages_above(0)),
-                attributes_to_get=[tables.HASH, tables.RANGE],
-                limit=limit,
-            )
-            return [keys.of_page(item.s) for item in found]
+        found = self._table.query(
+            keys.parts(run.namespace, run.id),
+            S.between(*keys.pages_above(0)),
+            keys_only=True,
+            at_once=limit,
+        )
+        return [keys.of_page(item.s) for item in islice(found, limit)]
 
     def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
         self._values.put({_blob_key(run, key): value for key, value in values.items()})
@@ -98,19 +91,18 @@ class DynamoRuns:
         return {wanted[place]: value for place, value in self._values.get(wanted).items()}
 
     def save(self, run: Run, seen: int, body: bytes = b"") -> None:
-        with translated(refused=conflict_error(run)):
-            self.head_of(run, body).save(self._is_still(run, seen))
+        self._table.put(self.head_of(run, body), self._is_still(run, seen), conflict_error(run))
 
     def save_relabeled(self, run: Run, before: Run, body: bytes = b"") -> None:
         old, new = set(self._labels(before)), set(self._labels(run))
-        self._table.put_all([self._item(*place) for place in sorted(new - old)])
+        self._table.put_all([Item(*place) for place in sorted(new - old)])
         try:
             self.save(run, before.version, body)
         except Conflict:
             there = self.load(run.namespace, run.name)
             self._table.remove(sorted(new - (set(self._labels(there)) if there else set())))
             raise
-        self._table.remove(sorted(old - new))
+        self._table.remove(sorted(set(self._label_homes(before)) - new))
 
     def delete(self, run: Run) -> None:
         found = self._table.get(keys.head(run.namespace, run.name))
@@ -119,9 +111,8 @@ class DynamoRuns:
         there = run_of(found)
         if (there.id, there.version) != (run.id, run.version):
             raise conflict_error(run)
-        self._table.remove([*self._parts(run), *self._labels(run)])
-        with translated(refused=conflict_error(run)):
-            found.delete(self._is_still(run, run.version))
+        self._table.remove([*self._parts(run), *self._label_homes(run)])
+        self._table.delete(found.key, self._is_still(run, run.version), conflict_error(run))
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
         return listing(self._table, namespace, query)
@@ -135,25 +126,24 @@ class DynamoRuns:
     def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueTimer]:
         if since > until:
             return []
-        shards = [self._due_in(number, until, limit, since) for number in range(keys.SHARDS)]
-        with translated():
-            return list(islice(merge(*shards, key=lambda timer: timer.at), limit))
+        shards = [self._due_in(number, until, limit, since) for number in range(self._table.shards)]
+        return list(islice(merge(*shards, key=lambda timer: timer.at), limit))
 
     def _due_in(self, number: int, until: Instant, limit: int, since: Instant) -> Iterator[DueTimer]:
-        for found in self._item.query(
+        for found in self._table.query(
             keys.timers(number),
-            self._item.al.between(since, until),
-            index_name=tables.TIMERS.name,
-            page_size=limit,
+            AL.between(since, until),
+            index=tables.TIMERS.name,
+            at_once=limit,
         ):
-            yield DueTimer(*keys.of_head(found.k), int(found.al))
+            yield DueTimer(*keys.of_head(found.k), found.at)
 
     def head_of(self, run: Run, body: bytes = b"") -> Item:
         """Return the head as an item. `body` is `encode(run)` if known."""
         k, s = keys.head(run.namespace, run.name)
-        shard = keys.shard(run.namespace, run.name)
+        shard = keys.shard(run.namespace, run.name, self._table.shards)
         status = keys.CLASS_OF[run.status]
-        item = self._item(k, s, v=run.version)
+        item = Item(k, s, v=run.version)
         put_head(item, run, body)
         item.c = keys.sort_key(*position_of(run))
         item.lp = keys.listed(run.namespace, status, shard)
@@ -171,16 +161,15 @@ class DynamoRuns:
         The version alone is not enough: a run that was deleted and started again counts from 1. The body of a head
         begins with the run's id, so the id needs no attribute of its own.
         """
-        condition: Condition = (self._item.v == version) & self._item.b.startswith(beginning(run))
-        return condition
+        return V.equals(version) & B.begins_with(beginning(run))
 
     def write_blobs(self, new: NewRun) -> None:
         """Write the other items of a new run. They take effect once the head is written."""
         if new.own is not None:
             k, s = keys.own_flow(new.run.namespace, new.run.id)
-            self._table.put(self._item(k, s, b=encode_value(new.own).decode()))
+            self._table.put(Item(k, s, b=encode_value(new.own).decode()))
         for place in self._labels(new.run):
-            self._table.put(self._item(*place))
+            self._table.put(Item(*place))
 
     def take_back_blobs(self, new: NewRun) -> None:
         """Delete the items of a run whose head was refused, except those that the existing run shares."""
@@ -192,15 +181,21 @@ class DynamoRuns:
 
     def _parts(self, run: Run) -> Sequence[Key]:
         """Return the keys of all items of the run except its head and labels."""
-        with translated():
-            found = self._item.query(
-                keys.parts(run.namespace, run.id), consistent_read=True, attributes_to_get=[tables.HASH, tables.RANGE]
-            )
-            return [(item.k, item.s) for item in found]
+        found = self._table.query(keys.parts(run.namespace, run.id), consistent=True, keys_only=True)
+        return [item.key for item in found]
 
     def _labels(self, run: Run) -> Sequence[Key]:
-        place = keys.sort_key(*position_of(run))
-        return [(keys.label(run.namespace, *label), place) for label in labels_of(run).items()]
+        """Return the keys of the items by which the run is found by its labels."""
+        return self._labels_in(run, keys.label_shards(self._table.shards))
+
+    def _label_homes(self, run: Run) -> Sequence[Key]:
+        """Return these keys, and those that the items have if they were written when the table had fewer shards."""
+        numbers = keys.label_shards_before(self._table.shards)
+        return list(dict.fromkeys(key for number in numbers for key in self._labels_in(run, number)))
+
+    def _labels_in(self, run: Run, shards: int) -> Sequence[Key]:
+        place, number = keys.sort_key(*position_of(run)), keys.shard(run.namespace, run.name, shards)
+        return [(keys.label(run.namespace, *label, number), place) for label in labels_of(run).items()]
 
 
 def _blob_key(run: Run, key: str) -> Key:

@@ -10,7 +10,8 @@ from heapq import merge
 from itertools import islice
 
 from chalicelib.adapters.dynamodb import keys, tables
-from chalicelib.adapters.dynamodb.items import Item, Table, translated
+from chalicelib.adapters.dynamodb.conditions import AL, K, V
+from chalicelib.adapters.dynamodb.items import Item, Table
 from chalicelib.adapters.store_rules import schedule_conflict
 from chalicelib.model import formats
 from chalicelib.model.times import Instant
@@ -20,7 +21,6 @@ from chalicelib.service.ports.schedules import DueSchedule, ScheduleState
 class DynamoSchedules:
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._item = table.item
 
     def load(self, namespace: str, names: Iterable[str]) -> dict[str, ScheduleState]:
         wanted = {keys.schedule(namespace, name) for name in names}
@@ -29,40 +29,36 @@ class DynamoSchedules:
             items = [one] if one else []
         else:
             items = list(self._table.get_all(wanted, consistent=True).values())
-        states = [formats.SCHEDULE.decode(item.b, ScheduleState) for item in items]
+        states = [formats.SCHEDULE.decode(item.text, ScheduleState) for item in items]
         return {state.name: state for state in states}
 
     def save(self, namespace: str, state: ScheduleState, seen: int | None) -> None:
-        unchanged = self._item.k.does_not_exist() if seen is None else self._item.v == seen
-        with translated(refused=schedule_conflict(state.name)):
-            self._item_of(namespace, state).save(unchanged)
+        unchanged = K.is_absent() if seen is None else V.equals(seen)
+        self._table.put(self._item_of(namespace, state), unchanged, schedule_conflict(state.name))
 
     def delete(self, namespace: str, state: ScheduleState) -> None:
-        with translated(refused=schedule_conflict(state.name)):
-            self._item(*keys.schedule(namespace, state.name)).delete(
-                self._item.k.does_not_exist() | (self._item.v == state.version)
-            )
+        unchanged = K.is_absent() | V.equals(state.version)
+        self._table.delete(keys.schedule(namespace, state.name), unchanged, schedule_conflict(state.name))
 
     def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueSchedule]:
         if since > until:
             return []
-        shards = [self._due_in(number, until, limit, since) for number in range(keys.SHARDS)]
-        with translated():
-            return list(islice(merge(*shards, key=lambda due: due.at), limit))
+        shards = [self._due_in(number, until, limit, since) for number in range(self._table.shards)]
+        return list(islice(merge(*shards, key=lambda due: due.at), limit))
 
     def _due_in(self, number: int, until: Instant, limit: int, since: Instant) -> Iterator[DueSchedule]:
-        for found in self._item.query(
+        for found in self._table.query(
             keys.schedule_timers(number),
-            self._item.al.between(since, until),
-            index_name=tables.TIMERS.name,
-            page_size=limit,
+            AL.between(since, until),
+            index=tables.TIMERS.name,
+            at_once=limit,
         ):
-            yield DueSchedule(*keys.of_schedule(found.k), int(found.al))
+            yield DueSchedule(*keys.of_schedule(found.k), found.at)
 
     def _item_of(self, namespace: str, state: ScheduleState) -> Item:
         k, s = keys.schedule(namespace, state.name)
-        item = self._item(k, s, v=state.version, b=formats.SCHEDULE.encode(state).decode())
+        item = Item(k, s, v=state.version, b=formats.SCHEDULE.encode(state).decode())
         if state.wake_at is not None:
-            item.ap = keys.schedule_timers(keys.shard(namespace, state.name))
+            item.ap = keys.schedule_timers(keys.shard(namespace, state.name, self._table.shards))
             item.al = state.wake_at
         return item

@@ -12,7 +12,8 @@ from itertools import islice
 from typing import Final
 
 from chalicelib.adapters.dynamodb import keys, tables
-from chalicelib.adapters.dynamodb.items import Item, Table, seconds, translated
+from chalicelib.adapters.dynamodb.conditions import C, S, U
+from chalicelib.adapters.dynamodb.items import Item, Table, seconds
 from chalicelib.adapters.dynamodb.parts import Parts
 from chalicelib.model import formats
 from chalicelib.model.times import Instant
@@ -29,14 +30,13 @@ _SIGNALS_AT_ONCE: Final = 20
 class DynamoSignals:
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._item = table.item
         self._parts = Parts(table)
 
     def put(self, namespace: str, signal: Signal) -> None:
         text = formats.SIGNAL.encode(signal)
         k, s = keys.signal(namespace, signal)
-        item = self._item(k, s, u=signal.expires_at, x=seconds(signal.expires_at))
-        item.lp, item.c = keys.listed_signals(namespace, keys.shard(namespace, signal.id)), s
+        item = Item(k, s, u=signal.expires_at, x=seconds(signal.expires_at))
+        item.lp, item.c = keys.listed_signals(namespace, keys.shard(namespace, signal.id, self._table.shards)), s
         if len(text) <= _MAX_INLINE_BYTES:
             item.b = text.decode()
         else:
@@ -46,59 +46,54 @@ class DynamoSignals:
     def stored(
         self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0
     ) -> Iterator[Signal]:
-        found = self._item.query(
+        found = self._table.query(
             keys.signals(namespace, name, key, run),
-            self._item.s >= keys.sort_key(since),
-            filter_condition=self._item.u > now,
-            consistent_read=True,
-            page_size=_SIGNALS_AT_ONCE,
+            S.at_least(keys.sort_key(since)),
+            only=U.above(now),
+            consistent=True,
+            at_once=_SIGNALS_AT_ONCE,
         )
         while True:
-            with translated():
-                items = list(islice(found, _SIGNALS_AT_ONCE))
-                signals = self._read(namespace, items)
-            yield from signals
+            items = list(islice(found, _SIGNALS_AT_ONCE))
+            yield from self._read(namespace, items)
             if len(items) < _SIGNALS_AT_ONCE:
                 return
 
     def list(
         self, namespace: str, now: Instant, limit: int, before: tuple[Instant, str] | None = None
     ) -> Sequence[Signal]:
-        shards = [self._listed(namespace, number, limit, before) for number in range(keys.SHARDS)]
+        shards = [self._listed(namespace, number, limit, before) for number in range(self._table.shards)]
         found: list[Signal] = []
-        with translated():
-            entries = merge(*shards, key=lambda entry: entry[1], reverse=True)
-            while some := list(islice(entries, min(_MAX_BATCH_GETS, limit - len(found)))):
-                items = self._table.get_all(some, consistent=False)
-                found += self._read(namespace, [items[key] for key in some if key in items and items[key].u > now])
+        entries = merge(*shards, key=lambda entry: entry[1], reverse=True)
+        while some := list(islice(entries, min(_MAX_BATCH_GETS, limit - len(found)))):
+            items = self._table.get_all(some, consistent=False)
+            there = [items[key] for key in some if key in items]
+            found += self._read(namespace, [item for item in there if item.u is not None and item.u > now])
         return found
 
     def subscribe(self, namespace: str, subscription: Subscription) -> None:
         k, s = keys.subscription(namespace, subscription)
         text = formats.SUBSCRIPTION.encode(subscription).decode()
-        self._table.put(self._item(k, s, b=text, x=seconds(subscription.until)))
+        self._table.put(Item(k, s, b=text, x=seconds(subscription.until)))
 
     def unsubscribe(self, namespace: str, subscription: Subscription) -> None:
-        k, s = keys.subscription(namespace, subscription)
-        with translated():
-            self._item(k, s).delete()
+        self._table.delete(keys.subscription(namespace, subscription))
 
     def subscriptions(self, namespace: str, name: str, key: str) -> Sequence[Subscription]:
-        with translated():
-            found = self._item.query(keys.subscriptions(namespace, name, key), consistent_read=True)
-            return [formats.SUBSCRIPTION.decode(item.b, Subscription) for item in found]
+        found = self._table.query(keys.subscriptions(namespace, name, key), consistent=True)
+        return [formats.SUBSCRIPTION.decode(item.text, Subscription) for item in found]
 
     def _listed(
         self, namespace: str, number: int, limit: int, before: tuple[Instant, str] | None
     ) -> Iterator[keys.Key]:
-        for found in self._item.query(
+        for found in self._table.query(
             keys.listed_signals(namespace, number),
-            None if before is None else self._item.c < keys.sort_key(*before),
-            index_name=tables.LISTED.name,
-            scan_index_forward=False,
-            page_size=min(_MAX_BATCH_GETS, limit),
+            None if before is None else C.below(keys.sort_key(*before)),
+            index=tables.LISTED.name,
+            downwards=True,
+            at_once=min(_MAX_BATCH_GETS, limit),
         ):
-            yield found.k, found.s
+            yield found.key
 
     def _read(self, namespace: str, items: Sequence[Item]) -> Sequence[Signal]:
         """Return the signals of these items, in order, without those of which the blob has expired."""

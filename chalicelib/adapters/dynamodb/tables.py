@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 HASH: Final = "k"
 RANGE: Final = "s"
@@ -13,8 +12,7 @@ EXPIRY: Final = "x"
 LOGICAL_ID: Final = "EchoerTable"
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(NamedTuple):
     """An index that holds the keys of the items that have both attributes."""
 
     name: str

@@ -61,7 +61,13 @@ def count(database: Database, namespace: str, query: RunQuery, most: int) -> Cou
 
 
 def _total(database: Database, namespace: str, query: RunQuery) -> int:
-    return min(MAX_COUNTED, sum(count(database, namespace, query, MAX_COUNTED).by_status.values()))
+    """Count the runs that match, up to MAX_COUNTED. Where the index has all that is asked for, no row is read."""
+    total = 0
+    for statuses in _parts(query):
+        source, where, values = _matching(namespace, query, statuses, None)
+        rows = f"SELECT 1 FROM {source} WHERE {where} LIMIT ?"  # noqa: S608 - no text of a caller
+        total += database.rows(f"SELECT count(*) FROM ({rows})", (*values, MAX_COUNTED - total))[0][0]  # noqa: S608
+    return total
 
 
 def _heads(

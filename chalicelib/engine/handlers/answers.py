@@ -168,7 +168,8 @@ def _hide_secrets(transition: Transition, invocation: Invocation, event: StepAck
 
 def _admit(transition: Transition, token: Token, event: StepAcked) -> None:
     """Raise TooLarge if the run cannot hold what the answer brings."""
-    size_limits.admit("the data", event.data)
+    if event.data is not None:
+        size_limits.admit("the data", event.data)
     if event.variables:
         variables = {**transition.visible_vars(token), **transition.encrypt_secrets(event.variables, token)}
         size_limits.admit("the run's variables", variables)

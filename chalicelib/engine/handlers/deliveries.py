@@ -12,6 +12,7 @@ from chalicelib.engine.events import (
     CircuitChanged,
     DeliveryFailed,
     DeliveryHeld,
+    DeliveryTaken,
     NoticeTaken,
     ReplyIgnored,
 )
@@ -35,7 +36,7 @@ FAR_RETRY_MS: Final[Milliseconds] = 5_000
 
 def delivered(
     transition: Transition,
-    event: DeliveryFailed | DeliveryHeld | CircuitChanged | AnswerPending | ReplyIgnored | NoticeTaken,
+    event: DeliveryFailed | DeliveryHeld | DeliveryTaken | CircuitChanged | AnswerPending | ReplyIgnored | NoticeTaken,
 ) -> Outcome:
     """Apply what became of a delivery; late events are ignored."""
     match event:
@@ -51,6 +52,8 @@ def delivered(
             return _reply_ignored(transition, event)
         case NoticeTaken(uuid=uuid):
             return notices.taken(transition, uuid)
+        case DeliveryTaken():
+            return _taken(transition, event)
 
 
 def _failed(transition: Transition, event: DeliveryFailed) -> Outcome:
@@ -113,6 +116,15 @@ def _held(transition: Transition, event: DeliveryHeld) -> Outcome:
     if token is None or token.activation is None or transition.run.status is not Status.PAUSED:
         return Outcome.IGNORED
     transition.put(replace(token, activation=replace(token.activation, held=True, retry_at=None)))
+    return Outcome.PROGRESS
+
+
+def _taken(transition: Transition, event: DeliveryTaken) -> Outcome:
+    """Note that a message which was sent for the case of a crash has nothing to do."""
+    token = transition.run.token_of(event.uuid)
+    if token is None or token.activation is None or transition.run.status in status.ENDED:
+        return Outcome.IGNORED
+    transition.put(replace(token, activation=replace(token.activation, is_taken=True)))
     return Outcome.PROGRESS
 
 

@@ -25,7 +25,7 @@ def started(definition: Definition, event: RunStarted, read_blob: BlobReader, ci
     """Return the first head of a run: its token at the first step, or failed if a variable cannot be evaluated."""
     size_limits.admit("the input", event.input)
     size_limits.admit_labels(event.labels)
-    transition = Transition(definition, _new_run(event), event, read_blob, cipher)
+    transition = Transition(definition, new_run(event), event, read_blob, cipher)
     token = Token(step=definition.flow.steps[0].name)
     transition.record("RunStarted", token, origin=READY, target=token.step)
     begin(transition)
@@ -51,10 +51,12 @@ def begin(transition: Transition) -> None:
 
 def _arrive(transition: Transition, token: Token) -> None:
     try:
-        transition.set_run(limiter=admission.limiter_of(transition, token))
+        limiter = admission.limiter_of(transition, token)
     except ExpressionFailed as failure:
         stop(transition, StepError(failure.name, f"the key of the flow's limit could not be made: {failure}"))
         return
+    if limiter != transition.run.limiter:
+        transition.set_run(limiter=limiter)
     transition.arrive(token)
 
 
@@ -70,7 +72,8 @@ def proceed(transition: Transition, event: RunAdmitted | RunRefused) -> Outcome:
     return Outcome.ADVANCED
 
 
-def _new_run(event: RunStarted) -> Run:
+def new_run(event: RunStarted) -> Run:
+    """Return the head of a run before its first decision."""
     return Run(
         namespace=event.namespace,
         name=event.name,
@@ -96,12 +99,14 @@ def _new_run(event: RunStarted) -> Run:
 def _set_vars_and_labels(transition: Transition, token: Token) -> None:
     """Set the variables, then the labels, which may read them. Raises ExpressionFailed, or TooLarge."""
     definition = transition.definition
-    names = names_for(definition, transition.run, token, transition.at, draws=transition.draws)
-    variables = transition.resolve_vars(definition.flow.vars, names, frozenset(definition.flow.secret_vars))
-    variables = transition.encrypt_secrets(variables)
-    size_limits.admit("the variables", variables)
-    transition.replace_vars({**transition.run.vars, **variables})
-    names = names_for(definition, transition.run, token, transition.at, draws=transition.draws)
-    labels = {**resolve_known(definition.flow.labels, names), **transition.run.labels}
-    size_limits.admit_labels(labels)
-    transition.set_run(labels=labels)
+    if definition.flow.vars:
+        names = names_for(definition, transition.run, token, transition.at, draws=transition.draws)
+        variables = transition.resolve_vars(definition.flow.vars, names, frozenset(definition.flow.secret_vars))
+        variables = transition.encrypt_secrets(variables)
+        size_limits.admit("the variables", variables)
+        transition.replace_vars({**transition.run.vars, **variables})
+    if definition.flow.labels:
+        names = names_for(definition, transition.run, token, transition.at, draws=transition.draws)
+        labels = {**resolve_known(definition.flow.labels, names), **transition.run.labels}
+        size_limits.admit_labels(labels)
+        transition.set_run(labels=labels)

@@ -6,18 +6,18 @@ it fails, the step returns ERROR once. This second return is neither repeated no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 import msgspec.structs
 from msgspec.structs import replace
 
-from chalicelib.engine.bindings import result_of, step_names
+from chalicelib.engine.bindings import NO_NAMES, result_of, step_names
 from chalicelib.engine.errors import ComputedTooLarge, ExpressionFailed, NoMatch
 from chalicelib.engine.returning.assignments import assigned
 from chalicelib.engine.returning.repeats import Repetition, next_repetition
-from chalicelib.engine.returning.routes import choose
+from chalicelib.engine.returning.routes import choose, place_of_route
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
 from chalicelib.engine.values import size_limits
@@ -97,8 +97,8 @@ def next_move(transition: Transition, entered: Token, token: Token, returned: St
     names = _names(transition, entered, token, returned)
     route = choose(compiled, returned.state, lambda when: holds(when, transition.with_secrets(names)))
     if route is not None:
-        move = _move(transition, route, names, token, returned)
-        return msgspec.structs.replace(move, route=_place(route, step.routes, returned.state))
+        place = place_of_route(route, step.routes, returned.state)
+        return _move(transition, route, place, names, token, returned)
     if isinstance(compiled.step, ChoiceStep) and not returned.state:
         raise NoMatch("none of its conditions holds, and there is no else")
     return None
@@ -128,7 +128,10 @@ def unrouted_error(token: Token, returned: StepResult) -> StepError:
 
 def _names(transition: Transition, entered: Token, token: Token, returned: StepResult) -> Names:
     """Return the names at a step that has returned. A set has no data of its own: it reads those of the step before."""
-    if isinstance(transition.step_of(token), SetStep):
+    compiled = transition.definition.steps[token.step]
+    if not compiled.names:
+        return NO_NAMES
+    if isinstance(compiled.step, SetStep):
         token = replace(token, result=entered.result, response=entered.response, error=entered.error)
     return step_names(transition, token, error=returned.error, event=returned.signal)
 
@@ -139,27 +142,17 @@ def _save(transition: Transition, token: Token, templates: Mapping[str, Template
     transition.set_vars(saved, token)
 
 
-def _move(transition: Transition, route: Route, names: Names, token: Token, returned: StepResult) -> Move:
+def _move(transition: Transition, route: Route, place: int, names: Names, token: Token, returned: StepResult) -> Move:
     if route.target == STOPPED:
         error = _stop_error(route, names, token, returned)
-        return Move(target=STOPPED, error=error, is_given=bool(route.entries))
+        return Move(target=STOPPED, error=error, is_given=bool(route.entries), route=place)
     if route.target != DONE:
         if route.entries:
             _save(transition, token, route.entries, names)
-        return Move(target=route.target)
+        return Move(target=route.target, route=place)
     output = resolve_kept(route.entries, names).get("output")
     size_limits.fit("the output", output)
-    return Move(target=DONE, output=output, is_given=bool(route.entries))
-
-
-def _place(route: Route, routes: Sequence[Route], state: str) -> int:
-    """Return the place of the route among those with its target that the state can take."""
-    place = 0
-    for one in routes:
-        if one is route:
-            return place
-        place += one.target == route.target and one.state in (None, state)
-    return 0
+    return Move(target=DONE, output=output, is_given=bool(route.entries), route=place)
 
 
 def _stop_error(route: Route, names: Names, token: Token, returned: StepResult) -> StepError:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from chalicelib.engine.bindings import NO_NAMES, step_names
+from chalicelib.engine.bindings import step_names
 from chalicelib.engine.effects import OpenTask
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.events import DeliveryFailed
@@ -38,8 +38,7 @@ def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
         wait, heartbeat = ApprovalWait(heartbeat=heartbeat), None  # what is not sent cannot report
     active = transition.activate(token, timeout, heartbeat=heartbeat, wait=wait)
     try:
-        names = step_names(transition, active) if invocation.evaluated else NO_NAMES
-        args = computed_args(transition, names, invocation)
+        args = computed_args(transition, step_names(transition, active), invocation) if invocation.evaluated else None
         key = _permit_key(transition, active, invocation)
         role = _role(transition, active, invocation)
     except ExpressionFailed:

@@ -9,7 +9,6 @@ that, child runs that were told to stop must have ended, because what they undo 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 from msgspec.structs import replace
@@ -49,7 +48,9 @@ def register(
     Return why args of the undo could not be made; empty if they could.
     """
     undo = transition.definition.steps[token.step].undo
-    if undo is None or state not in undo.states or any(known.uuid == uuid for known in transition.run.undos):
+    if undo is None or not has_work(transition, token, state):
+        return ""
+    if any(known.uuid == uuid for known in transition.run.undos):
         return ""
     args, problem = undo_args(undo, names, sent or names, sent_args or {}, transition)
     pending = PendingUndo(
@@ -64,6 +65,12 @@ def register(
     )
     _set_undos(transition, (*transition.run.undos, pending))
     return problem
+
+
+def has_work(transition: Transition, token: Token, state: str) -> bool:
+    """Return whether the token's step has an undo for what it does when it is answered with `state`."""
+    undo = transition.definition.steps[token.step].undo
+    return undo is not None and state in undo.states
 
 
 def fail(transition: Transition, status: Status, why: str) -> None:
@@ -141,7 +148,7 @@ def child_stopped(transition: Transition, uuid: str, state: str, output: Json, e
         is_due = stopping.is_due or transition.run.ending is not None
         place = None if stopping.index is None else ItemPlace(stopping.index, stopping.items)
         names = step_names(transition, token, place=place)
-        names = dataclasses.replace(names, vars={**names.vars, **stopping.vars}) if stopping.vars else names
+        names = replace(names, vars={**names.vars, **stopping.vars}) if stopping.vars else names
         register(transition, token, uuid, state, names, is_due=is_due)
     return True
 
@@ -176,7 +183,7 @@ def has_due(transition: Transition, scope: str) -> bool:
 def adopt(transition: Transition, scope: str) -> None:
     """Let the work done below the token become its own: its fork or each has returned."""
     undos = transition.run.undos
-    if any(in_scope(undo.token, scope) and undo.token != scope for undo in undos):
+    if undos and any(in_scope(undo.token, scope) and undo.token != scope for undo in undos):
         adopted = (replace(undo, token=scope) if in_scope(undo.token, scope) else undo for undo in undos)
         _set_undos(transition, tuple(adopted))
 

@@ -7,10 +7,13 @@ An expression that finds nothing yields NOTHING, which is not null. What becomes
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Final
+from functools import lru_cache
+from typing import Final, Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from chalicelib import expressions
 from chalicelib.engine.errors import ExpressionFailed
@@ -45,24 +48,39 @@ class YieldsNothing(ExpressionFailed):
 class Draws:
     """Gives each evaluation a draw of its own. The same moment, seed and order of evaluations give the same draws."""
 
-    __slots__ = ("_base", "_count")
+    __slots__ = ("_at", "_base", "_seed", "count")
 
     def __init__(self, at: Instant = 0, seed: str = "") -> None:
-        self._base = Draw(at, seed.encode())
-        self._count = 0
+        self._at, self._seed = at, seed
+        self._base: Draw | None = None
+        self.count = 0
+        """How many evaluations have begun."""
 
-    def next(self) -> Draw:
-        """Return the draw of the next evaluation."""
-        self._count += 1
-        return self._base.derive(self._count)
+    def last(self) -> Draw:
+        """Return the draw of the evaluation that began last."""
+        if self._base is None:
+            self._base = Draw(self._at, self._seed.encode())
+        return self._base.derive(self.count)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+class Made(Protocol):
+    """What makes the values of `$run`, `$step` and `$now` when an expression reads them: few do."""
+
+    @property
+    def run(self) -> Mapping[str, Json]: ...
+
+    @property
+    def step(self) -> Mapping[str, Json]: ...
+
+    @property
+    def now(self) -> str: ...
+
+
+class Names(msgspec.Struct, frozen=True, kw_only=True):
     """The values of `$input`, `$vars` and so on (fsl/manual.md, 6). A name that is NOTHING is not bound."""
 
-    input: Json = field(default_factory=dict)
-    vars: Mapping[str, Json] = field(default_factory=dict)
+    input: Json = msgspec.field(default_factory=dict)
+    vars: Mapping[str, Json] = msgspec.field(default_factory=dict)
     result: Json | Nothing = NOTHING
     state: str = ""
     error: Json | Nothing = NOTHING
@@ -70,20 +88,29 @@ class Names:
     event: Json | Nothing = NOTHING
     item: Json | Nothing = NOTHING
     index: int | Nothing = NOTHING
-    run: Mapping[str, Json] = field(default_factory=dict)
-    step: Mapping[str, Json] = field(default_factory=dict)
+    run: Mapping[str, Json] = msgspec.field(default_factory=dict)
+    step: Mapping[str, Json] = msgspec.field(default_factory=dict)
     scheduled: str | Nothing = NOTHING
-    config: Mapping[str, Json] = field(default_factory=dict)
+    config: Mapping[str, Json] = msgspec.field(default_factory=dict)
     now: str = ""
-    draws: Draws = field(default_factory=Draws, compare=False)
+    made: Made | None = None
+    """What makes `run`, `step` and `now`; None: they are given."""
+    draws: Draws = msgspec.field(default_factory=Draws)
     cipher: Cipher | None = None
     """Set where expressions may read secrets."""
     redact_errors: bool = False
     """Whether expressions read secrets: then errors show no values."""
 
-    def bound(self) -> dict[str, Json]:
-        """Return the names that have a value here."""
-        return {name: value for name in _BOUND if (value := getattr(self, name)) is not NOTHING}
+    def __getitem__(self, name: str) -> Json:
+        """Return the value of the name. Raises KeyError if it has none here."""
+        value = getattr(self.made if name in _MADE and self.made is not None else self, name)
+        if value is NOTHING:
+            raise KeyError(name)
+        return value
+
+    def bound(self, names: Iterable[str] = expressions.NAMES) -> dict[str, Json]:
+        """Return those of the names that have a value here."""
+        return {name: self[name] for name in names if getattr(self, name) is not NOTHING}
 
     def decrypt(self, cipher: Cipher) -> Names:
         """Return the names with all secrets decrypted."""
@@ -92,11 +119,21 @@ class Names:
         return replace(self, **found, cipher=cipher, redact_errors=redact_errors)
 
 
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+"""The types of templates that are values."""
+
 _ENCRYPTABLE: Final = ("input", "vars", "result", "event", "item", "error", "response")
-_BOUND: Final = tuple(known.name for known in fields(Names) if known.name not in ("draws", "cipher", "redact_errors"))
+_MADE: Final = frozenset({"run", "step", "now"})
 
 
 _INPUT: Final = re.compile(r"\$input\.(?:([A-Za-z_]\w*)|`([^`]*)`)")
+
+
+@lru_cache(2_000)
+def _plain_input(source: str) -> str | None:
+    """Return the name of a plain `$input.NAME`; None if the expression is another one."""
+    plain = _INPUT.fullmatch(source.strip())
+    return (plain[1] or plain[2]) if plain else None
 
 
 def evaluate(source: str, names: Names) -> Json | Nothing:
@@ -104,12 +141,17 @@ def evaluate(source: str, names: Names) -> Json | Nothing:
 
     A plain `$input.NAME` is read without JSONata: flows that use nothing else never load it.
     """
-    plain = _INPUT.fullmatch(source.strip())
-    if plain and isinstance(names.input, Mapping):
-        return names.input.get(plain[1] or plain[2], NOTHING)
-    bound = names.bound()
+    plain = _plain_input(source)
+    if plain is not None and isinstance(names.input, Mapping):
+        return names.input.get(plain, NOTHING)
+    compiled = expressions.compile(source)
+    names.draws.count += 1
+    value = compiled.small(names)
+    if value is not expressions.UNUSUAL:
+        return value
+    bound = names.bound(compiled.reads)
     try:
-        value = expressions.evaluate(source, bound, names.draws.next())
+        value = compiled.evaluate(bound, names.draws.last())
     except expressions.ExpressionFailed as failure:
         if not names.redact_errors and not holds_mark(str(failure)):
             raise ExpressionFailed(str(failure)) from failure
@@ -134,6 +176,8 @@ def holds(source: str, names: Names) -> bool:
 
 def resolve(template: Template, names: Names, on_nothing: OnNothing = OnNothing.FAIL) -> Json:
     """Return the template with every expression replaced by its value. Raises ExpressionFailed, YieldsNothing."""
+    if type(template) in _PLAIN:
+        return template
     source = source_of(template)
     if source is not None:
         value = evaluate(source, names)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from msgspec import UnsetType
 
@@ -65,5 +64,7 @@ def _completed(parameter: Parameter, given: Mapping[str, Json], cipher: Cipher) 
 
 
 def _unknown(name: str, declared: Mapping[str, Parameter]) -> str:
+    from difflib import get_close_matches  # an error needs it, and no cold start
+
     near = get_close_matches(name, declared, n=1)
     return "is not an input of the flow" + (f"; did you mean {near[0]!r}?" if near else "")

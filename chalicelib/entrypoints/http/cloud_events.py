@@ -15,7 +15,8 @@ from urllib.parse import unquote
 
 import msgspec
 
-from chalicelib.entrypoints.http.bodies import MAX_TEXT_CHARACTERS, Name, SignalBody, Text, checked, json_of, text_of
+from chalicelib.entrypoints.http.bodies import SignalBody
+from chalicelib.entrypoints.http.reading import MAX_TEXT_CHARACTERS, Name, Text, checked, json_of, text_of
 from chalicelib.model.json_values import Json, ready
 from chalicelib.service.errors import Invalid, Malformed
 

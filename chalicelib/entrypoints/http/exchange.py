@@ -22,8 +22,8 @@ from chalice.app import Response as ChaliceResponse
 from chalicelib import hosting
 from chalicelib.config import Settings
 from chalicelib.entrypoints.http import auth, cors, errors
-from chalicelib.entrypoints.http.bodies import name_of
 from chalicelib.entrypoints.http.query import Query
+from chalicelib.entrypoints.http.reading import name_of
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.service.errors import TooLarge
@@ -39,11 +39,16 @@ every quote in it counts twice."""
 _current_request: ContextVar[ChaliceRequest] = ContextVar("current_request")
 
 
-def in_context(request: ChaliceRequest, get_response: Callable[[ChaliceRequest], ChaliceResponse]) -> ChaliceResponse:
-    """Keep the request for the view that runs in this thread, and give Chalice's own errors the API's shape."""
+def in_context(
+    request: ChaliceRequest, get_response: Callable[[ChaliceRequest], ChaliceResponse], function: str = "api"
+) -> ChaliceResponse:
+    """Keep the request for the view that runs in this thread, and give Chalice's own errors the API's shape.
+
+    `function` names the Lambda function in the log.
+    """
     token = _current_request.set(request)
     try:
-        with work_context.about(function="api", **_ids_of(request)):
+        with work_context.about(function=function, **_ids_of(request)):
             response = errors.in_shape(get_response(request))
             response.headers[REQUEST_ID] = work_context.known()["request"]
             vary = response.headers.get("Vary")

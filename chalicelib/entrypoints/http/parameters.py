@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.entrypoints.http import bodies, query
+from chalicelib.entrypoints.http import query, reading
 from chalicelib.model.json_values import Json
 from chalicelib.model.status import Status
 from chalicelib.service.security import namespaces
@@ -20,7 +20,7 @@ class Parameter(msgspec.Struct, frozen=True):
 
     name: str
     description: str
-    schema: Json = msgspec.field(default_factory=lambda: {"type": "string", "maxLength": bodies.MAX_TEXT_CHARACTERS})
+    schema: Json = msgspec.field(default_factory=lambda: {"type": "string", "maxLength": reading.MAX_TEXT_CHARACTERS})
     required: bool = False
 
 
@@ -30,7 +30,7 @@ def integer(minimum: int, maximum: int, **more: Json) -> Json:
 
 
 MOMENT: Final[Json] = {"type": "string", "format": "date-time"}
-DURATION: Final[Json] = {"type": "string", "pattern": bodies.DURATION, "minLength": 1}
+DURATION: Final[Json] = {"type": "string", "pattern": reading.DURATION, "minLength": 1}
 NAMESPACE: Final[Json] = {"type": "string", "pattern": f"^({namespaces.NAMESPACE_NAME.pattern})?$"}
 
 NAME: Final = Parameter("metadata.name", "Return only the resource with this name.")
@@ -60,13 +60,13 @@ VERSION: Final = Parameter("version", "Return this version instead of the newest
 LABEL: Final = Parameter(
     "label",
     "Return only what has this label, written as `KEY:VALUE`. Given several times, all of them.",
-    {"type": "string", "pattern": "^[^:]+:", "maxLength": bodies.MAX_TEXT_CHARACTERS},
+    {"type": "string", "pattern": "^[^:]+:", "maxLength": reading.MAX_TEXT_CHARACTERS},
 )
 FILTERS: Final = (
     Parameter(
         "status",
         f"Return runs with one of these statuses, separated by commas: {', '.join(Status)}.",
-        {"type": "string", "pattern": f"^({_STATUS})(,({_STATUS}))*$", "maxLength": bodies.MAX_TEXT_CHARACTERS},
+        {"type": "string", "pattern": f"^({_STATUS})(,({_STATUS}))*$", "maxLength": reading.MAX_TEXT_CHARACTERS},
     ),
     Parameter("flow", "Return runs of this flow."),
     Parameter("version", "Return runs of this version of their flow.", integer(1, 10**9)),

@@ -7,7 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from chalicelib.entrypoints.http.bodies import MAX_TEXT_CHARACTERS
+from chalicelib.entrypoints.http.reading import MAX_TEXT_CHARACTERS
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant, instant
 from chalicelib.service.errors import Malformed

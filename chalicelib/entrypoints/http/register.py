@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from chalice.app import Authorizer, Blueprint, Request, Response
 
@@ -58,6 +58,14 @@ def load(call: Call) -> Callable[..., Response]:
 
     routes = import_module(call.module).ROUTES
     return exchange.handler(next(route for route in routes if route.call == (call.method, call.path)))
+
+
+def serve(method: str, path: str, request: Request, names: Mapping[str, str]) -> Response:
+    """Serve a call as Chalice would, without its routing. `path` is that of the call, `names` are those in it."""
+    return cast(Response, _in_context(request, lambda _: load(_BY_ROUTE[method, path])(**names)))
+
+
+_BY_ROUTE: Final = {(call.method, call.path): call for call in CALLS}
 
 
 def _handler(call: Call) -> Callable[..., Response]:

@@ -9,8 +9,8 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from chalice.app import Response
 
-from chalicelib.entrypoints.http.bodies import MAX_TEXT_CHARACTERS
 from chalicelib.entrypoints.http.parameters import Parameter
+from chalicelib.entrypoints.http.reading import MAX_TEXT_CHARACTERS
 from chalicelib.entrypoints.http.request import JSON
 from chalicelib.model.json_values import Json
 from chalicelib.service.security.roles import Role

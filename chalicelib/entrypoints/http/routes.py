@@ -20,6 +20,7 @@ from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.terminal import route as command
 from chalicelib.entrypoints.http.views import (
     activations,
+    answers,
     authoring,
     aws_sdk,
     batches,
@@ -146,6 +147,7 @@ ROUTES: Final = (
     *batches.ROUTES,
     *activations.ROUTES,
     *items.ROUTES,
+    *answers.ROUTES,
     *steps.ROUTES,
     *events.ROUTES,
     *schedules.ROUTES,

@@ -7,13 +7,13 @@ Public calls, which browsers and health checks make, ignore unknown parameters.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 import msgspec
 
-from chalicelib.entrypoints.http.bodies import AnswerBody
+from chalicelib.entrypoints.http.answer_bodies import AnswerBody
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.service.errors import Malformed
@@ -80,7 +80,7 @@ def _check_parameters(route: Route, request: Request) -> None:
         known.append("namespace")  # in the callback URL that actions receive
     is_lenient = route.call in ECHOERS
     for name in request.query.names():
-        if name in known or (is_lenient and not difflib.get_close_matches(name, known, 1, NEAR)):
+        if name in known or (is_lenient and not _near(name, known, NEAR)):
             continue
         raise Malformed(f"{' '.join(route.call)} has no parameter `{name:.60}`{_nearest(name, known, 'parameters')}")
 
@@ -114,7 +114,8 @@ def _check_object(found: Mapping[str, msgspec.Raw], kind: Any, tolerated: Mappin
             _check_object(msgspec.json.decode(raw, type=dict[str, msgspec.Raw]), inner, {}, f"{place}{name}.")
 
 
-def _fields(kind: Any) -> dict[str, Any]:
+@cache
+def _fields(kind: Any) -> Mapping[str, Any]:
     """Return the types of a struct's fields by their names in JSON."""
     return {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
 
@@ -130,5 +131,12 @@ def _nearest(name: str, known: Iterable[str], what: str) -> str:
     names = list(known)
     if not names:
         return f": there are no {what}"
-    near = difflib.get_close_matches(name.lower(), names, 1, 0.0)
+    near = _near(name.lower(), names, 0.0)
     return f": did you mean `{near[0]}`?" if near else f"; the {what} are {', '.join(names)}"
+
+
+def _near(name: str, names: Sequence[str], cutoff: float) -> list[str]:
+    """Return the name that is most like `name`, if one is at least that similar."""
+    from difflib import get_close_matches  # few requests need it
+
+    return get_close_matches(name, names, 1, cutoff)

@@ -30,11 +30,14 @@ class Transformer(Function):
         if kind(target) not in "oa":
             raise Failure("T0410", value=1)
         pattern, update = self.node.items[:2]
-        result = copied(m, target)
+        own: set[int] = set()
+        result = copied(m, target, own)
         matches = m.evaluate(pattern, result, self.frame)
         if matches is NOTHING:
             return result
         for match in matches if isinstance(matches, list) else [matches]:
+            if isinstance(match, dict) and id(match) not in own:
+                continue  # a value of a variable, which is not the transform's to change
             changes = m.evaluate(update, match, self.frame)
             if changes is not NOTHING:
                 if not isinstance(changes, dict):
@@ -65,16 +68,20 @@ def _delete(m: Machine, match: Any, names: Any, at: int) -> None:
             match.pop(name, None)
 
 
-def copied(m: Machine, value: Any, depth: int = 0) -> Any:
-    """Return a copy of the value with arrays and objects of its own."""
+def copied(m: Machine, value: Any, own: set[int] | None = None, depth: int = 0) -> Any:
+    """Return a copy of the value with arrays and objects of its own. The ids of the objects are added to `own`."""
     if depth >= MAX_DEPTH:
         raise Failure("L0002")
     if isinstance(value, list):
         m.meter.items(len(value))
-        return [copied(m, item, depth + 1) if isinstance(item, (list, dict)) else item for item in value]
+        return [copied(m, item, own, depth + 1) if isinstance(item, (list, dict)) else item for item in value]
     if isinstance(value, dict):
         m.meter.room(2 * len(value))
-        return {
-            name: copied(m, item, depth + 1) if isinstance(item, (list, dict)) else item for name, item in value.items()
+        made = {
+            name: copied(m, item, own, depth + 1) if isinstance(item, (list, dict)) else item
+            for name, item in value.items()
         }
+        if own is not None:
+            own.add(id(made))
+        return made
     return value

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 import msgspec.structs
@@ -27,6 +27,7 @@ from chalicelib.engine.events import (
     DeliveryFact,
     DeliveryFailed,
     DeliveryHeld,
+    DeliveryTaken,
     Event,
     NoticeTaken,
     ReplyIgnored,
@@ -54,7 +55,8 @@ from chalicelib.service.deliveries.delivery_check import (
 )
 from chalicelib.service.deliveries.direct_answers import Answered, DirectAnswer, Pending
 from chalicelib.service.deliveries.direct_client import DirectClient
-from chalicelib.service.deliveries.recorder import Delivered, DeliveryRecorder, delivered
+from chalicelib.service.deliveries.inline import Chain, Hold, InlineDelivery
+from chalicelib.service.deliveries.recorder import Delivered, DeliveryRecorder, DeliveryReply, delivered
 from chalicelib.service.deliveries.redaction import NOT_VALID
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.errors import NotFound, ServiceError
@@ -74,11 +76,15 @@ from chalicelib.service.runs.blobs import blob_reader
 LOG = logging.getLogger("echoer.deliver")
 
 
+NO_HOLD: Final = Hold()
+
+
 class _Checked(msgspec.Struct, frozen=True):
-    """A message, and what it requires."""
+    """A message, what it requires, and what its worker has in its hand."""
 
     message: Deliver
     check: DeliveryCheck
+    hold: Hold = NO_HOLD
 
 
 class Deliverer:
@@ -95,10 +101,12 @@ class Deliverer:
         breakers: Breakers,
         hold_gate: HoldGate,
         recorder: DeliveryRecorder,
+        inline: InlineDelivery,
         queue: Queue,
         clock: Clock,
     ) -> None:
         self._recorder = recorder
+        self._inline = inline
         self._runs = runs
         self._definition_cache = definition_cache
         self._advancer = advancer
@@ -110,23 +118,31 @@ class Deliverer:
         self._queue = queue
         self._clock = clock
 
-    def deliver(self, batch: Sequence[Deliver]) -> list[Redelivery]:
-        """Handle every message, runs in parallel. Return when each message must be received again."""
+    def deliver(self, batch: Sequence[Deliver], holds: Sequence[Hold] = ()) -> list[Redelivery]:
+        """Handle every message, runs in parallel. Return when each message must be received again.
+
+        `holds` are what the worker has in its hand of each message; with it, it may deliver what follows, too.
+        """
         groups: dict[tuple[str, str], list[int]] = defaultdict(list)
         for n, message in enumerate(batch):
             groups[message.namespace, message.run].append(n)
         redeliveries: list[Redelivery] = [None] * len(batch)
-        handled = parallel.side_by_side(self._handle_run, [[batch[n] for n in group] for group in groups.values()])
+        held = [(message, holds[n] if holds else NO_HOLD) for n, message in enumerate(batch)]
+        handled = parallel.side_by_side(self._handle_run, [[held[n] for n in group] for group in groups.values()])
         for group, results in zip(groups.values(), handled, strict=True):
             for n, result in zip(group, results, strict=True):
-                redeliveries[n] = self._send_again(batch[n], result) if isinstance(result, SendAgain) else result
+                redeliveries[n] = result
         return redeliveries
 
     def give_up(self, message: Deliver, reason: str) -> None:
         """Handle a dead-lettered delivery: its step returns ERROR if it still waits for the delivery."""
 
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
-            return [DeliveryFailed(at=at, nonce=nonce, by="dead-letter", uuid=message.uuid, error=reason, final=True)]
+            uuids = filter(None, (message.uuid, message.previous))  # at most one of them is current
+            return [
+                DeliveryFailed(at=at, nonce=f"{nonce}{n}", by="dead-letter", uuid=uuid, error=reason, final=True)
+                for n, uuid in enumerate(uuids)
+            ]
 
         try:
             self._advancer.advance(message.namespace, message.run, make_events)
@@ -135,7 +151,7 @@ class Deliverer:
 
     def _send_again(self, message: Deliver, again: SendAgain) -> Redelivery:
         """Send a new message instead of receiving this one again. Without a permit, it waits for a slot again."""
-        new = message if message.granted_in else replace(message, limiter="", attempt=0, slot=0)
+        new = message if message.granted_in else replace(message, limiter="", attempt=0, slot=0, previous="")
         try:
             self._queue.send(QueueName.DELIVERIES, [encode(new)], min(again.wait, MAX_DELAY_MS))
         except ServiceError:
@@ -144,39 +160,87 @@ class Deliverer:
 
     # ── one run ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _handle_run(self, batch: Sequence[Deliver]) -> list[Redelivery | SendAgain]:
+    def _handle_run(self, batch: Sequence[tuple[Deliver, Hold]]) -> list[Redelivery]:
         """Handle the messages of one run.
 
         The results of its deliveries are decided together, in one write; those that may take long, each by itself.
         """
-        run = read_with_retries(self._runs, self._clock, batch)
-        checked = [_Checked(message, self._checker.check(run, message)) for message in batch]
+        run = read_with_retries(self._runs, self._clock, [message for message, _ in batch])
+        checked = [self._checked(run, message, hold) for message, hold in batch]
         slow = [n for n, one in enumerate(checked) if _is_slow(one.check)]
         together = [n for n in range(len(batch)) if n not in slow]
         groups = [group for group in (together, *([n] for n in slow)) if group]
         handled = parallel.side_by_side(lambda group: self._handle_group(run, [checked[n] for n in group]), groups)
-        results = dict(zip(chain(*groups), chain(*handled), strict=True))
+        results = dict(zip(chain.from_iterable(groups), chain.from_iterable(handled), strict=True))
         return [results[n] for n in range(len(batch))]
 
-    def _handle_group(self, run: Run | None, checked: Sequence[_Checked]) -> list[Redelivery | SendAgain]:
-        """Deliver what is deliverable, in parallel, and record the results in one write."""
+    def _checked(self, run: Run | None, message: Deliver, hold: Hold = NO_HOLD) -> _Checked:
+        message = message.current(run)
+        return _Checked(message, self._checker.check(run, message), hold)
+
+    def _handle_group(self, run: Run | None, checked: Sequence[_Checked]) -> list[Redelivery]:
+        """Handle the messages, and what follows from a single one in a chain."""
+        begun = self._begun(checked)
+        if begun is None:
+            results, _ = self._handle_once(run, checked, None)
+            return [self._again(one.message, result) for one, result in zip(checked, results, strict=True)]
+        (result,), run = self._handle_once(run, checked, begun)
+        while run is not None and (message := begun.go_on()) is not None:
+            one = self._checked(run, message)
+            if begun.is_net and not isinstance(one.check, Deliverable):
+                return [None]  # something else has just changed: the message that is on its way looks at it
+            (result,), run = self._handle_once(run, [one], begun)
+        return [self._after_chain(begun, result)]
+
+    def _begun(self, checked: Sequence[_Checked]) -> Chain | None:
+        """Return the chain that may begin with the first attempt of a single delivery."""
+        if len(checked) != 1 or not isinstance(checked[0].check, Deliverable):
+            return None
+        activation = checked[0].check.activation
+        if activation.attempt or isinstance(activation.wait, NoticeWait):
+            return None
+        return self._inline.chain(checked[0].message, checked[0].hold)
+
+    def _after_chain(self, ended: Chain, result: Redelivery | SendAgain) -> Redelivery:
+        """Return when the message with which the chain began must be received again."""
+        if ended.is_net:
+            wait = result.wait if isinstance(result, SendAgain) else result
+            if wait is not None:
+                self._send_again(replace(ended.message, is_net=False, has_net=True), SendAgain(wait))
+            return None
+        return 0 if ended.is_in_doubt else self._again(ended.message, result)
+
+    def _again(self, message: Deliver, result: Redelivery | SendAgain) -> Redelivery:
+        if not isinstance(result, SendAgain):
+            return result
+        return result.wait if message.is_net else self._send_again(message, result)
+
+    def _handle_once(
+        self, run: Run | None, checked: Sequence[_Checked], begun: Chain | None
+    ) -> tuple[list[Redelivery | SendAgain], Run | None]:
+        """Deliver what is deliverable, in parallel, and record the results in one write.
+
+        Return also the head if it was written.
+        """
         deliverable = {n: one.check for n, one in enumerate(checked) if isinstance(one.check, Deliverable)}
         done = dict(zip(deliverable, parallel.side_by_side(self._call, list(deliverable.values())), strict=True))
         replies = {n: one.reply for n, one in done.items()}
         results = {n: result for n, one in enumerate(checked) if (result := _result_of(one.check, replies.get(n)))}
+        taken = [checked[n].message.uuid for n, reply in replies.items() if _is_taken(checked[n].message, reply, begun)]
         redeliveries = [one.check if isinstance(one.check, int | SendAgain) else None for one in checked]
-        if run is None or not results:
-            return redeliveries
+        if run is None or not (results or taken):
+            return redeliveries, None
 
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
             made = {n: result(checked[n].message.uuid, at, f"{nonce}{n}") for n, result in results.items()}
-            return [_sent_by(event, done.get(n)) for n, event in made.items()]
+            events = [_sent_by(event, done.get(n)) for n, event in made.items()]
+            return [*events, *(DeliveryTaken(at=at, nonce=nonce, by="delivery", uuid=uuid) for uuid in taken)]
 
         try:
-            advanced = self._advancer.advance(run.namespace, run.name, make_events, seen=run)
+            advanced = self._advancer.advance(run.namespace, run.name, make_events, seen=run, keeper=begun)
             refused = {
                 checked[n].message.uuid: result
-                for n, result in zip(results, advanced.results, strict=True)
+                for n, result in zip(results, advanced.results, strict=False)
                 if isinstance(result, Refused)
             }
             if refused:
@@ -184,10 +248,10 @@ class Deliverer:
                 reasons = {uuid: NOT_VALID if uuid in hidden else str(reason) for uuid, reason in refused.items()}
                 advanced = self._record_refused(run, refused, reasons)
         except NotFound:
-            return redeliveries
+            return redeliveries, None
         for n in results:
             redeliveries[n] = self._after(advanced.run, checked[n].message.uuid, checked[n].check)
-        return redeliveries
+        return redeliveries, advanced.run
 
     def _record_refused(self, run: Run, refused: Mapping[str, Refused], reasons: Mapping[str, str]) -> Advanced:
         """Record for each activation (by its uuid) that the answer in an HTTP response was refused."""
@@ -216,8 +280,15 @@ class Deliverer:
             failed = isinstance(reply, NotTaken)
             self._advancer.observer.delivered(reply if isinstance(reply, NotTaken) else Taken())
             self._record_circuit(deliverable, failed=failed)
+            self._learn(deliverable, reply)
             LOG.debug("not accepted" if failed else "accepted")  # never what the service answered
         return found
+
+    def _learn(self, deliverable: Deliverable, reply: DeliveryReply) -> None:
+        """Remember whether the action answers in its response. A failure says nothing about that."""
+        if not isinstance(reply, NotTaken):
+            answered = isinstance(reply, Answered) or (isinstance(reply, Taken) and "ackState" in (reply.answer or ()))
+            self._inline.learn(deliverable.run.namespace, deliverable.invocation.action.name, answered=answered)
 
     def _record_circuit(self, deliverable: Deliverable, *, failed: bool) -> None:
         """Tell the action's breaker how the delivery ended."""
@@ -254,6 +325,16 @@ def _sent_by(event: Event, found: Delivered | None) -> Event:
 
 def _has_secrets(check: DeliveryCheck) -> bool:
     return isinstance(check, Deliverable) and check.invocation.has_secrets
+
+
+def _is_taken(message: Deliver, reply: DeliveryReply, begun: Chain | None) -> bool:
+    """Return whether the head must say that the activation was delivered, if it goes on: its net has nothing to do.
+
+    The worker of a chain holds no message of a net: where its delivery failed, or is to be asked again, the net stays
+    until another message is received.
+    """
+    is_inline = begun is not None and begun.is_net
+    return message.has_net or (is_inline and isinstance(reply, Taken | Answered))
 
 
 def _is_slow(check: DeliveryCheck) -> bool:

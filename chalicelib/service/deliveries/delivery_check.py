@@ -116,6 +116,8 @@ class DeliveryChecker:
         token = run.sent_of(message.uuid)
         if token is None or token.activation is None or is_over(run, token):
             return self._limiter.take_back(message)
+        if message.is_net and token.activation.is_taken:
+            return None
         if run.status is Status.PAUSED:
             again = self._hold(message)
             return WhilePaused() if again is None else again

@@ -35,7 +35,7 @@ from chalicelib.service.runs.entries import MAX_READ_ENTRIES, Window, around, ne
 from chalicelib.service.runs.history import identity_of
 from chalicelib.service.runs.large_values import Large, Shown, references_only, small_values
 from chalicelib.service.runs.offloading import OffloadingRunStore
-from chalicelib.service.runs.references import in_entry, in_run, key_in
+from chalicelib.service.runs.value_places import in_entry, in_run, key_in
 
 MAX_DELIVERIES: Final = 200
 """How many deliveries of an activation are shown."""

@@ -30,7 +30,7 @@ from chalicelib.service.errors import Invalid, NotFound
 from chalicelib.service.runs.blobs import blob_reader
 from chalicelib.service.runs.entries import newest
 from chalicelib.service.runs.offloading import OffloadingRunStore
-from chalicelib.service.runs.references import key_in
+from chalicelib.service.runs.value_places import key_in
 
 MAX_READ_CHUNKS: Final = 400
 """How many chunks of results one request reads: those of about 20,000 items."""

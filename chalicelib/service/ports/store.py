@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from chalicelib.service.ports.batches import BatchStore
-from chalicelib.service.ports.definitions import DefinitionStore
-from chalicelib.service.ports.deliveries import DeliveryStore
-from chalicelib.service.ports.events import SignalStore
-from chalicelib.service.ports.runs import RunStore
-from chalicelib.service.ports.schedules import ScheduleStore
-from chalicelib.service.ports.tasks import TaskStore
-from chalicelib.service.ports.values import KeyStore, VersionedValueStore
-from chalicelib.service.ports.waiters import WaiterStore
+if TYPE_CHECKING:
+    from chalicelib.service.ports.batches import BatchStore
+    from chalicelib.service.ports.definitions import DefinitionStore
+    from chalicelib.service.ports.deliveries import DeliveryStore
+    from chalicelib.service.ports.events import SignalStore
+    from chalicelib.service.ports.runs import RunStore
+    from chalicelib.service.ports.schedules import ScheduleStore
+    from chalicelib.service.ports.tasks import TaskStore
+    from chalicelib.service.ports.values import KeyStore, VersionedValueStore
+    from chalicelib.service.ports.waiters import WaiterStore
 
 
 class Store(Protocol):

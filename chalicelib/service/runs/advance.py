@@ -35,7 +35,7 @@ from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.runs import NewRun, RunStore
 from chalicelib.service.runs.blobs import blob_reader
-from chalicelib.service.runs.effect_executor import EffectExecutor
+from chalicelib.service.runs.effect_executor import EffectExecutor, Keeper
 from chalicelib.service.security.secrets import Secrets
 
 MAX_ATTEMPTS: Final = 20
@@ -87,11 +87,19 @@ class RunAdvancer:
         self._ids = ids
 
     def advance(
-        self, namespace: str, name: str, make_events: EventFactory, *, seen: Run | None = None, trace: str = ""
+        self,
+        namespace: str,
+        name: str,
+        make_events: EventFactory,
+        *,
+        seen: Run | None = None,
+        trace: str = "",
+        keeper: Keeper | None = None,
     ) -> Advanced:
         """Decide the events that `make_events(at, nonce)` returns, in one write, and carry the decision out.
 
         `seen` is the head if it was read already, `trace` the `traceparent` of the request that causes the events.
+        `keeper` may keep a delivery that the decision asks for.
         Raises NotFound, or Busy if other writers committed first MAX_ATTEMPTS times.
         """
         lost: tuple[Run, Advanced] | None = None
@@ -105,8 +113,10 @@ class RunAdvancer:
                 return self._observed(*lost, events, trace)
             events = make_events(self._clock.now(), self._ids.nonce())
             decision, results = self._decide(run, events)
+            if keeper is not None:
+                keeper.forget()
             try:
-                return self._observed(run, Advanced(self._commit(run, decision), results), events, trace)
+                return self._observed(run, Advanced(self._commit(run, decision, keeper), results), events, trace)
             except Conflict:
                 self.observer.conflicted()
                 lost = run, Advanced(turn_page(run, decision.run)[0], results)
@@ -171,7 +181,7 @@ class RunAdvancer:
         outcome = Outcome.IGNORED if head is run else Outcome.ADVANCED
         return Decision(head, outcome, tuple(effects)), tuple(results)
 
-    def _commit(self, before: Run, decision: Decision) -> Run:
+    def _commit(self, before: Run, decision: Decision, keeper: Keeper | None = None) -> Run:
         if decision.run is before:
             self._effect_executor.execute(decision.effects, before)
             return before
@@ -186,7 +196,7 @@ class RunAdvancer:
         with self._runs.together():
             if page is not None:
                 self._runs.put_page(before, page)
-            self._effect_executor.execute(decision.effects, after, wanted)
+            self._effect_executor.execute(decision.effects, after, wanted, keeper)
             if after.labels == before.labels:
                 self._runs.save(after, before.version)
             else:
@@ -207,7 +217,7 @@ class RunAdvancer:
 class TrialAdvancer(RunAdvancer):
     """Decides events, and carries nothing out: it finds out what would be refused."""
 
-    def _commit(self, before: Run, decision: Decision) -> Run:  # noqa: ARG002 - nothing is written
+    def _commit(self, before: Run, decision: Decision, keeper: Keeper | None = None) -> Run:  # noqa: ARG002 - no write
         return decision.run
 
     def _observed(self, before: Run, advanced: Advanced, events: Sequence[Event], trace: str) -> Advanced:  # noqa: ARG002

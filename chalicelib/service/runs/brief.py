@@ -9,7 +9,8 @@ import msgspec
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
-from chalicelib.service.runs.references import key_in, offloaded_fields, size_in
+from chalicelib.service.runs.references import offloaded_fields, size_in
+from chalicelib.service.runs.value_places import key_in
 
 
 class Brief(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,8 @@ from chalicelib.model.run import Run
 from chalicelib.service.runs.entries import MAX_READ_ENTRIES, stored_after
 from chalicelib.service.runs.large_values import Large, references_only, small_values
 from chalicelib.service.runs.offloading import OffloadingRunStore
-from chalicelib.service.runs.references import MAX_SHOWN_BYTES, References, in_entry, size_in
+from chalicelib.service.runs.references import MAX_SHOWN_BYTES, References, size_in
+from chalicelib.service.runs.value_places import in_entry
 
 MAX_PAGE_BYTES: Final = 4_000_000
 """A page of a history ends before its entries, with their small values, have more bytes; it has at least one entry."""

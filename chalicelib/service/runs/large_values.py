@@ -17,17 +17,8 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.waits import REFERENCE_KEY, OffloadedWait
 from chalicelib.service.errors import BlobMissing
-from chalicelib.service.runs.references import (
-    MAX_SHOWN_BYTES,
-    References,
-    in_entry,
-    in_run,
-    key_in,
-    key_of,
-    preview_key,
-    preview_of,
-    size_in,
-)
+from chalicelib.service.runs.references import MAX_SHOWN_BYTES, References, key_of, preview_key, preview_of, size_in
+from chalicelib.service.runs.value_places import in_entry, in_run, key_in
 
 MAX_READ_BYTES: Final = 5 * 1024 * 1024
 """How many bytes of small values are read to show one run, or one page of a history."""

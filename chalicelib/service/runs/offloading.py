@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from chalicelib.model.flow import Flow
@@ -26,18 +25,14 @@ from chalicelib.service.ports.changes import Changes
 from chalicelib.service.ports.runs import Counts, DueTimer, Listing, NewRun, RunQuery, RunStore
 from chalicelib.service.runs.blobs import BlobCache
 from chalicelib.service.runs.references import (
-    Change,
     References,
     field_values,
     format_of,
-    in_entry,
-    in_run,
-    in_value,
-    key_in,
     offload_head,
     offload_page,
     offloaded_fields,
 )
+from chalicelib.service.runs.value_places import Change, in_entries, in_entry, in_run, in_value, key_in
 
 
 class OffloadingRunStore:
@@ -102,17 +97,17 @@ class OffloadingRunStore:
         return self._runs.own_flow(run)
 
     def put_page(self, run: Run, page: Page) -> None:
-        thin, blobs = offload_page(page)
+        thin, blobs = offload_page(page, self._cache.key_of(run.id))
         self._put_new(run, blobs)
         self._runs.put_page(run, thin)
 
     def pages(self, run: Run, after: int) -> Iterator[Page]:
         for page in self.stored_pages(run, after):
             references = References()
-            page.stored.changed(references)
+            in_entries(page.stored, references)
             if references.keys:
                 restore = self._restore(run, references)
-                page = Page(stored=page.stored.changed(restore))
+                page = Page(stored=in_entries(page.stored, restore))
             yield page
 
     def restored(self, run: Run, value: Json) -> Json:
@@ -154,13 +149,13 @@ class OffloadingRunStore:
         return found
 
     def save(self, run: Run, seen: int, body: bytes = b"") -> None:
-        head = offload_head(run, body)
+        head = offload_head(run, body, self._cache.key_of(run.id))
         self._put_new(run, head.blobs)
         self._runs.save(head.run, seen, head.body)
         self._notify(run)
 
     def save_relabeled(self, run: Run, before: Run, body: bytes = b"") -> None:
-        head = offload_head(run, body)
+        head = offload_head(run, body, self._cache.key_of(run.id))
         self._put_new(run, head.blobs)
         self._runs.save_relabeled(head.run, before, head.body)
         self._notify(run)
@@ -214,6 +209,6 @@ class OffloadingRunStore:
                 return value
             if key not in found:
                 raise BlobMissing(run.name, key)
-            return msgspec.json.decode(found[key])
+            return self._cache.value(run.id, key, found[key])
 
         return restore

@@ -19,7 +19,8 @@ from chalicelib.model import formats
 from chalicelib.model.history import Entries, Entry, Page, encode_page
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token, encode
-from chalicelib.model.waits import REFERENCE_KEY, decode_hook, wait_from_json, wait_to_json
+from chalicelib.model.waits import REFERENCE_KEY, decode_hook
+from chalicelib.service.runs.value_places import in_entries, in_run, key_in
 
 MAX_INLINE_BYTES: Final = 4 * 1024
 """The largest value, in bytes of JSON, that stays in the head."""
@@ -45,10 +46,14 @@ _FIELDS: Final = ("df", "tk", "in", "vr", "un", "it", "nt", "hd", "fs", "tl")
 
 _REFERENCE_JSON: Final = msgspec.json.encode(REFERENCE_KEY)
 
+_MAX_PLAIN_TEXT: Final = (MAX_INLINE_BYTES - 2) // 6
+"""The longest text that is small whatever its characters are: one has at most 6 bytes of JSON."""
+
 _NAMES: Final = {field.encode_name: field.name for field in msgspec.structs.fields(Run)}
 _TYPES: Final = {field.encode_name: field.type for field in msgspec.structs.fields(Run)}
 
-Change: TypeAlias = Callable[[Json], Json]
+KeyOf: TypeAlias = Callable[[Json], str | None]
+"""Returns the key of the blob that a value was read from; None if that is not known."""
 
 
 class OffloadedHead(msgspec.Struct, frozen=True):
@@ -59,22 +64,24 @@ class OffloadedHead(msgspec.Struct, frozen=True):
     blobs: Mapping[str, bytes]
 
 
-def offload_head(run: Run, body: bytes = b"") -> OffloadedHead:
+def offload_head(run: Run, body: bytes = b"", known: KeyOf | None = None) -> OffloadedHead:
     """Replace what is large in the head by references. `body` is `encode(run)` if the caller has it.
 
-    A small head is encoded once, and its values are not encoded again.
+    A small head is encoded once, and its values are not encoded again. `known` is given if values of the run were read
+    from blobs: such a value becomes its reference again, without being encoded.
     """
-    body = body or encode(run)
-    if len(body) <= MAX_INLINE_BYTES and _REFERENCE_JSON not in body:
-        return OffloadedHead(run, body, {})
-    offload = _Offload()
+    if body or known is None:
+        body = body or encode(run)
+        if len(body) <= MAX_INLINE_BYTES and _REFERENCE_JSON not in body:
+            return OffloadedHead(run, body, {})
+    offload = _Offload(known)
     thin = in_run(run, offload)
-    if offload.blobs:
+    if thin is not run or not body:
         body = encode(thin)
     if len(body) > MAX_HEAD_BYTES:
         thin = _offload_fields(thin, offload)
         body = encode(thin)
-    return OffloadedHead(thin, body, offload.blobs) if offload.blobs else OffloadedHead(run, body, {})
+    return OffloadedHead(thin, body, offload.blobs)
 
 
 def stored_size(run: Run) -> int:
@@ -85,10 +92,13 @@ def stored_size(run: Run) -> int:
     return size if size <= MAX_HEAD_BYTES else len(encode(_offload_fields(thin, offload)))
 
 
-def offload_page(page: Page) -> tuple[Page, Mapping[str, bytes]]:
-    """Replace what is large in the page by references; return the blobs to write before it, too."""
-    offload = _Offload()
-    thin = Page(stored=page.stored.changed(offload))
+def offload_page(page: Page, known: KeyOf | None = None) -> tuple[Page, Mapping[str, bytes]]:
+    """Replace what is large in the page by references; return the blobs to write before it, too.
+
+    `known` is as for `offload_head`.
+    """
+    offload = _Offload(known)
+    thin = Page(stored=in_entries(page.stored, offload))
     if len(encode_page(thin)) > MAX_HEAD_BYTES:
         thin = Page(stored=_offloaded_tail(page.last, {"tl": msgspec.to_builtins(thin.stored)}, offload))
     return thin, offload.blobs
@@ -140,13 +150,6 @@ class References:
         return value
 
 
-def key_in(value: Json) -> str | None:
-    """Return the key in a reference; None for any other value."""
-    if isinstance(value, Mapping) and value.keys() == {REFERENCE_KEY}:
-        return str(value[REFERENCE_KEY])
-    return None
-
-
 def offloaded_fields(tail: Entries) -> Mapping[str, Json]:
     """Return the references to the offloaded fields, by encoded name; empty if the tail is not offloaded."""
     data = tail.entries[0].data if len(tail.items) == 1 and tail.entries[0].event == OFFLOADED else {}
@@ -164,41 +167,19 @@ def field_values(stored: Mapping[str, Json], stored_format: int) -> dict[str, An
     return {_NAMES[name]: msgspec.convert(value, _TYPES[name], dec_hook=decode_hook) for name, value in values.items()}
 
 
-def in_run(run: Run, change: Change) -> Run:
-    """Return the run with every value that may be large changed."""
-    return replace(
-        run,
-        input=in_value(run.input, change),
-        vars=_in_values(run.vars, change),
-        output=change(run.output),
-        tokens=tuple(_in_token(token, change) for token in run.tokens),
-        interrupted=tuple(_in_token(token, change) for token in run.interrupted),
-        undos=tuple(replace(undo, args=_in_values(undo.args, change)) for undo in run.undos),
-        stopping=tuple(replace(child, vars=_in_values(child.vars, change)) for child in run.stopping),
-        notices=tuple(_in_token(notice, change) for notice in run.notices),
-        stored_tail=run.stored_tail.changed(change),
-    )
-
-
-def in_value(value: Json, change: Change) -> Json:
-    """Return the value changed; the values in a map are changed one by one, unless it is a reference."""
-    return _in_values(value, change) if isinstance(value, Mapping) and key_in(value) is None else change(value)
-
-
-def in_entry(entry: Entry, change: Change) -> Entry:
-    """Return the entry with every value that may be large changed."""
-    return replace(entry, data=change(entry.data), vars=_in_values(entry.vars, change))
-
-
 class _Offload:
-    """Replaces large values by references, and collects the blobs by key."""
+    """Replaces large values by references, and collects the blobs by key that are not known to be stored."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: KeyOf | None = None) -> None:
+        self._known = known
         self.blobs: dict[str, bytes] = {}
 
     def __call__(self, value: Json) -> Json:
-        if value is None or isinstance(value, (bool, int, float)):
+        if type(value) is str and len(value) <= _MAX_PLAIN_TEXT:
             return value
+        key = self._known(value) if self._known is not None else None
+        if key is not None:
+            return {REFERENCE_KEY: key}
         encoded = msgspec.json.encode(value)
         if len(encoded) <= MAX_INLINE_BYTES and key_in(value) is None:
             return value
@@ -243,29 +224,3 @@ def _offloaded_tail(seq: int, fields: Mapping[str, Json], offload: _Offload, tok
         data[formats.MEMBER] = formats.HEAD.current
     step = tokens[0].step if tokens else ""
     return Entries.of((Entry(seq=seq, at=0, event=OFFLOADED, step=step, rule=len(tokens) or None, data=data),))
-
-
-def _in_token(token: Token, change: Change) -> Token:
-    activation = token.activation
-    if activation is not None:
-        wait = activation.wait
-        wait = None if wait is None else wait_from_json(change(wait_to_json(wait)))
-        activation = replace(
-            activation,
-            data=change(activation.data),
-            args=None if activation.args is None else _in_values(activation.args, change),
-            old_vars=_in_values(activation.old_vars, change),
-            wait=wait,
-        )
-    return replace(
-        token,
-        activation=activation,
-        result=change(token.result),
-        error=None if token.error is None else replace(token.error, data=change(token.error.data)),
-        vars=None if token.vars is None else _in_values(token.vars, change),
-        fork_vars=None if token.fork_vars is None else _in_values(token.fork_vars, change),
-    )
-
-
-def _in_values(values: Mapping[str, Json], change: Change) -> dict[str, Json]:
-    return {name: change(value) for name, value in values.items()}

@@ -21,7 +21,7 @@ from chalicelib.service.holds.gate import HoldGate
 from chalicelib.service.messages import Tick, Wake
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.queues import Queue, QueueName
-from chalicelib.service.ports.runs import RunStore
+from chalicelib.service.ports.runs import DueTimer, RunStore
 from chalicelib.service.ports.schedules import DueSchedule, ScheduleStore
 from chalicelib.service.redelivery import MIN_REDELIVERY_MS, Redelivery
 from chalicelib.service.runs.advance import RunAdvancer
@@ -35,7 +35,7 @@ SWEEP_LOOKAHEAD_MS: Final = 2 * 60 * 1000
 OVERDUE_AFTER_MS: Final = 60 * 1000
 """How late a timer must be to count as overdue."""
 
-MAX_SWEPT_TIMERS: Final = 5_000
+MAX_SWEPT_TIMERS: Final = 20_000
 """How many timers of runs one sweep sends; the next sweep sends the rest."""
 
 NOTICE_PAUSE_MS: Final = 60_000
@@ -124,10 +124,7 @@ class RunTimers:
     def sweep(self) -> Swept:
         """Send a message for every timer that is due soon or overdue."""
         now = self._clock.now()
-        timers = self._runs.due(now + SWEEP_LOOKAHEAD_MS, MAX_SWEPT_TIMERS)
-        for timer in timers:
-            wake = Wake(namespace=timer.namespace, run=timer.run, sent_at=now, version=0)
-            self._queue.send(QueueName.WAKES, [messages.encode(wake)], max(0, timer.at - now))
+        timers = self._send_timers(now)
         schedules = self._send_schedules(now)
         due = [*(timer.at for timer in timers), *(one.at for one in schedules)]
         late = [now - at for at in due if at < now - OVERDUE_AFTER_MS]
@@ -136,6 +133,18 @@ class RunTimers:
         if swept.overdue:
             LOG.warning("%d timers were overdue", swept.overdue)
         return swept
+
+    def _send_timers(self, now: Instant) -> Sequence[DueTimer]:
+        """Send a message for every timer that is due soon. Those of one second are sent together."""
+        due = self._runs.due(now + SWEEP_LOOKAHEAD_MS, MAX_SWEPT_TIMERS)
+        for _, group in groupby(due, key=lambda timer: max(0, -((now - timer.at) // 1_000))):
+            together = list(group)
+            bodies = [
+                messages.encode(Wake(namespace=timer.namespace, run=timer.run, sent_at=now, version=0))
+                for timer in together
+            ]
+            self._queue.send(QueueName.WAKES, bodies, max(0, together[-1].at - now))
+        return due
 
     def _send_schedules(self, now: Instant) -> Sequence[DueSchedule]:
         """Send a message for every schedule that must be looked at soon. Those of one moment are sent together."""

@@ -23,7 +23,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from chalicelib.adapters.actions.connections import Connections, usual_context
 from chalicelib.adapters.actions.http_caller import HttpCaller
+from chalicelib.adapters.actions.targets import target_of
 from chalicelib.service.ports.actions import Call, Caller, NotTaken, Reply, Taken
 
 BODY = b'{"flowId":"r1"}'
@@ -456,8 +458,11 @@ def test_the_time_limit_holds_for_sending_too() -> None:
         (raw(b"220 mail.example ESMTP\r\n"), "did not answer in HTTP"),
         (raw(b"\0\xff" * 50_000), "did not answer in HTTP"),
         (raw(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 500 + b"\r\n"), "did not answer in HTTP"),
+        (raw(b"HTTP/1.1 200 OK\r\na: b\r\n"), "closed the connection without an answer"),
+        (drips(b"HTTP/1.1 200 OK\r\n", b"a: b\r\n" * 5000), "did not answer in HTTP"),
+        (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} "), "did not answer in HTTP"),
     ],
-    ids=["reset", "nothing", "mail", "noise", "headers"],
+    ids=["reset", "nothing", "mail", "noise", "headers", "half", "endless headers", "two lengths"],
 )
 def test_what_is_no_answer_is_tried_again(script: Callable[[Server, socket.socket], None], said: str) -> None:
     reply, url = reply_to(script)
@@ -562,15 +567,94 @@ def test_the_last_failure_decides() -> None:
 # ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_connections_are_kept_per_thread() -> None:
+def test_connections_are_kept_for_every_thread() -> None:
     with serving(answers(200, b"{}")) as server:
         one = caller()
         assert [post(server.url, by=one) for _ in range(3)] == [Taken({})] * 3
-        assert server.connections == 1
         other = threading.Thread(target=lambda: post(server.url, by=one))
         other.start()
         other.join()
-        assert (server.connections, len(server.requests)) == (2, 4)
+        assert (server.connections, len(server.requests)) == (1, 4)
+
+
+def test_a_connection_carries_one_request_at_a_time() -> None:
+    """The server answers neither of two requests before it has received both."""
+    both = threading.Barrier(2)
+
+    def together(server: Server, sock: socket.socket) -> None:
+        while server.read(sock):
+            both.wait(5)
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with serving(together) as server:
+        one = caller()
+        for _ in range(3):
+            threads = [threading.Thread(target=lambda: post(server.url, by=one)) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert (server.connections, len(server.requests)) == (2, 6)
+
+
+def test_few_idle_connections_are_kept() -> None:
+    """The one that was unused longest is closed."""
+    connections = Connections(usual_context, max_idle=1)
+    with serving(answers(200, b"{}")) as first, serving(answers(200, b"{}")) as second:
+        for server in (first, second, second, first):
+            request = f"GET / HTTP/1.1\r\nHost: {server.port}\r\n\r\n".encode()
+            found = connections.send(target_of(server.url), request, connect=5, total=5, most=9)
+            assert (found.body, found.is_kept) == (b"{}", True)
+        assert (first.connections, second.connections) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"a": 66}',
+        b"HTTP/1.1 204 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+    ids=["another response", "a body of 204", "close", "two lengths", "HTTP/1.0"],
+)
+def test_a_connection_is_not_used_again_after_a_response_that_does_not_promise_it(answer: bytes) -> None:
+    with serving(lambda server, sock: loop(server, sock, answer)) as server:
+        one = caller()
+        assert [post(server.url, by=one) in (Taken({}), Taken(None)) for _ in range(3)] == [True] * 3
+        assert (server.connections, len(server.requests)) == (3, 3)
+
+
+def test_a_response_that_comes_unasked_is_never_an_answer() -> None:
+    """The server sends a second response after the caller has read the first one."""
+    sent = threading.Event()
+
+    def twice(server: Server, sock: socket.socket) -> None:
+        server.read(sock)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        server.over.wait(0.05)
+        sock.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"a": 66}')
+        sent.set()
+        server.over.wait(10)
+
+    with serving(twice, answers(200, b'{"a": 1}')) as server:
+        one = caller()
+        assert post(server.url, by=one) == Taken({})
+        assert sent.wait(5)
+        assert post(server.url, by=one) == Taken({"a": 1})
+
+
+def test_a_refusal_that_comes_before_the_whole_request_is_the_answer() -> None:
+    def early(server: Server, sock: socket.socket) -> None:
+        sock.recv(1000)
+        sock.sendall(b"HTTP/1.1 413 X\r\nContent-Length: 3\r\n\r\nbig")
+        sock.shutdown(socket.SHUT_WR)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST)
+
+    with serving(early) as server:
+        call = Call(addresses=(server.url,), body=b"x" * 30_000_000)
+        assert caller().post(call) == NotTaken(f"{server.url} answered 413: big", final=True, status=413)
 
 
 @pytest.mark.parametrize(
@@ -729,7 +813,7 @@ def test_own_roots_replace_the_usual_ones(ours: Authority, theirs: Authority, mo
     """This test makes the server's CA the default root."""
     bundle = ours.folder / "usual.pem"
     bundle.write_bytes(ours.pem)
-    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(bundle))
+    monkeypatch.setattr("certifi.where", lambda: str(bundle))
     with serving(answers(200), tls=ours.server) as server:
         reply = post(server.url, ca_bundle=theirs.ca_bundle)
     assert isinstance(reply, NotTaken)

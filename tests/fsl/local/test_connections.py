@@ -61,6 +61,13 @@ class Server:
             request: Any = app.current_request
             return {"body": (request.raw_body or b"").decode()}
 
+        @app.route("/seen/{part}", methods=["GET", "POST"], content_types=["*/*"])
+        def seen(part: str) -> dict[str, Any]:
+            request: Any = app.current_request
+            event = request.to_original_event()
+            named = ("path", "httpMethod", "headers", "multiValueQueryStringParameters", "body", "isBase64Encoded")
+            return {"part": part, "thread": threading.get_ident(), **{name: event[name] for name in named}}
+
         @app.route("/slow", methods=["GET", "POST"], content_types=["*/*"])
         def slow() -> str:
             self.entered.release()
@@ -384,3 +391,121 @@ def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
         while more := connection.recv(65_536):
             got += more
     assert re.findall(rb'"body":"(\d*)"', got) == [b"%d" % number for number in range(50)] + [b""]
+
+
+# ── plain requests ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def response_on(connection: socket.socket) -> tuple[int, bytes]:
+    """Return status and body of the next response on a connection that is kept."""
+    got = b""
+    while b"\r\n\r\n" not in got:
+        more = connection.recv(1)
+        assert more, got
+        got += more
+    length = int(re.search(rb"Content-Length: (\d+)", got)[1])  # type: ignore[index]
+    body = b""
+    while len(body) < length:
+        body += connection.recv(length - len(body))
+    return int(got.split()[1]), body
+
+
+PLAIN: Final = [
+    b"GET /seen/a HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /seen/%20?a=1&b=%20&a=&c HTTP/1.1\r\nhost:localhost\r\nx-A-b1:  c \t\r\nX-Empty:\r\n\r\n",
+    b"GET /seen/a?b?c HTTP/1.1\r\nHost: localhost\r\nConnection: Keep-Alive\r\n\r\n",
+    b"POST /seen/a HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\n\xc3\xa4\r\n",
+    b"POST /seen/a HTTP/1.1\r\nHost: localhost\r\nContent-Type:\r\nContent-Length: 2\r\n\r\n\xff\x00",
+    b"POST /seen/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+    b"POST /seen/a HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /seen/a HTTP/1.1\r\nHost: localhost\r\nX_Y: 1\r\nA: 1\r\na: 2\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n",
+    b"GET /seen/a HTTP/1.1\r\nHost: localhost\r\nX: \xe4\r\nY: a\r\n b\r\n\r\n",
+    b"GET /seen/a HTTP/1.1\r\nHost: localhost\r\nX-9a: 1\r\nA.b: 2\r\n\r\n",
+    b"GET /seen/a#b HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET http://localhost/seen/a HTTP/1.1\r\nHost: other\r\n\r\n",
+    b"GET //seen/a HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /seen//a HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /seen/a/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"PUT /seen/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx",
+    b"GET /seen/a HTTP/1.1\r\nHost: a b\r\n\r\n",
+    b"GET /seen/a HTTP/1.1\r\nAccept: x\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("raw", PLAIN)
+def test_a_request_is_the_same_in_any_pieces(server: Server, raw: bytes) -> None:
+    """In one piece it is read without waitress, in many pieces by waitress; on a kept connection by its thread."""
+    found = []
+    for size in (len(raw), 1):
+        with server.connect() as connection:
+            for start in range(0, len(raw), size):
+                connection.sendall(raw[start : start + size])
+                server.stopping.wait(0.001)  # so that the pieces arrive as pieces
+            found.append(response_on(connection))
+            for half in (raw[: len(raw) // 2], raw[len(raw) // 2 :]):
+                connection.sendall(half)
+                server.stopping.wait(0.001)
+            found.append(response_on(connection))
+    shown = [(status, {**json.loads(body), "thread": None}) for status, body in found]
+    assert shown == shown[:1] * len(shown)
+
+
+def test_requests_of_every_kind_alternate_on_a_connection(server: Server) -> None:
+    plain = b"POST /ok HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nab"
+    chunked = b"POST /ok HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"
+    waits = b"POST /ok HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+    with server.connect() as connection:
+        for number in range(20):
+            connection.sendall(plain)
+            assert response_on(connection) == (200, b'{"body":"ab"}')
+            connection.sendall(chunked)
+            assert response_on(connection) == (200, b'{"body":"ab"}')
+            connection.sendall(plain * 3)
+            assert [response_on(connection) for _ in range(3)] == [(200, b'{"body":"ab"}')] * 3
+            connection.sendall(plain + chunked + plain)
+            assert [response_on(connection) for _ in range(3)] == [(200, b'{"body":"ab"}')] * 3
+            if number % 5 == 0:
+                connection.sendall(waits)
+                assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+                connection.sendall(b"ab")
+                assert response_on(connection) == (200, b'{"body":"ab"}')
+        connection.sendall(b"GET /ok HTTP/1.1\r\n" + CLOSE)
+        assert answer_on(connection)[0] == 200
+
+
+def test_requests_one_after_the_other_have_one_thread() -> None:
+    with serving(ConnectionLimits(threads=8, connections=20)) as server, server.connect() as connection:
+        threads = set()
+        for _ in range(20):
+            connection.sendall(PLAIN[0])
+            threads.add(json.loads(response_on(connection)[1])["thread"])
+        assert len(threads) < 20  # one, but for waits of more than LINGER_MS
+        assert server.is_well()
+
+
+def test_connections_whose_thread_waits_for_a_request_lock_nobody_out(server: Server) -> None:
+    with ExitStack() as stack:
+        for _ in range(2 * QUICK.threads):
+            connection = stack.enter_context(server.connect())
+            connection.sendall(PLAIN[0])
+            assert response_on(connection)[0] == 200
+            assert server.is_well()
+
+
+def test_a_plain_request_that_takes_too_long_is_answered_with_504() -> None:
+    with serving(seconds=1) as server, server.connect() as connection:
+        connection.sendall(PLAIN[0])
+        assert response_on(connection)[0] == 200
+        connection.sendall(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert answer_on(connection)[0] == 504
+        server.release.set()
+        until(lambda: server.ended == ["slow"])
+        assert server.is_well()
+
+
+def test_a_large_response_to_a_plain_request_is_sent_whole(server: Server) -> None:
+    with server.connect() as connection:
+        for _ in range(3):
+            connection.sendall(b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            server.stopping.wait(0.02)  # longer than the socket's buffer takes
+            assert response_on(connection) == (200, b"x" * 300_000)

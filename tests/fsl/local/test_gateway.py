@@ -6,18 +6,23 @@ import http.client
 import json
 import socket
 import threading
+import uuid
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 import pytest
 import requests
-from chalice.app import Chalice
+from chalice.app import Chalice, Response
 
+from chalicelib import hosting
+from chalicelib.adapters.actions.http_caller import HttpCaller
 from chalicelib.config import Access, Settings
+from chalicelib.entrypoints.http import register
+from chalicelib.hosting.virtual import VirtualHost
 from fsl.client import Client
-from fsl.local.gateway import MAX_BODY_BYTES, MAX_EVENT_BYTES, Gateway, Routes
-from fsl.local.server import LocalServer
+from fsl.local.gateway import MAX_BODY_BYTES, MAX_EVENT_BYTES, Gateway, Routes, Serve
+from fsl.local.server import LocalServer, load_app
 from fsl.local.shapes import HttpRequest, api_event
 
 GET = HttpRequest("GET", "/", "", {}, b"")
@@ -103,6 +108,60 @@ def test_a_command_that_is_none_is_not_found(echo: Gateway) -> None:
         assert f"there is no call {method} /thing/a/retyr" in json.loads(refused.body)["message"]
 
 
+FLOW = b"flow f step A => (OK -> done) { action = a; }; flow_end\n/\naction a method = human; return = (OK); action_end"
+REQUESTS = [
+    HttpRequest("GET", "/", "", {"Host": "localhost"}, b""),
+    HttpRequest("HEAD", "/healthz", "", {"Host": "localhost"}, b""),
+    HttpRequest("POST", "/fsl", "", {"Host": "localhost", "Content-Type": "text/plain"}, FLOW),
+    HttpRequest("GET", "/flow", "limit=1", {"Host": "localhost", "X-Request-Id": "mine"}, b""),
+    HttpRequest("GET", "/flow", "limit=x", {"Host": "localhost"}, b""),
+    HttpRequest("POST", "/flow/f/runs", "", {"Host": "localhost"}, b'{"name": "r%2F", "input": {}}'),
+    HttpRequest("POST", "/flow/f/runs", "", {"Host": "localhost"}, b'{"name": "r", "input": {}}'),
+    HttpRequest("GET", "/flowrun/r", "", {"Host": "localhost"}, b""),
+    HttpRequest("GET", "/flowrun/%72", "", {"Host": "localhost"}, b""),
+    HttpRequest("GET", "/flowrun/none", "", {"Host": "localhost", "Accept": "image/png"}, b""),
+    HttpRequest("GET", "/flowrun/r/graph", "", {"Host": "localhost"}, b""),
+    HttpRequest("POST", "/step", "", {"Host": "localhost"}, b'{"flowId": "r"}'),
+    HttpRequest("POST", "/step", "", {"Host": "localhost"}, b"\xff"),
+    HttpRequest("POST", "/step", "", {"Host": "localhost", "Origin": "https://other.example"}, b"{}"),
+    HttpRequest("PUT", "/step", "", {"Host": "localhost"}, b""),
+    HttpRequest("OPTIONS", "/step", "", {"Host": "localhost"}, b""),
+    HttpRequest("GET", "/nowhere", "", {"Host": "localhost"}, b""),
+    HttpRequest("GET", "/openapi.json", "", {"Host": "localhost"}, b""),
+    HttpRequest("GET", "/docs", "", {"Host": "localhost"}, b""),
+]
+STATUSES = [200, 200, 200, 200, 400, 201, 201, 200, 200, 404, 200, 400, 400, 403, 405, 200, 404, 200, 200]
+
+
+def test_calls_are_served_without_chalice_as_with_it() -> None:
+    """Both give the same status, headers and body, but for the id of the request."""
+
+    def answers(serve: Serve | None) -> list[tuple[int, list[tuple[str, str]], bytes]]:
+        hosting.use(VirtualHost(HttpCaller(lambda: 0)).services)
+        gateway = Gateway(load_app(), threading.Event(), serve=serve)
+        try:
+            found = [gateway.answer(request) for request in REQUESTS]
+        finally:
+            hosting.forget()
+        return [
+            (one.status, sorted(pair for pair in one.headers if pair[0] != "x-request-id"), one.body) for one in found
+        ]
+
+    directly = answers(register.serve)
+    assert directly == answers(None)
+    assert [status for status, *_ in directly] == STATUSES
+
+
+def test_a_response_whose_header_cannot_be_sent_is_a_defect() -> None:
+    def serve(*_: object) -> Response:
+        return Response("x", {"A": "b\r\nc: d"})
+
+    app = Chalice("app", configure_logs=False)
+    app.route("/")(lambda: "x")
+    answer = Gateway(app, threading.Event(), serve=serve).answer(GET)
+    assert (answer.status, dict(answer.headers).get("c")) == (500, None)
+
+
 def test_a_stopping_server_turns_requests_away() -> None:
     """503, so that clients retry."""
     stopping = threading.Event()
@@ -141,7 +200,8 @@ def test_a_large_body_is_refused(server: LocalServer, size: int) -> None:
 @pytest.mark.parametrize("sign", ["x", '"', "ä"])
 def test_a_request_is_as_large_as_lambda_takes_it_and_no_larger(echo: Gateway, sign: str) -> None:
     """The limit applies to the event for Lambda, in which the body is a JSON string."""
-    event = api_event(HttpRequest("POST", "/thing/a", "", {"User-Agent": "test"}, b"x"), "/thing/{name}", {"name": "a"})
+    request = HttpRequest("POST", "/thing/a", "", {"User-Agent": "test"}, b"x")
+    event = api_event(request, "POST", "/thing/{name}", {"name": "a"}, str(uuid.UUID(int=1)))
     room = MAX_EVENT_BYTES - len(msgspec.json.encode(event)) + 1
     fitting = sign * (room // (len(msgspec.json.encode(sign)) - 2))
     assert ask(echo, "POST", "/thing/a", body=fitting.encode()).status == 200

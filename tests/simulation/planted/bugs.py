@@ -42,6 +42,7 @@ from chalicelib.service.timers.run_timers import RunTimers, Swept
 from tests.simulation.catalog import STATES
 from tests.simulation.planted.errors import ERROR_BUGS
 from tests.simulation.planted.holds import HOLD_BUGS
+from tests.simulation.planted.inline import INLINE_BUGS
 from tests.simulation.planted.limits import LIMIT_BUGS
 from tests.simulation.planted.repairs import REPAIR_BUGS
 from tests.simulation.planted.schedules import SCHEDULE_BUGS
@@ -82,23 +83,23 @@ def hunt(bug: Bug, first: int, budget: int) -> Result | None:
 
 
 def _commit_first(_: Any) -> Any:
-    def commit(self: Any, before: Any, decision: Any) -> Any:
+    def commit(self: Any, before: Any, decision: Any, keeper: Any = None) -> Any:
         if decision.run is before:
             return before
         after, page = turn_page(before, decision.run)
         if page is not None:
             self._runs.put_page(before, page)
         self._runs.save(after, before.version)
-        self._effect_executor.execute(decision.effects, after)
+        self._effect_executor.execute(decision.effects, after, (), keeper)
         return after
 
     return commit
 
 
 def _conflict_is_success(right: Any) -> Any:
-    def commit(self: Any, before: Any, decision: Any) -> Any:
+    def commit(self: Any, before: Any, decision: Any, keeper: Any = None) -> Any:
         try:
-            return right(self, before, decision)
+            return right(self, before, decision, keeper)
         except Conflict:
             return decision.run
 
@@ -412,6 +413,7 @@ BUGS: Final = (
             *LIMIT_BUGS,
             *SCHEDULE_BUGS,
             *HOLD_BUGS,
+            *INLINE_BUGS,
             *REPAIR_BUGS,
         )
     ),

@@ -10,7 +10,8 @@ import msgspec
 
 from chalicelib.model.json_values import Json
 from chalicelib.service.runs.large_values import Large
-from chalicelib.service.runs.references import MAX_SHOWN_BYTES, key_in, key_of, preview_of, value_name
+from chalicelib.service.runs.references import MAX_SHOWN_BYTES, key_of, preview_of, value_name
+from chalicelib.service.runs.value_places import key_in
 from chalicelib.service.runs.value_windows import type_of
 
 MAX_SHORT_BYTES: Final = 1_024

@@ -4,6 +4,7 @@ Fields are never left out: an absent value is null, empty or 0, unless the field
 may add fields; clients must ignore fields that they do not know.
 """
 
+from chalicelib.entrypoints.http.answer_bodies import Outcome
 from chalicelib.entrypoints.http.responses.access import AccessToken, CreatedAccessToken, Limits, Me, Secret
 from chalicelib.entrypoints.http.responses.authoring import (
     Analysis,
@@ -83,7 +84,6 @@ from chalicelib.entrypoints.http.responses.runs import (
     ListedRun,
     ListedSpec,
     Migration,
-    Outcome,
     ParentRun,
     PublishedEvent,
     Run,

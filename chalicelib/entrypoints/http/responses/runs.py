@@ -326,12 +326,6 @@ class Task(TypedDict):
     links: dict[str, AnswerLinks]
 
 
-class Outcome(TypedDict):
-    """The effect of an answer: the run advanced, the progress was recorded, or the answer was received before."""
-
-    outcome: Literal["advanced", "progress", "duplicate"]
-
-
 class EventSpec(TypedDict):
     """A published event. `run` is empty if the event is for all runs. `by` is the run that published it, as `run NAME`;
     empty if a request did."""

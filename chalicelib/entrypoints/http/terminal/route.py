@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chalicelib.entrypoints.http import bodies, responses
+from chalicelib.entrypoints.http import reading, responses
 from chalicelib.entrypoints.http.bodies import CommandBody
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.route import Route
@@ -19,7 +19,7 @@ def execute(request: Request) -> Json:
     """
     from chalicelib.entrypoints.http.terminal import commands  # loaded on first use: a cold start does not pay for it
 
-    text = bodies.read(request.body, CommandBody).command
+    text = reading.read(request.body, CommandBody).command
     output = commands.execute(request, text)
     return {"reply": output.kind, "raw": output.text}
 

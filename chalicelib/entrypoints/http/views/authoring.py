@@ -8,8 +8,8 @@ from typing import Annotated, Final
 import msgspec
 
 from chalicelib.authoring.edit.operations import MAX_OPERATIONS, Operation, misspelling
-from chalicelib.entrypoints.http import bodies, responses
-from chalicelib.entrypoints.http.bodies import Text
+from chalicelib.entrypoints.http import reading, responses
+from chalicelib.entrypoints.http.reading import Text
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.model import json_values
@@ -68,7 +68,7 @@ def analyze(request: Request) -> Json:
     from chalicelib.entrypoints.http.presenters import authoring
     from chalicelib.language.source import Source
 
-    body = bodies.read(request.body, AnalyzeBody)
+    body = reading.read(request.body, AnalyzeBody)
     check_size(body.text)
     services = request.services
     found = services.submitter.inspect(request.namespace, body.text)
@@ -121,9 +121,9 @@ def edit(request: Request) -> Json:
 def _edit_of(request: Request) -> EditBody:
     """Read the body of an edit. Raises Malformed, which says what is misspelled in an operation."""
     try:
-        return bodies.read(request.body, EditBody)
+        return reading.read(request.body, EditBody)
     except Malformed:
-        value = bodies.json_of(request.body)
+        value = reading.json_of(request.body)
         operations = value.get("do") if isinstance(value, dict) else None
         for number, one in enumerate(operations if isinstance(operations, list) else ()):
             problem = misspelling(one)

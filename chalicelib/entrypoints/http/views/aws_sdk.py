@@ -21,7 +21,7 @@ from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NotPermitted, RunIsStopped, TooLarge
 from chalicelib.engine.returning.returns import MAX_ERROR_NAME_CHARACTERS
 from chalicelib.engine.values.secret_values import is_posing
-from chalicelib.entrypoints.http import bodies, errors
+from chalicelib.entrypoints.http import errors, reading
 from chalicelib.entrypoints.http.bodies import SdkBody
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
@@ -72,7 +72,7 @@ def call(request: Request) -> Json:
     if operation not in _OPERATIONS:
         known = ", ".join(_OPERATIONS)
         raise _AwsError("UnknownOperationException", f"`X-Amz-Target` must be {TARGET} followed by one of: {known}")
-    body = bodies.read(request.body, SdkBody)
+    body = reading.read(request.body, SdkBody)
     if step_token.decode(body.token) is None:
         raise _AwsError("InvalidToken", "Invalid Token: send `$step.token` as the step sent it")
     token = token_in(body.token, request.namespace if request.bound else None)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final
 
-from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
+from chalicelib.entrypoints.http import parameters, presenters, reading, responses
 from chalicelib.entrypoints.http.bodies import BatchBody, NoBody
 from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.query import Query
@@ -37,10 +37,10 @@ def create(request: Request) -> Json:
     fields of the command's own call. `rate` is how many runs per second it commands at most. With `dry_run`, nothing is
     done, and the results say what would be refused. `delete` requires the role `author`.
     """
-    body = bodies.read(request.body, BatchBody)
+    body = reading.read(request.body, BatchBody)
     command = BatchCommand(body.command)
     _permit(request, command)
-    bodies.checked(body.args, ARGS[command])
+    reading.checked(body.args, ARGS[command])
     names, query = selected(body.select)
     order = BatchOrder(
         command=command,
@@ -71,13 +71,13 @@ def get(request: Request, batch_id: str) -> Json:
 
 def stop(request: Request, batch_id: str) -> Json:
     """Stop a batch. The runs that it has commanded stay as they are."""
-    bodies.read_optional(request.body, NoBody)
+    reading.read_optional(request.body, NoBody)
     return _with_results(request, request.services.batches.stop(request.namespace, batch_id))
 
 
 def resume(request: Request, batch_id: str) -> Json:
     """Continue a batch that was stopped, with the runs that are left. It requires the role of the command."""
-    bodies.read_optional(request.body, NoBody)
+    reading.read_optional(request.body, NoBody)
     operator = request.services.batches
     _permit(request, BatchCommand(operator.get(request.namespace, batch_id).command))
     return _with_results(request, operator.resume(request.namespace, batch_id))
@@ -108,7 +108,7 @@ def selected(select: Mapping[str, Json]) -> tuple[tuple[str, ...], RunQuery | No
         raise Malformed("`names` in `select` must be a list of strings")
     if len(names) > MAX_NAMES:
         raise Invalid(f"`names` in `select` has {len(names)} names; the limit is {MAX_NAMES}")
-    return tuple(bodies.name_of(str(name)) for name in names), None
+    return tuple(reading.name_of(str(name)) for name in names), None
 
 
 def _texts(name: str, value: Json) -> list[str]:
@@ -152,7 +152,7 @@ def _with_results(request: Request, batch: Batch, status: int = 200) -> Response
 _OUTCOME: Final = Parameter(
     "outcome",
     f"Return only results with one of these outcomes, separated by commas: {', '.join(BatchOutcome)}.",
-    {"type": "string", "maxLength": bodies.MAX_TEXT_CHARACTERS},
+    {"type": "string", "maxLength": reading.MAX_TEXT_CHARACTERS},
 )
 _CURSOR: Final = Parameter(
     "cursor",

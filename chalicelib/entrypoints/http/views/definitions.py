@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, responses, shown_runs
+from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, reading, responses, shown_runs
 from chalicelib.entrypoints.http.bodies import FslBody
 from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.query import cursor_of, name_in
@@ -71,7 +71,7 @@ def submit_only(kind: str) -> View:
     """Return the view that takes FSL statements of one kind, and responds with the resources that they define."""
 
     def view(request: Request) -> Json:
-        text = bodies.read(request.body, FslBody).data
+        text = reading.read(request.body, FslBody).data
         submission = request.services.submitter.submit(
             request.namespace, text, by=request.caller, only=kind, trace=request.trace
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
+from chalicelib.entrypoints.http import parameters, presenters, reading, responses
 from chalicelib.entrypoints.http.bodies import NoBody
 from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.request import Request
@@ -27,7 +27,7 @@ def examine(request: Request) -> Json:
 
 def repair(request: Request) -> Json:
     """Find the same problems as `GET /doctor`, and send again what can be sent again."""
-    bodies.read_optional(request.body, NoBody)
+    reading.read_optional(request.body, NoBody)
     return _report(_examined(request, repair=True))
 
 

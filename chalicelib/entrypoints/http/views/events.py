@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, responses
+from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, reading, responses
 from chalicelib.entrypoints.http.bodies import EchoerEventBody, RunSignalBody, SignalBody
 from chalicelib.entrypoints.http.cloud_events import STRUCTURED, CloudEvent, cloud_event_in
 from chalicelib.entrypoints.http.parameters import Parameter
@@ -43,7 +43,7 @@ def publish(request: Request) -> Json:
 
 def signal_run(request: Request, name: str) -> Json:
     """Send an event to one run. If the run does not wait for it yet, it is stored until the run does."""
-    body = bodies.read(request.body, RunSignalBody)
+    body = reading.read(request.body, RunSignalBody)
     run = request.services.reader.run(request.namespace, name)
     signal = request.services.signaler.signal(request.namespace, run, body.name, data=body.data)
     return presenters.signal(request.namespace, signal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chalicelib.entrypoints.http import bodies, presenters, responses
+from chalicelib.entrypoints.http import presenters, reading, responses
 from chalicelib.entrypoints.http.bodies import NoBody
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.route import Route, View
@@ -41,13 +41,13 @@ def resume_flow(request: Request, name: str) -> Json:
 
 
 def _pause(request: Request, kind: HeldKind, name: str) -> Json:
-    bodies.read_optional(request.body, NoBody)
+    reading.read_optional(request.body, NoBody)
     found = request.services.holds.pause(request.namespace, kind, name, by=request.caller)
     return {"kind": kind, "name": name, **presenters.pause(found)}
 
 
 def _resume(request: Request, kind: HeldKind, name: str) -> Json:
-    bodies.read_optional(request.body, NoBody)
+    reading.read_optional(request.body, NoBody)
     request.services.holds.resume(request.namespace, kind, name)
     return {"kind": kind, "name": name, **presenters.pause(None)}
 

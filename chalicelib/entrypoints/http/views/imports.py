@@ -6,8 +6,8 @@ from typing import Annotated, Final
 
 import msgspec
 
-from chalicelib.entrypoints.http import bodies, responses
-from chalicelib.entrypoints.http.bodies import Text
+from chalicelib.entrypoints.http import reading, responses
+from chalicelib.entrypoints.http.reading import Text
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.model.json_values import Json
@@ -41,23 +41,23 @@ def import_(request: Request) -> responses.ImportedMachine:
     from chalicelib.asl.imported import import_machine
     from chalicelib.asl.read import read_json, reading_of
 
-    body = bodies.read(request.body, ImportBody)
+    body = reading.read(request.body, ImportBody)
     values = {name: value if isinstance(value, str) else f"{value:.15g}" for name, value in body.values.items()}
     if isinstance(body.asl, str):
         size = len(body.asl.encode(errors="surrogatepass"))
         if size > MAX_ASL_BYTES:
             raise TooLarge(f"the definition has {size} bytes, and the limit is {MAX_ASL_BYTES}")
-        reading = read_json(body.asl, values)
+        found = read_json(body.asl, values)
     else:
-        reading = reading_of(body.asl)
-    if reading.machine is None:
-        raise Invalid(f"`asl` is no machine: {reading.problems[0].message}")
-    found = import_machine(reading, body.name or DEFAULT_NAME, values)
+        found = reading_of(body.asl)
+    if found.machine is None:
+        raise Invalid(f"`asl` is no machine: {found.problems[0].message}")
+    imported = import_machine(found, body.name or DEFAULT_NAME, values)
     return {
-        "fsl": found.fsl,
-        "name": found.name,
+        "fsl": imported.fsl,
+        "name": imported.name,
         "problems": [
-            {"pointer": one.pointer, "level": one.level.value, "message": one.message} for one in found.problems
+            {"pointer": one.pointer, "level": one.level.value, "message": one.message} for one in imported.problems
         ],
     }
 

@@ -6,9 +6,10 @@ from typing import Annotated, Final, TypeAlias, TypeVar
 
 import msgspec
 
-from chalicelib.entrypoints.http import bodies, responses
-from chalicelib.entrypoints.http.bodies import Labels, Moment, Text
+from chalicelib.entrypoints.http import bodies, reading, responses
+from chalicelib.entrypoints.http.bodies import Labels
 from chalicelib.entrypoints.http.parameters import Parameter
+from chalicelib.entrypoints.http.reading import Moment, Text
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.views.authoring import REQUESTS_PER_S, check_size
@@ -76,7 +77,7 @@ def play(request: Request) -> Json:
     from chalicelib.play.session import Play
     from chalicelib.play.session import play as played
 
-    body = bodies.read(request.body, PlayBody)
+    body = reading.read(request.body, PlayBody)
     form = _form_of(request)
     text = _either(body.text, body.fsl, "text", "fsl") or ""
     check_size(text)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from chalicelib.entrypoints.http import bodies, parameters, responses, shown_runs
+from chalicelib.entrypoints.http import parameters, reading, responses, shown_runs
 from chalicelib.entrypoints.http.bodies import (
     GotoBody,
     LabelsBody,
@@ -41,7 +41,7 @@ def start(request: Request, name: str) -> Json:
     The status is 201. It is 200 if an earlier request with the same `key` started the run. With `wait` the response
     comes when the run has ended, or after so many seconds.
     """
-    body, wait_ms = bodies.read_optional(request.body, StartBody), waiting_ms(request, 0)
+    body, wait_ms = reading.read_optional(request.body, StartBody), waiting_ms(request, 0)
     order = StartOrder(
         flow=name, input=body.input, name=body.name, labels=body.labels, key=body.key, start_at=body.start_moment()
     )
@@ -73,26 +73,26 @@ def _shape(request: Request) -> str | None:
 
 def pause(request: Request, name: str) -> Json:
     """Pause the run. Until it is continued it sends nothing; answers that arrive meanwhile are recorded."""
-    bodies.read_optional(request.body, NoBody)
+    reading.read_optional(request.body, NoBody)
     return _presented(request, request.services.operator.pause(request.namespace, name, by=request.caller))
 
 
 def resume(request: Request, name: str) -> Json:
     """Continue a paused run."""
-    bodies.read_optional(request.body, NoBody)
+    reading.read_optional(request.body, NoBody)
     return _presented(request, request.services.operator.resume(request.namespace, name, by=request.caller))
 
 
 def stop(request: Request, name: str) -> Json:
     """Stop the run. Its status becomes `canceled`."""
-    reason = bodies.read_optional(request.body, StopBody).reason
+    reason = reading.read_optional(request.body, StopBody).reason
     run = request.services.operator.stop(request.namespace, name, reason=reason, by=request.caller)
     return _presented(request, run)
 
 
 def set_vars(request: Request, name: str) -> Json:
     """Set and remove variables of the run."""
-    body = bodies.read_optional(request.body, VarsBody)
+    body = reading.read_optional(request.body, VarsBody)
     if both := sorted(body.vars.keys() & set(body.remove)):
         raise Invalid(f"`vars` and `remove` both have {both[0]!r:.80}")
     run = request.services.operator.set_vars(request.namespace, name, body.vars, remove=body.remove, by=request.caller)
@@ -101,7 +101,7 @@ def set_vars(request: Request, name: str) -> Json:
 
 def set_labels(request: Request, name: str) -> Json:
     """Set and remove labels of the run, in any status. The lists find it by its new labels."""
-    body = bodies.read_optional(request.body, LabelsBody)
+    body = reading.read_optional(request.body, LabelsBody)
     if both := sorted(body.set.keys() & set(body.remove)):
         raise Invalid(f"`set` and `remove` both have {both[0]!r:.80}")
     if wrong := [label for label in body.set if not label or ":" in label]:
@@ -113,7 +113,7 @@ def set_labels(request: Request, name: str) -> Json:
 def retry(request: Request, name: str) -> Json:
     """Continue a failed or stopped run, where it stopped or at another step, as it was or mended; or repeat its failed
     undos."""
-    body = bodies.read_optional(request.body, RetryBody)
+    body = reading.read_optional(request.body, RetryBody)
     operator, by = request.services.operator, request.caller
     if not body.undo:
         run = operator.retry(
@@ -144,7 +144,7 @@ def migrate(request: Request, name: str) -> Json:
     The response says of each token what fits. If something does not, the run stays as it is, and the status is 409;
     with `dry_run` it is 200.
     """
-    body = bodies.read(request.body, MigrateBody)
+    body = reading.read(request.body, MigrateBody)
     found = request.services.operator.migrate(
         request.namespace,
         name,
@@ -168,7 +168,7 @@ def migrate(request: Request, name: str) -> Json:
 
 def go_to(request: Request, name: str) -> Json:
     """Have a token leave what it waits for, and enter a step."""
-    body = bodies.read(request.body, GotoBody)
+    body = reading.read(request.body, GotoBody)
     run = request.services.operator.go_to(
         request.namespace, name, body.step, token=body.token, reason=body.reason, by=request.caller
     )

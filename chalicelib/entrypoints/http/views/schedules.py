@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
+from chalicelib.entrypoints.http import parameters, presenters, reading, responses
 from chalicelib.entrypoints.http.bodies import BackfillBody, FslBody, NoBody
 from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.query import cursor_of, name_in
@@ -31,7 +31,7 @@ def submit(request: Request) -> Json:
     The response is the schedule or, if the text has several statements, a list. A schedule that could never start a run
     is refused.
     """
-    text = bodies.read(request.body, FslBody).data
+    text = reading.read(request.body, FslBody).data
     submission = request.services.submitter.submit(
         request.namespace, text, by=request.caller, only=str(Kind.SCHEDULE), trace=request.trace
     )
@@ -69,13 +69,13 @@ def next_slots(request: Request, name: str) -> Json:
 
 def pause(request: Request, name: str) -> Json:
     """Pause the schedule: it starts no runs until it is continued. Its runs are not paused."""
-    bodies.read_optional(request.body, NoBody)
+    reading.read_optional(request.body, NoBody)
     return _shown(request, request.services.schedules.pause(request.namespace, name))
 
 
 def resume(request: Request, name: str) -> Json:
     """Continue a paused schedule with its next slot. Slots that passed during the pause are skipped."""
-    bodies.read_optional(request.body, NoBody)
+    reading.read_optional(request.body, NoBody)
     return _shown(request, request.services.schedules.resume(request.namespace, name))
 
 
@@ -84,7 +84,7 @@ def run(request: Request, name: str) -> Json:
 
     Its slot is the current second. The status is 201; it is 200 if a run was started within this second before.
     """
-    bodies.read_optional(request.body, NoBody)
+    reading.read_optional(request.body, NoBody)
     found = request.services.schedules.run(request.namespace, name, by=request.caller)
     return Response(found, status=201 if found.created else 200)
 
@@ -94,7 +94,7 @@ def backfill(request: Request, name: str) -> Json:
 
     A range of more than 100 slots is refused. The runs start at once, whatever the schedule's `overlap` is.
     """
-    since, until = bodies.read(request.body, BackfillBody).range()
+    since, until = reading.read(request.body, BackfillBody).range()
     done = request.services.schedules.backfill(request.namespace, name, since, until, by=request.caller)
     failed = [{"slot": slot, "reason": reason} for slot, reason in done.failed.items()]
     return {"started": done.started, "existed": done.existed, "failed": failed}

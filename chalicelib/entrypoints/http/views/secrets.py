@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from chalicelib.entrypoints.http import bodies, responses
+from chalicelib.entrypoints.http import reading, responses
 from chalicelib.entrypoints.http.presenters import moment
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.route import Route
@@ -23,7 +23,7 @@ class SecretBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 def put_secret(request: Request, name: str) -> responses.Secret:
     """Create or replace a secret. Every server uses the new value within 30 seconds."""
-    body = bodies.read(request.body, SecretBody)
+    body = reading.read(request.body, SecretBody)
     return _presented(request.services.secrets.put(request.namespace, name, body.value, by=request.caller))
 
 

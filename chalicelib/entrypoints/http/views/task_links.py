@@ -17,7 +17,7 @@ from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NotPermitted
 from chalicelib.engine.senders import Sender
 from chalicelib.entrypoints.http import audit, errors, responses, task_page
-from chalicelib.entrypoints.http.bodies import text_of
+from chalicelib.entrypoints.http.reading import text_of
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.model.json_values import Json, ready

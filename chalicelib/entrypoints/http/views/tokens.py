@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from chalicelib.entrypoints.http import bodies, responses
+from chalicelib.entrypoints.http import bodies, reading, responses
 from chalicelib.entrypoints.http.presenters import moment
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
@@ -21,9 +21,9 @@ class TokenBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A new access token. `namespace` defaults to the caller's; `expires_in` is a duration such as `30d`, and the
     token never expires if it is missing."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=bodies.MAX_TOKEN_NAME_CHARACTERS)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=reading.MAX_TOKEN_NAME_CHARACTERS)]
     role: Role
-    namespace: bodies.Name | None = None
+    namespace: reading.Name | None = None
     expires_in: bodies.Duration | None = None
 
     def lifetime_ms(self) -> int | None:
@@ -38,7 +38,7 @@ class TokenBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 def make_token(request: Request) -> Json:
     """Create an access token. Only this response contains its text; store it now."""
-    body = bodies.read(request.body, TokenBody)
+    body = reading.read(request.body, TokenBody)
     if not body.name.isprintable():
         raise Malformed(f"`name` must have printable characters only, not {body.name!a:.80}")
     namespace = body.namespace or request.namespace

@@ -10,7 +10,7 @@ from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.step_lookup import find_step
 from chalicelib.entrypoints.http.terminal.arguments import ask, data_of, step_of
 from chalicelib.entrypoints.http.terminal.output import Output, OutputKind, raw
-from chalicelib.entrypoints.http.views import events, steps
+from chalicelib.entrypoints.http.views import answers, events
 from chalicelib.model.json_values import Json
 
 NEXT_SLOTS: Final = 10
@@ -49,7 +49,7 @@ def _answered(request: Request, word: str, fields: dict[str, Json], uuid: str) -
     run, step = step_of(word)
     found = uuid or find_step(request.services.reader, request.namespace, word)["metadata"]["uuid"]
     body = {"flowId": run, "stepName": step, "uuid": found, **fields}
-    return Output(OutputKind.OK, ask(request, steps.answer, body=body)["outcome"])
+    return Output(OutputKind.OK, ask(request, answers.answer, body=body)["outcome"])
 
 
 def event(request: Request, name: str, *data: str, key: str = "", ttl: str = "", id: str = "") -> Output:  # noqa: A002

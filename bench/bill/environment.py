@@ -1,0 +1,36 @@
+"""The environment of a function as the benchmark sets it, and its invocation."""
+
+from __future__ import annotations
+
+import hashlib
+from types import SimpleNamespace
+from typing import Any, Final
+
+REGION: Final = "us-east-1"
+ADMIN: Final = "the-first-admin-of-the-benchmark"
+"""The token of the first admin. Nothing outside this machine accepts it."""
+
+VARIABLES: Final = {
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "example",
+    "AWS_LAMBDA_FUNCTION_NAME": "echoer-bench",
+    "ECHOER_BACKEND": "aws",
+    "ECHOER_ADMIN_TOKEN_SHA256": hashlib.sha256(ADMIN.encode()).hexdigest(),
+    "ECHOER_OUTBOUND_ALLOW": "127.0.0.1",
+    "ECHOER_WEBHOOK_KEY": "whsec-of-the-benchmark",
+}
+"""AWS's variables, and Echoer's where they have no default."""
+
+CONTEXT: Final = SimpleNamespace(aws_request_id="7c1e8b11-e626-449a-bbf5-3aa831479275", function_name="echoer-bench")
+
+
+def invoke(function: str, event: dict[str, Any]) -> Any:
+    """Call the handler, and check that it did its work."""
+    import app
+
+    result = getattr(app, function.partition(".")[2])(event, CONTEXT)
+    if result.get("statusCode", 200) not in (200, 201) or result.get("batchItemFailures"):
+        raise AssertionError(result)
+    return result

@@ -1,0 +1,207 @@
+"""Run every handler on emulated AWS, and record it: `python -m bench.bill.recorder PORT FILE`.
+
+PORT is that of the action service on loopback. Each case is recorded twice: first with services that have read nothing
+yet, as in a cold function, and then with the same services for another run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+from urllib.request import Request, urlopen
+
+import msgspec
+from moto import mock_aws
+from moto.core.models import botocore_stubber
+
+from bench.bill.environment import ADMIN, CONTEXT, REGION, VARIABLES, invoke
+from bench.bill.records import ActionCall, AwsCall, Case, write
+
+KINDS: Final = ("taken", "inline")
+"""The paths of the action service, and the names of the actions and of the flows that use them."""
+
+FLOW: Final = """action {kind}
+    addr = "http://127.0.0.1:{port}/{kind}"; args = (str order, int amount); return = (OK | FAILED);
+action_end
+/
+flow {kind}
+    step Charge => (OK -> Ship | FAILED -> stopped) {{ action = {kind}; }};
+    step Ship => (OK -> done | FAILED -> stopped) {{ action = {kind}; }};
+flow_end"""
+INPUT: Final = {"order": "o-1029", "amount": 1995}
+NAMESPACE: Final = "default"
+
+
+class Wire:
+    """Records the requests that moto answers and those that the action service receives."""
+
+    def __init__(self, port: int) -> None:
+        self._service = f"http://127.0.0.1:{port}/recorded"
+        self._answer = botocore_stubber.process_request
+        self._calls: list[AwsCall] = []
+        botocore_stubber.process_request = self._record  # type: ignore[method-assign]
+
+    def taken(self) -> tuple[list[AwsCall], list[ActionCall]]:
+        """Return what was recorded since the last time."""
+        calls, self._calls = self._calls, []
+        with urlopen(Request(self._service, b"")) as response:  # noqa: S310 - our own service
+            return calls, msgspec.msgpack.decode(response.read(), type=list[ActionCall])
+
+    def _record(self, request: Any) -> Any:
+        response: Any = self._answer(request)
+        status, headers, answer = response
+        service, _, operation = _text(request.headers["X-Amz-Target"]).partition(".")
+        self._calls.append(
+            AwsCall(
+                service="sqs" if service == "AmazonSQS" else "dynamodb",
+                operation=operation,
+                body=_bytes(request.body),
+                status=status,
+                headers={name.lower(): str(value) for name, value in headers.items()},
+                answer=_bytes(answer),
+            )
+        )
+        return response
+
+
+class Cases:
+    """Makes the events, hands them to the handlers, and records what these do."""
+
+    def __init__(self, port: int) -> None:
+        self._wire = Wire(port)
+        self._port = port
+        self._runs = 0
+
+    def record(self) -> list[Case]:
+        from chalicelib import hosting
+
+        for kind in KINDS:
+            hosting.services().submitter.submit(NAMESPACE, FLOW.format(kind=kind, port=self._port))
+        return [
+            self._case("start of a run", "app.app", self._start),
+            self._case("callback", "app.app", self._callback),
+            self._case("delivery, taken", "app.deliver", lambda: self._delivery("taken")),
+            self._case("delivery, answered in the response", "app.deliver", lambda: self._delivery("inline")),
+            self._case("timer", "app.wake", self._timer),
+        ]
+
+    def _case(self, name: str, function: str, make_event: Any) -> Case:
+        from chalicelib import hosting
+
+        found = []
+        for is_cold in (True, False):
+            event = make_event()
+            if is_cold:
+                hosting.forget()
+            self._wire.taken()
+            invoke(function, event)
+            found.append(self._wire.taken())
+        (cold, _), (warm, to_action) = found
+        return Case(name, function, event, cold, warm, to_action)
+
+    # ── events ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _start(self) -> dict[str, Any]:
+        return _http_event("/flow/{name}/runs", {"name": "taken"}, {"input": INPUT})
+
+    def _callback(self) -> dict[str, Any]:
+        run, uuid = self._started("taken")
+        answer = {"flowId": run, "stepName": "Charge", "uuid": uuid, "ackState": "OK", "done": True, "data": {"n": 1}}
+        return _http_event("/step", {}, answer)
+
+    def _delivery(self, kind: str) -> dict[str, Any]:
+        from chalicelib import hosting
+        from chalicelib.service.ports.queues import QueueName
+        from fsl.local.shapes import queue_event
+
+        queue = hosting.services().adapters.queue
+        while old := queue.receive(QueueName.DELIVERIES, 10, 0):
+            queue.delete(QueueName.DELIVERIES, [message.receipt for message in old])
+        self._started(kind)
+        return queue_event(QueueName.DELIVERIES, queue.receive(QueueName.DELIVERIES, 1, 0))
+
+    def _timer(self) -> dict[str, Any]:
+        """Return the message of a timer whose run was answered in time: the most frequent one."""
+        from chalicelib.service import messages
+        from chalicelib.service.ports.queues import QueueName, Received
+        from fsl.local.shapes import queue_event
+
+        run, _ = self._started("taken")
+        body = messages.encode(messages.Wake(namespace=NAMESPACE, run=run, sent_at=0, version=0))
+        return queue_event(QueueName.WAKES, [Received(id="1", receipt="r", body=body, count=1, sent_at=0)])
+
+    def _started(self, flow: str) -> tuple[str, str]:
+        """Start a run. Return its name, and the uuid of its activation."""
+        from chalicelib import hosting
+        from chalicelib.service.runs.start import StartOrder
+
+        self._runs += 1
+        order = StartOrder(flow=flow, name=f"{flow}-{self._runs}", input=INPUT)
+        run = hosting.services().starter.start(NAMESPACE, order).run
+        (activation,) = (token.activation for token in run.tokens if token.activation)
+        return run.name, activation.uuid
+
+
+def _http_event(resource: str, names: dict[str, str], body: Any) -> dict[str, Any]:
+    """Return the event of a REST API, with the headers that API Gateway adds."""
+    path = resource.format(**names)
+    headers = {
+        "Accept": "*/*",
+        "Authorization": f"Bearer {ADMIN}",
+        "Content-Type": "application/json",
+        "Host": "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com",
+        "User-Agent": "python-httpx/0.28.1",
+        "X-Amzn-Trace-Id": "Root=1-65f0c0de-3b0f0a7e1f6f4b6c8a9d0e1f",
+        "X-Forwarded-For": "203.0.113.7",
+        "X-Forwarded-Port": "443",
+        "X-Forwarded-Proto": "https",
+    }
+    identity = {"sourceIp": "203.0.113.7", "userAgent": headers["User-Agent"]}
+    return {
+        "resource": resource,
+        "path": path,
+        "httpMethod": "POST",
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": names or None,
+        "stageVariables": None,
+        "requestContext": {
+            "resourcePath": resource,
+            "httpMethod": "POST",
+            "path": f"/api{path}",
+            "stage": "api",
+            "domainName": headers["Host"],
+            "requestId": CONTEXT.aws_request_id,
+            "identity": identity,
+        },
+        "body": json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value
+
+
+def main(port: int, path: Path) -> None:
+    os.environ.update(VARIABLES)
+    with mock_aws():
+        from chalicelib.config import Settings
+        from fsl.local.aws import prepare
+
+        dynamodb, sqs = (f"https://{name}.{REGION}.amazonaws.com" for name in ("dynamodb", "sqs"))
+        prepare(Settings(dynamodb_url=dynamodb, sqs_url=sqs))
+        write(Cases(port).record(), path)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,57 @@
+"""Answer the requests of this process to AWS from the records, in place of botocore's HTTP layer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.httpsession import URLLib3Session
+
+from bench.bill.records import AwsCall
+
+
+class _Body:
+    """The body of a response, as botocore reads it."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self) -> Iterator[bytes]:
+        yield self._content
+
+
+class Replay:
+    """Takes the place of the HTTP layer of every botocore client in this process, those that are not made yet included.
+
+    A read is answered as the same read was. A write, whose body has the time in it, is answered as any other of its
+    operation. `counts` holds how many requests of each operation there were.
+    """
+
+    def __init__(self, calls: Iterable[AwsCall]) -> None:
+        self._exact: dict[tuple[str, bytes], AwsCall] = {}
+        self._any: dict[str, AwsCall] = {}
+        self.counts: Counter[str] = Counter()
+        for call in calls:
+            self._exact[call.operation, call.body] = self._any[call.operation] = call
+
+    def install(self) -> None:
+        replay = self
+
+        def send(_self: URLLib3Session, request: AWSPreparedRequest) -> AWSResponse:
+            return replay.answer(request)
+
+        URLLib3Session.send = send
+
+    def answer(self, request: Any) -> AWSResponse:
+        target = request.headers["X-Amz-Target"]
+        operation = (target.decode() if isinstance(target, bytes) else target).rpartition(".")[2]
+        body = request.body if isinstance(request.body, bytes) else request.body.encode()
+        call = self._exact.get((operation, body))
+        if call is None:
+            if operation in ("GetItem", "BatchGetItem", "Query"):
+                raise AssertionError(f"no such read was recorded: {body!r}")
+            call = self._any[operation]
+        self.counts[operation] += 1
+        return AWSResponse(request.url, call.status, call.headers, _Body(call.answer))

@@ -1,0 +1,72 @@
+"""Clients that start runs one after another: how many end in a window of time, and how long each takes.
+
+Only the standard library is used: peers that are libraries load this module in their own process.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Run: TypeAlias = Callable[[], None]
+"""Start one run and return when it has succeeded; raise an exception if it has not."""
+
+
+_MAX_WARM_UP_S = 3.0
+_POLL_S = 0.01
+
+
+@dataclass(frozen=True)
+class Window:
+    """The runs that ended in `seconds`: the duration of each in seconds, and the CPU time of the system in seconds."""
+
+    seconds: float
+    durations: tuple[float, ...]
+    cpu: float
+
+
+class Clients:
+    """Threads with a client each, made by `connect`."""
+
+    def __init__(self, connect: Callable[[], Run], clients: int) -> None:
+        self._connect = connect
+        self._ended: list[tuple[float, float]] = []
+        self._errors: list[Exception] = []
+        self._stopping = False
+        self._counts = [0] * clients
+        self._threads = [threading.Thread(target=self._work, args=(mine,), daemon=True) for mine in range(clients)]
+
+    def measure(self, warm_up: float, seconds: float, cpu: Callable[[], float]) -> Window:
+        """Return what ends in `seconds`, after `warm_up` seconds and the first run of each client.
+
+        Raises what a client raised.
+        """
+        for thread in self._threads:
+            thread.start()
+        time.sleep(warm_up)
+        give_up_at = time.perf_counter() + _MAX_WARM_UP_S
+        while min(self._counts) < 1 and not self._errors and time.perf_counter() < give_up_at:
+            time.sleep(_POLL_S)
+        used, began = cpu(), time.perf_counter()
+        time.sleep(seconds)
+        used, ended = cpu() - used, time.perf_counter()
+        self._stopping = True
+        for thread in self._threads:
+            thread.join()
+        if self._errors:
+            raise self._errors[0]
+        durations = tuple(took for at, took in self._ended if began <= at < ended)
+        return Window(ended - began, durations, used)
+
+    def _work(self, mine: int) -> None:
+        try:
+            run = self._connect()
+            while not self._stopping:
+                began = time.perf_counter()
+                run()
+                ended = time.perf_counter()
+                self._ended.append((ended, ended - began))
+                self._counts[mine] += 1
+        except Exception as error:
+            self._errors.append(error)

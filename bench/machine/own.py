@@ -1,0 +1,96 @@
+"""Echoer's local server, as `fsl local` starts it: three forms of a step."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, Final
+
+from bench.machine.library import STEPS
+from bench.machine.load import Clients, Run, Window
+from bench.machine.processes import Process, free_port
+from bench.machine.systems import Durability, Meter, Role
+
+FORMS: Final = {"inline": "answer inline", "callback": "answer by callback", "rest": "plain REST"}
+_WAIT_S: Final = 20
+
+
+class Echoer:
+    """The server with one setting of ECHOER_DURABILITY."""
+
+    role = Role.OWN
+
+    def __init__(self, durability: str) -> None:
+        self._setting = durability
+        self._names = {form: f"Echoer, {durability}: {words}" for form, words in FORMS.items()}
+        self.rows = tuple(self._names.values())
+
+    @contextmanager
+    def running(self, folder: Path, service: str) -> Iterator[Mapping[str, Meter]]:
+        port = free_port()
+        settings = {"ECHOER_LOG": "warning", "ECHOER_DURABILITY": self._setting, "ECHOER_OUTBOUND": "any"}
+        command = [
+            sys.executable,
+            "-m",
+            "fsl.cli.main",
+            "local",
+            "--port",
+            str(port),
+            "--db",
+            str(folder / "echoer.db"),
+        ]
+        with Process(command, folder / "log", settings) as process:
+            process.wait_for(port, "/healthz")
+            call(HTTPConnection("127.0.0.1", port), "POST", "/fsl", document(service))
+            yield {name: partial(_measure, process, port, form) for form, name in self._names.items()}
+
+    def durability(self) -> Durability:
+        sync = {"process": "NORMAL", "power": "FULL"}[self._setting]
+        power = "yes" if self._setting == "power" else "not the last ones, in order"
+        return Durability("yes", power, f"`ECHOER_DURABILITY={self._setting}`: SQLite, WAL, synchronous {sync}")
+
+
+def document(service: str) -> str:
+    """Return the flows, named as the forms, of five steps each."""
+    actions = "\n/\n".join(
+        f'action {form}_work addr = "{service}/{form}"; args = (int i); return = (OK);'
+        f"{' callback = none;' if form == 'rest' else ''} action_end"
+        for form in FORMS
+    )
+    return f"{actions}\n/\n" + "\n/\n".join(f"flow {form} {' '.join(_steps(form))} flow_end" for form in FORMS)
+
+
+def _steps(form: str) -> Iterator[str]:
+    for number in range(STEPS):
+        target = f"S{number + 1}" if number + 1 < STEPS else "done"
+        yield f"step S{number} => (OK -> {target}) {{ action = {form}_work; args = (i = {number}); }};"
+
+
+def _measure(process: Process, port: int, form: str, clients: int, warm_up: float, seconds: float) -> Window:
+    return Clients(lambda: _connect(port, form), clients).measure(warm_up, seconds, process.cpu)
+
+
+def _connect(port: int, form: str) -> Run:
+    connection = HTTPConnection("127.0.0.1", port)
+
+    def run() -> None:
+        found = call(connection, "POST", f"/flow/{form}/runs?wait={_WAIT_S}", "{}")
+        while found["spec"]["status"] == "running":
+            found = call(connection, "GET", f"/flowrun/{found['metadata']['name']}?wait={_WAIT_S}")
+        if found["spec"]["status"] != "succeeded":
+            raise RuntimeError(f"the run has {found['spec']['status']}")
+
+    return run
+
+
+def call(connection: HTTPConnection, method: str, path: str, body: str | None = None) -> Any:
+    """Return the JSON that the server answers. Raises RuntimeError if it refuses."""
+    connection.request(method, path, body, {"Content-Type": "application/json"} if body and body[0] == "{" else {})
+    response = connection.getresponse()
+    text = response.read()
+    if response.status >= 300:
+        raise RuntimeError(f"{method} {path}: {response.status} {text[:300]!r}")
+    return json.loads(text)
