@@ -550,8 +550,8 @@ class TestErrors:
         assert throttled.requests == 1
 
     def test_a_head_beyond_dynamodbs_limit_is_too_large(self, dynamo: DynamoStore) -> None:
+        noise = Random(1).randbytes(400_000).hex()  # noqa: S311 - it is only not to be compressed
         with pytest.raises(TooLarge, match="400 KB"):
-            noise = Random(1).randbytes(400_000).hex()  # noqa: S311 - it is only not to be compressed
             dynamo.runs.create(new(a_run(vars={"text": noise})))
 
     @pytest.mark.parametrize("size", [0, 300, 5_000])
