@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 CODE   := app.py chalicelib fsl tests deploy scripts bench
 
-.PHONY: help run demo serve test coverage simulate clients bench console console-test console-shots console-shots-check check static format types imports lint words docs package deploy remove cloud clean
+.PHONY: help run demo serve test coverage simulate clients bench scale console console-test console-shots console-shots-check check static format types imports lint words docs package deploy remove cloud clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ PARTS ?=
 
 bench: $(READY) ## measure everything beside its peers, into bench/RESULTS.md: make bench PARTS="engine price"
 	$(BIN)/python -m bench $(PARTS)
+
+scale: $(READY) ## what bounds runs per second on AWS, counted and simulated, into bench/SCALE.md
+	$(BIN)/python -m bench.scale
 
 console/node_modules/.ready: console/package.json console/package-lock.json
 	cd console && npm ci --silent --no-audit --no-fund

@@ -51,18 +51,22 @@ class _Record(msgspec.Struct, frozen=True):
 
     @property
     def retry_delay(self) -> int:
-        """Return the milliseconds until a message that failed is delivered again.
-
-        The longest delay doubles each time. Messages that failed together come again spread over it: each has a delay
-        of its own, drawn by its id and how often it was delivered.
-        """
-        longest = min(MIN_RETRY_DELAY_MS << min(int(self.attributes.count), 16), MAX_RETRY_DELAY_MS)
-        digest = hashlib.sha256(f"{self.id}.{self.attributes.count}".encode()).digest()
-        drawn = int.from_bytes(digest[:4], "big") / 2**32
-        return MIN_RETRY_DELAY_MS + int(drawn * (longest - MIN_RETRY_DELAY_MS))
+        return retry_delay(self.id, int(self.attributes.count))
 
 
 ready(list[_Record])
+
+
+def retry_delay(message: str, count: int) -> int:
+    """Return the milliseconds until a message that failed is delivered again. `count` is how often it was delivered.
+
+    The longest delay doubles each time. Messages that failed together come again spread over it: each has a delay of
+    its own, drawn by its id and its count.
+    """
+    longest = min(MIN_RETRY_DELAY_MS << min(count, 16), MAX_RETRY_DELAY_MS)
+    digest = hashlib.sha256(f"{message}.{count}".encode()).digest()
+    drawn = int.from_bytes(digest[:4], "big") / 2**32
+    return MIN_RETRY_DELAY_MS + int(drawn * (longest - MIN_RETRY_DELAY_MS))
 
 
 class _Received(msgspec.Struct, frozen=True):

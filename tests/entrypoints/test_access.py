@@ -648,6 +648,7 @@ def test_settings_are_read() -> None:
             "ECHOER_RATE": "100000",
             "ECHOER_NAMESPACE_RATE": "7",
             "ECHOER_MAX_STEPS": "5",
+            "ECHOER_SHARDS": "64",
             "ECHOER_KEEP": "90d",
             "ECHOER_DURABILITY": "Power",
             "ECHOER_SECRETS_KEY": f"{KEY}, {KEY}",
@@ -657,12 +658,14 @@ def test_settings_are_read() -> None:
     )
     assert made_of == Settings(
         delivery_log=True,
+        inline_delivery=True,
         auth=Access.TOKEN,
         callbacks=Access.TOKEN,
         admin_token_sha256=sha256(FIRST),
         rate=100_000,
         namespace_rate=7,
         max_steps=5,
+        shards=64,
         keep=90 * 86_400_000,
         durability=Durability.POWER,
         secrets_key=f"{KEY}, {KEY}",
@@ -671,14 +674,24 @@ def test_settings_are_read() -> None:
     )
 
 
+def test_inline_delivery_is_off_on_aws_unless_it_is_switched_on() -> None:
+    aws = {"ECHOER_BACKEND": "aws"}
+    found = [config.from_environment({**aws, **more}) for more in ({}, {"ECHOER_INLINE_DELIVERY": "on"})]
+    assert [settings.inline_delivery for settings in found] == [False, True]
+
+
 @pytest.mark.parametrize(
     "said",
     [
         {"ECHOER_AUTH": "none"},
+        {"ECHOER_INLINE_DELIVERY": "yes"},
         {"ECHOER_CALLBACKS": "maybe"},
         {"ECHOER_ADMIN_TOKEN_SHA256": "secret"},
         {"ECHOER_ADMIN_TOKEN_SHA256": "g" * 64},
         {"ECHOER_RATE": "-1"},
+        {"ECHOER_SHARDS": "5"},
+        {"ECHOER_SHARDS": "2"},
+        {"ECHOER_SHARDS": "256"},
         {"ECHOER_RATE": "100001"},
         {"ECHOER_NAMESPACE_RATE": "many"},
         {"ECHOER_MAX_STEPS": "0"},

@@ -11,6 +11,7 @@ import logging
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -20,8 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chalicelib import hosting
-from chalicelib.config import Access
+from chalicelib import config, hosting
+from chalicelib.config import Access, Backend, BadSetting
 from chalicelib.entrypoints.http import function_url
 from chalicelib.entrypoints.http.routes import ROUTES, UNDOCUMENTED
 from chalicelib.hosting.virtual import IN_MEMORY
@@ -79,6 +80,39 @@ def test_a_body_may_be_base64(host: Host) -> None:
     assert answer("POST", "/step", raw=b"\xff").code == "malformed"
 
 
+@pytest.mark.parametrize(("coding", "bits"), [("gzip", 31), ("deflate", 15), ("GZIP ", 31)])
+def test_a_body_may_be_compressed_as_behind_api_gateway(host: Host, coding: str, bits: int) -> None:
+    """API Gateway decompresses it, because the stage sets `minimum_compression_size`."""
+    body = compressed(json.dumps(answered(started())).encode(), bits)
+    headers = {"Content-Encoding": coding}
+    assert answer("POST", "/step", raw=body, headers=headers).json == {"outcome": "advanced"}
+    for broken in (body[:-9], b"x", b""):
+        reply = answer("POST", "/step", raw=broken, headers=headers)
+        assert (reply.status, reply.code) == (400, "malformed"), broken
+        assert "as `Content-Encoding` says: " in reply.json["message"]
+    reply = answer("POST", "/step", "{}", headers={"Content-Encoding": "identity"})
+    assert reply.json["message"] == "`flowId` is missing"
+
+
+def test_a_body_in_an_unknown_coding_is_refused(host: Host) -> None:
+    reply = answer("POST", "/step", raw=b"x", headers={"Content-Encoding": "br"})
+    assert (reply.status, reply.code) == (415, "unsupported-media-type")
+
+
+def test_a_decompressed_body_has_a_limit(host: Host) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    most = b" " * function_url.MAX_BODY_BYTES
+    reply = answer("POST", "/step", raw=compressed(most, 31), headers=headers)
+    assert reply.json["message"].startswith("the body is empty")
+    reply = answer("POST", "/step", raw=compressed(most + b" ", 31), headers=headers)
+    assert (reply.status, reply.code) == (413, "too-large")
+
+
+def compressed(body: bytes, bits: int) -> bytes:
+    compressor = zlib.compressobj(wbits=bits)
+    return compressor.compress(body) + compressor.flush()
+
+
 def test_the_callback_url_may_name_the_namespace(guarded: Host) -> None:
     under(guarded, replace(guarded.services.settings, callbacks=Access.OPEN))
     token = bearer(made(Role.ADMIN, "team-a"))
@@ -118,6 +152,54 @@ def test_pages_of_permitted_origins_may_answer(host: Host) -> None:
     assert "POST" in reply.headers["Access-Control-Allow-Methods"]
     told = answer("POST", "/nowhere", {}, headers=page).headers
     assert (told["Access-Control-Allow-Origin"], told["Vary"]) == ("https://console.example", "Origin")
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, "https://api.example/x/step"),
+        ({"callback_base": f"https://{URL_HOST}/"}, f"https://{URL_HOST}/step"),
+        ({"callback_base": "https://answers.example"}, "https://answers.example/step"),
+    ],
+)
+def test_the_doctor_shows_where_actions_answer(host: Host, changes: dict[str, Any], shown: str) -> None:
+    under(host, replace(IN_MEMORY, on_lambda=True, **changes))
+    about = {"domainName": "api.example", "path": "/x/doctor"}
+    assert call("GET", "/doctor", context=about).json["callback_url"] == shown
+
+
+def test_actions_are_told_the_function_url_and_people_the_url_of_the_api() -> None:
+    told = config.from_environment(
+        {"ECHOER_PUBLIC_URL": "https://api.example", "ECHOER_CALLBACK_URL": f"https://{URL_HOST}/"}
+    )
+    assert (told.url, told.callback_url) == ("https://api.example", f"https://{URL_HOST}/step")
+    host = Host(accept, settings=replace(told, backend=Backend.MEMORY))
+    hosting.use(host.services)
+    started()
+    assert host.work() == []
+    assert host.actions.requests[-1]["callbackUrl"] == f"https://{URL_HOST}/step"
+    hosting.forget()
+
+
+@pytest.mark.parametrize(
+    "value", ["https://answers.example", "https://answers.example/step/", " https://answers.example/ "]
+)
+def test_the_url_of_answers_may_be_set_with_or_without_its_path(value: str) -> None:
+    assert config.from_environment({"ECHOER_CALLBACK_URL": value}).callback_url == "https://answers.example/step"
+
+
+def test_without_a_setting_actions_answer_at_the_url_of_the_server() -> None:
+    for set_ in ({}, {"ECHOER_CALLBACK_URL": ""}, {"ECHOER_CALLBACK_URL": "API"}):
+        assert config.from_environment(set_).callback_url == "http://127.0.0.1:8080/step"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("function-url", "only a stage on AWS has a Function URL"), ("answers", "must be an http:// or https:// URL")],
+)
+def test_one_machine_has_no_function_url(value: str, told: str) -> None:
+    with pytest.raises(BadSetting, match=told):
+        config.from_environment({"ECHOER_CALLBACK_URL": value})
 
 
 # ── who may answer ───────────────────────────────────────────────────────────────────────────────────────────────────

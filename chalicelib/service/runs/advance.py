@@ -41,7 +41,7 @@ from chalicelib.service.security.secrets import Secrets
 MAX_ATTEMPTS: Final = 20
 """How often a transition is decided again after other writers committed first, before the caller receives Busy."""
 
-_MAX_PAUSE_MS: Final = 250
+MAX_PAUSE_MS: Final = 250
 """The longest pause between two attempts."""
 
 EventFactory: TypeAlias = Callable[[Instant, str], Sequence[Event]]
@@ -211,7 +211,7 @@ class RunAdvancer:
 
     def _jitter(self, attempt: int) -> int:
         """Return a random pause in milliseconds, longer with each attempt."""
-        return int(self._ids.nonce()[:8], 16) % min(4 << attempt, _MAX_PAUSE_MS)
+        return int(self._ids.nonce()[:8], 16) % min(4 << attempt, MAX_PAUSE_MS)
 
 
 class TrialAdvancer(RunAdvancer):
