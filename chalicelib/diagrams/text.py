@@ -122,7 +122,7 @@ def mermaid(graph: Graph) -> str:
 def _mermaid_scope(graph: Graph, scope: str, ids: dict[str, str], indent: str) -> Iterator[str]:
     nodes, edges = graph.within(scope)
     for node in nodes:
-        held = [one for one in graph.scopes if one.step == node.id]
+        held = graph.held_by(node.id)
         if node.kind == STOPPED:
             yield f'{indent}state "stopped" as {ids[node.id]}'
         elif node.name:
@@ -172,7 +172,7 @@ def dot(graph: Graph) -> str:
 def _dot_scope(graph: Graph, scope: str, indent: str) -> Iterator[str]:
     nodes, edges = graph.within(scope)
     for node in nodes:
-        held = [one for one in graph.scopes if one.step == node.id]
+        held = graph.held_by(node.id)
         if not held:
             yield f"{indent}{_quoted(node.id)} [{_dot_look(node)}];"
             continue
@@ -211,36 +211,25 @@ def _quoted(text: str) -> str:
 
 def listing(graph: Graph) -> str:
     """Return the steps and their routes, one per line, indented by scope."""
-    return "\n".join([graph.title, *_Listing(graph).lines("", "  ")]) + "\n"
+    return "\n".join([graph.title, *_listed(graph, "", "  ")]) + "\n"
 
 
-class _Listing:
-    """What a listing looks up of a graph, found once: a flow may have thousands of steps and scopes."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._nodes: defaultdict[str, list[Node]] = defaultdict(list)
-        self._inner: defaultdict[str, list[Scope]] = defaultdict(list)
-        self._leaving: defaultdict[tuple[str, str], list[Edge]] = defaultdict(list)
-        for node in graph.nodes:
-            self._nodes[node.scope].append(node)
-        for scope in graph.scopes:
-            self._inner[scope.step].append(scope)
-        for edge in graph.edges:
-            self._leaving[edge.scope, edge.source].append(edge)
-
-    def lines(self, scope: str, indent: str) -> Iterator[str]:
-        nodes = self._nodes[scope]
-        names = {node.id: node.name or node.kind for node in nodes}
-        for node in (one for one in nodes if one.name):
-            undone = f"  undone {node.undone} times" if node.undone > 1 else "  undone" if node.undone else ""
-            yield f"{indent}{_SIGNS[mark_of(node)]} {node.name}  ({node.detail}){undone}"
-            for inner in self._inner[node.id]:
-                if inner.name:
-                    yield f"{indent}    {inner.name}:"
-                yield from self.lines(inner.id, indent + "      ")
-            for edge in self._leaving[scope, node.id]:
-                times = f"  [{edge.visits}]" if edge.visits else ""
-                yield f"{indent}    {_label(edge)} -> {names[edge.target]}{times}"
+def _listed(graph: Graph, scope: str, indent: str) -> Iterator[str]:
+    nodes, edges = graph.within(scope)
+    names = {node.id: node.name or node.kind for node in nodes}
+    leaving: defaultdict[str, list[Edge]] = defaultdict(list)
+    for edge in edges:
+        leaving[edge.source].append(edge)
+    for node in (one for one in nodes if one.name):
+        undone = f"  undone {node.undone} times" if node.undone > 1 else "  undone" if node.undone else ""
+        yield f"{indent}{_SIGNS[mark_of(node)]} {node.name}  ({node.detail}){undone}"
+        for one in graph.held_by(node.id):
+            if one.name:
+                yield f"{indent}    {one.name}:"
+            yield from _listed(graph, one.id, indent + "      ")
+        for edge in leaving[node.id]:
+            times = f"  [{edge.visits}]" if edge.visits else ""
+            yield f"{indent}    {_label(edge)} -> {names[edge.target]}{times}"
 
 
 def _label(edge: Edge) -> str:
