@@ -168,7 +168,7 @@ class Cases:
         return queue_event(QueueName.DELIVERIES, queue.receive(QueueName.DELIVERIES, count, 0))
 
     def _timer(self) -> dict[str, Any]:
-        """Return the message of a timer whose run was answered in time: the most frequent one."""
+        """Return the message of a timer of a run that was answered in time: the most frequent one."""
         from chalicelib.service import messages
         from chalicelib.service.ports.queues import QueueName, Received
         from fsl.local.shapes import queue_event
