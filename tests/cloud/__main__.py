@@ -286,6 +286,7 @@ def main() -> int:
                     part(name, getattr(cloud, name))
             except BaseException:
                 say(f"the end of the emulator's log:\n{emulator.last_lines()}")
+                say(f"statuses of the API: {dict(domain.statuses)}; of the Function URL: {dict(answers.statuses)}")
                 raise
     except _FAILURES as error:
         say(f"FAILED: {type(error).__name__}: {error}")
