@@ -137,7 +137,7 @@ class Cloud:
         return "other calls and odd events are refused"
 
     def update(self) -> str:
-        """Deploy a changed setting and changed code while runs go on. Actions that are told now answer elsewhere."""
+        """Deploy a changed setting and changed code while runs go on. New deliveries name another URL for answers."""
         self.emulator.bring_back_sooner(STACK, _BACK_AFTER_S)
         version = self.api().get("/openapi.json")["info"]["version"]
         with Actions() as actions, Traffic(self.api(), actions) as traffic, Slow(self.api(), actions) as slow:
