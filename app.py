@@ -20,7 +20,6 @@ from chalicelib import config
 from chalicelib.adapters.telemetry import logs
 from chalicelib.config import Access, LogFormat
 from chalicelib.entrypoints import authorizer, preload, workers
-from chalicelib.entrypoints.http import register
 
 SETTINGS = config.from_environment(os.environ)
 QUEUES = SETTINGS.queue_prefix
@@ -39,7 +38,9 @@ if SETTINGS.gate is Access.TOKEN:
 
     gatekeeper = authorize
 
-if preload.serves_http(os.environ.get("_HANDLER", "")):
+if preload.has_routes(os.environ.get("_HANDLER", "")):
+    from chalicelib.entrypoints.http import register
+
     app.register_blueprint(register.blueprint(gatekeeper, SETTINGS.callbacks, has_preflights=bool(SETTINGS.origins)))
 
 

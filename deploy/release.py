@@ -20,7 +20,7 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.model.errors import EchoerError
-from deploy import stacks, stages
+from deploy import function_url, stacks, stages
 from deploy.account import Account, NotDeployed, connect
 from deploy.cloudformation import ADMIN
 from deploy.package import ZIP, package
@@ -46,6 +46,24 @@ def release(account: Account, stage: Stage, folder: Path, expand: Callable[[Docu
             resource["Properties"]["CodeUri"] = f"s3://{account.bucket}/{code}"
     key = keep(account, json.dumps(expand(template)).encode(), "json")
     return stacks.change(account, stage.prefix, account.address(key), {ADMIN: digest})
+
+
+def configured_for(account: Account, name: str, configured: Document) -> Document:
+    """Return the configuration with which the stage is deployed. Raises NoSuchStage, BadStage, BadSetting.
+
+    The default for where actions answer is that of new stages: a stack that exists without a Function URL goes on
+    without one until its stage sets ECHOER_CALLBACK_URL.
+    """
+    stage = stages.stage(name, configured)
+    if not stage.has_function_url or stages.sets_callback_url(name, configured):
+        return configured
+    if stacks.status(account, stage.prefix) is None or stacks.has(account, stage.prefix, function_url.URL):
+        return configured
+    account.say(
+        f"actions of the stage {name} answer at API Gateway, as before; ECHOER_CALLBACK_URL=function-url in the stage "
+        "lets them answer at a Function URL, which costs nothing per request"
+    )
+    return stages.without_default_callback_url(configured)
 
 
 def make_key(account: Account, reference: str, what: str) -> None:
@@ -107,8 +125,9 @@ def main() -> int:
         stage = stages.stage(asked.stage, stages.configuration())
         account = connect(_say)
         stacks.check(account, stage.prefix, stage.table)
+        configured = configured_for(account, asked.stage, stages.configuration())
         _say(f"packaging the stage {stage.name} ...")
-        package(asked.stage, folder, _say)
+        stage = package(asked.stage, folder, _say, configured)
         outputs = release(account, stage, folder / "cloudformation")
     except (EchoerError, BotoCoreError, ClientError) as error:
         sys.stderr.write(f"error: {error}\n")

@@ -35,6 +35,17 @@ def status(account: Account, stack: str) -> str | None:
     return None if found in (_DELETED, "REVIEW_IN_PROGRESS") else str(found)
 
 
+def has(account: Account, stack: str, name: str) -> bool:
+    """Return whether the stack, which exists, has a resource of that logical id."""
+    try:
+        account.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=name)
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return False
+        raise
+    return True
+
+
 def check(account: Account, stack: str, table: str) -> None:
     """Raise NotDeployed if the stack cannot be created or updated now. `table` is that of its stage."""
     found = status(account, stack)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from bench.bill.environment import CONTEXT, VARIABLES
+from bench.bill.environment import CONTEXT, VARIABLES, checked
 from bench.bill.records import Case, read
 
 LIBRARIES: Final = ("chalice.app", "msgspec", "pynamodb.connection")
@@ -26,7 +26,7 @@ def own(case: Case) -> tuple[Callable[[], Any], Callable[[], Any]]:
     import app
 
     handler = getattr(app, case.function.partition(".")[2])
-    return (lambda: handler(case.event, CONTEXT),) * 2
+    return (lambda: checked(handler(case.event, CONTEXT)),) * 2
 
 
 def floor(case: Case) -> tuple[Callable[[], Any], Callable[[], Any]]:

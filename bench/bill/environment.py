@@ -17,20 +17,29 @@ VARIABLES: Final = {
     "AWS_SECRET_ACCESS_KEY": "example",
     "AWS_LAMBDA_FUNCTION_NAME": "echoer-bench",
     "ECHOER_BACKEND": "aws",
+    "ECHOER_FUNCTION_URL": "on",
     "ECHOER_ADMIN_TOKEN_SHA256": hashlib.sha256(ADMIN.encode()).hexdigest(),
     "ECHOER_OUTBOUND_ALLOW": "127.0.0.1",
     "ECHOER_WEBHOOK_KEY": "whsec-of-the-benchmark",
 }
 """AWS's variables, and Echoer's where they have no default."""
 
-CONTEXT: Final = SimpleNamespace(aws_request_id="7c1e8b11-e626-449a-bbf5-3aa831479275", function_name="echoer-bench")
+CONTEXT: Final = SimpleNamespace(
+    aws_request_id="7c1e8b11-e626-449a-bbf5-3aa831479275",
+    function_name="echoer-bench",
+    get_remaining_time_in_millis=lambda: 150_000,
+)
 
 
 def invoke(function: str, event: dict[str, Any]) -> Any:
     """Call the handler, and check that it did its work."""
     import app
 
-    result = getattr(app, function.partition(".")[2])(event, CONTEXT)
+    return checked(getattr(app, function.partition(".")[2])(event, CONTEXT))
+
+
+def checked(result: Any) -> Any:
+    """Return what a handler returned. Raises AssertionError if it did not do its work."""
     if result.get("statusCode", 200) not in (200, 201) or result.get("batchItemFailures"):
         raise AssertionError(result)
     return result

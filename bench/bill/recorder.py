@@ -82,7 +82,10 @@ class Cases:
             hosting.services().submitter.submit(NAMESPACE, FLOW.format(kind=kind, port=self._port))
         return [
             self._case("start of a run", "app.app", self._start),
-            self._case("callback", "app.app", self._callback),
+            self._case("callback through the REST API", "app.app", lambda: _rest_event("/step", {}, self._answer())),
+            self._case(
+                "callback through the Function URL", "app.callback", lambda: _url_event("/step", self._answer())
+            ),
             self._case("delivery, taken", "app.deliver", lambda: self._delivery("taken")),
             self._case("delivery, answered in the response", "app.deliver", lambda: self._delivery("inline")),
             self._case("timer", "app.wake", self._timer),
@@ -105,12 +108,11 @@ class Cases:
     # ── events ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _start(self) -> dict[str, Any]:
-        return _http_event("/flow/{name}/runs", {"name": "taken"}, {"input": INPUT})
+        return _rest_event("/flow/{name}/runs", {"name": "taken"}, {"input": INPUT})
 
-    def _callback(self) -> dict[str, Any]:
+    def _answer(self) -> dict[str, Any]:
         run, uuid = self._started("taken")
-        answer = {"flowId": run, "stepName": "Charge", "uuid": uuid, "ackState": "OK", "done": True, "data": {"n": 1}}
-        return _http_event("/step", {}, answer)
+        return {"flowId": run, "stepName": "Charge", "uuid": uuid, "ackState": "OK", "done": True, "data": {"n": 1}}
 
     def _delivery(self, kind: str) -> dict[str, Any]:
         from chalicelib import hosting
@@ -145,20 +147,45 @@ class Cases:
         return run.name, activation.uuid
 
 
-def _http_event(resource: str, names: dict[str, str], body: Any) -> dict[str, Any]:
-    """Return the event of a REST API, with the headers that API Gateway adds."""
-    path = resource.format(**names)
-    headers = {
-        "Accept": "*/*",
-        "Authorization": f"Bearer {ADMIN}",
-        "Content-Type": "application/json",
-        "Host": "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com",
-        "User-Agent": "python-httpx/0.28.1",
-        "X-Amzn-Trace-Id": "Root=1-65f0c0de-3b0f0a7e1f6f4b6c8a9d0e1f",
-        "X-Forwarded-For": "203.0.113.7",
-        "X-Forwarded-Port": "443",
-        "X-Forwarded-Proto": "https",
+_HEADERS: Final = {
+    "Accept": "*/*",
+    "Authorization": f"Bearer {ADMIN}",
+    "Content-Type": "application/json",
+    "Host": "a1b2c3d4e5.example.amazonaws.com",
+    "User-Agent": "python-httpx/0.28.1",
+    "X-Amzn-Trace-Id": "Root=1-65f0c0de-3b0f0a7e1f6f4b6c8a9d0e1f",
+    "X-Forwarded-For": "203.0.113.7",
+    "X-Forwarded-Port": "443",
+    "X-Forwarded-Proto": "https",
+}
+"""A client's headers, with those that API Gateway and Lambda add."""
+
+
+def _url_event(path: str, body: Any) -> dict[str, Any]:
+    """Return the event of a Function URL (AWS Lambda Developer Guide, "Invoking Lambda function URLs")."""
+    http = {"method": "POST", "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7", "userAgent": ""}
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {name.lower(): value for name, value in _HEADERS.items()},
+        "requestContext": {
+            "accountId": "anonymous",
+            "domainName": _HEADERS["Host"],
+            "http": http,
+            "requestId": CONTEXT.aws_request_id,
+            "stage": "$default",
+            "timeEpoch": 0,
+        },
+        "body": json.dumps(body),
+        "isBase64Encoded": False,
     }
+
+
+def _rest_event(resource: str, names: dict[str, str], body: Any) -> dict[str, Any]:
+    """Return the event of a REST API."""
+    path, headers = resource.format(**names), _HEADERS
     identity = {"sourceIp": "203.0.113.7", "userAgent": headers["User-Agent"]}
     return {
         "resource": resource,

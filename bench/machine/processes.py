@@ -102,6 +102,14 @@ class Process:
         )
         return ticks / os.sysconf("SC_CLK_TCK")
 
+    def memory_mib(self) -> float:
+        """Return the resident memory of the process in MiB, from proc(5); nan where the system has no /proc."""
+        try:
+            status = (_PROC / str(self._process.pid) / "status").read_text()
+        except OSError:
+            return float("nan")
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
     def _ended(self) -> Unavailable:
         said = " ".join(self._log.read_text(errors="replace").split())
         return Unavailable(f"has ended: {said[-_SHOWN_CHARACTERS:]}")

@@ -24,9 +24,6 @@ _USE_CASES: Final = {
 }
 """Handler of a function (`_HANDLER`: AWS Lambda Developer Guide, "Runtime environment variables") -> use cases."""
 
-_OTHERS: Final = frozenset({"app.authorize", "app.deliver", "app.wake", "app.dead_letter", "app.sweep"})
-"""The handlers of functions that receive other events than HTTP calls."""
-
 _MODULES: Final = {
     "app.app": ("chalicelib.entrypoints.http.exchange", "chalicelib.entrypoints.http.views.answers"),
     "app.callback": ("chalicelib.entrypoints.http.function_url", "chalicelib.entrypoints.http.views.answers"),
@@ -35,9 +32,9 @@ _MODULES: Final = {
 """Handler -> modules. Callbacks are the most frequent calls of the API."""
 
 
-def serves_http(handler: str) -> bool:
-    """Return whether the function with this handler may receive HTTP calls. One without a handler is no function."""
-    return handler not in _OTHERS
+def has_routes(handler: str) -> bool:
+    """Return whether Chalice routes requests to the function with this handler. Outside Lambda there is no handler."""
+    return handler in ("", "app.app")
 
 
 def preload(handler: str) -> None:

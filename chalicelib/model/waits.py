@@ -21,6 +21,9 @@ REFERENCE_KEY: Final = "\0spilled"
 CHUNK_ITEMS: Final = 100
 """How many items of an each are stored in one blob."""
 
+CHUNK_FAILURES: Final = 250
+"""How many indexes of failed items are stored in one blob."""
+
 
 class Wait:
     """The base of all kinds of waits, which are those in this module."""
@@ -131,7 +134,8 @@ def item_key(items: str, index: int) -> str:
 class EachWait(Wait, FrozenValue, frozen=True, kw_only=True):
     """An each waits for its items. Items and results are stored as blobs, in chunks; the head holds what is in flight.
 
-    Results are stored once a write has committed them: so a chunk holds the same, whichever process writes it.
+    Results and failures are stored once a write has committed them: so a chunk holds the same, whichever process
+    writes it. Chunks of failures are numbered over all retries: of those before `failed_from` the items start again.
     """
 
     id: str
@@ -145,7 +149,7 @@ class EachWait(Wait, FrozenValue, frozen=True, kw_only=True):
     finished: int = msgspec.field(name="ok")
     """How many items finished."""
     failed: tuple[int, ...] = msgspec.field(name="bad")
-    """The indexes of the items that failed."""
+    """The indexes of the items that failed, and are not stored yet."""
     results: tuple[tuple[int, Json], ...] = msgspec.field(name="buf")
     """Results (index, output) that are not stored yet."""
     stored_chunks: int = msgspec.field(name="put")
@@ -162,6 +166,19 @@ class EachWait(Wait, FrozenValue, frozen=True, kw_only=True):
     """How many items are in a batch; the last one may have fewer. None: there are no batches."""
     items: int = msgspec.field(name="of", default=0)
     """How many items there are in all batches."""
+    again_from: int = msgspec.field(name="mf", default=0)
+    """The first stored chunk of failures whose items are to start again, after a retry."""
+    failed_from: int = msgspec.field(name="bf", default=0)
+    """The first stored chunk of failures that count."""
+    failed_to: int = msgspec.field(name="bt", default=0)
+    """The number of the next chunk of failures."""
+    short_failed: bool = msgspec.field(name="bs", default=False)
+    """Whether the last batch is in a stored chunk of failures that counts."""
+
+    @property
+    def failures(self) -> int:
+        """How many items failed; batches, if it works on several items together."""
+        return len(self.failed) + CHUNK_FAILURES * (self.failed_to - self.failed_from)
 
     @property
     def total(self) -> int:
@@ -172,9 +189,10 @@ class EachWait(Wait, FrozenValue, frozen=True, kw_only=True):
     def failed_items(self) -> int:
         """How many items failed: all those of a batch that failed."""
         if self.batch is None:
-            return len(self.failed)
-        last = self.items - self.batch * (self.count - 1)
-        return sum(last if index == self.count - 1 else self.batch for index in self.failed)
+            return self.failures
+        missing = self.batch * self.count - self.items  # in the last batch
+        is_last = self.short_failed or self.count - 1 in self.failed
+        return self.batch * self.failures - (missing if is_last else 0)
 
     def item_key(self, index: int) -> str:
         """Return the key of the blob that holds the item."""
@@ -183,6 +201,10 @@ class EachWait(Wait, FrozenValue, frozen=True, kw_only=True):
     def results_key(self, chunk: int) -> str:
         """Return the key of a chunk of results."""
         return f"{self.id}/out/{chunk}"
+
+    def failures_key(self, chunk: int) -> str:
+        """Return the key of a chunk of failures."""
+        return f"{self.id}/bad/{chunk}"
 
 
 class OffloadedWait(Wait, dict[str, str]):

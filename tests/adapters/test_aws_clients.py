@@ -176,6 +176,15 @@ class TestModels:
         fast = clients._Loader(file_loader=clients._Files())
         assert fast.load_service_model("dynamodb", kind) == Loader().load_service_model("dynamodb", kind)
 
+    def test_the_endpoints_are_those_of_botocore_without_other_services(self) -> None:
+        fast, whole = (
+            loader.load_data("endpoints") for loader in (clients._Loader(file_loader=clients._Files()), Loader())
+        )
+        for partition in whole["partitions"]:
+            services = partition["services"]
+            partition["services"] = {name: services[name] for name in ("dynamodb", "sqs") if name in services}
+        assert fast == whole
+
     def test_botocore_reads_the_models_of_the_environment_itself(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
     ) -> None:

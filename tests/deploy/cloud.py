@@ -290,15 +290,21 @@ class Cloud:
         if self._acting is not None:
             self.needs[self._acting].update(_needs(request))
             self.clock.advance(self._slowness)
-            if self._throttled and request.headers.get("X-Amz-Target", b"").startswith(b"DynamoDB"):
+            if self._throttled and _target(request).startswith("DynamoDB"):
                 return THROTTLED
         return handle(request)
 
 
+def _target(request: Any) -> str:
+    """Return the service and the operation of a request. botocore's clients have bytes in its place."""
+    target = request.headers.get("X-Amz-Target", "")
+    return target.decode() if isinstance(target, bytes) else str(target)
+
+
 def _needs(request: Any) -> Iterator[Need]:
     """Return what a request needs (Service Authorization Reference). Fails for an unknown call."""
-    target = request.headers.get("X-Amz-Target", b"")
-    service, _, operation = (target.decode() if isinstance(target, bytes) else target).partition(".")
+    target = _target(request)
+    service, _, operation = target.partition(".")
     asked = json.loads(request.body) if operation else {}
     match service.partition("_")[0], operation:
         case "DynamoDB", "BatchGetItem" | "BatchWriteItem":

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from deploy import release, remove, stacks
+from deploy import release, remove, stacks, stages
 from deploy.account import Account, NotDeployed, connect
 from deploy.stages import Document, Stage
 
@@ -89,6 +89,31 @@ def test_a_stack_is_created_left_alone_updated_and_deleted(account: Account) -> 
     stacks.remove(account, "echoer-x")
     assert account.client("sns").list_topics()["Topics"] == []
     assert stacks.status(account, "echoer-x") is None
+
+
+def _function_urls(account: Account, **settings: str) -> bool:
+    """Return whether `make deploy` would deploy a stage with these settings with a Function URL."""
+    configured = stages.configuration()
+    configured["stages"]["x"] = {"log_retention_in_days": 1, "environment_variables": settings}
+    return stages.stage("x", release.configured_for(account, "x", configured)).has_function_url
+
+
+def test_a_new_stage_has_a_function_url(account: Account) -> None:
+    assert _function_urls(account)
+    assert not _function_urls(account, ECHOER_CALLBACK_URL="")
+
+
+def test_a_stage_that_was_deployed_without_a_function_url_keeps_the_api_until_it_says_otherwise(
+    account: Account,
+) -> None:
+    said: list[str] = []
+    account = Account(account.session, said.append)
+    _change(account, TOPIC)
+    assert not _function_urls(account)
+    assert said[-1].startswith("actions of the stage x answer at API Gateway, as before; ECHOER_CALLBACK_URL=function")
+    assert _function_urls(account, ECHOER_CALLBACK_URL="function-url")
+    _change(account, {"Resources": {**TOPIC["Resources"], "CallbackUrl": {"Type": "AWS::SNS::Topic"}}})
+    assert _function_urls(account)
 
 
 def test_what_is_not_there_is_not_deleted(account: Account) -> None:

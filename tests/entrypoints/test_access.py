@@ -658,6 +658,7 @@ def test_settings_are_read() -> None:
     )
     assert made_of == Settings(
         delivery_log=True,
+        inline_delivery=True,
         auth=Access.TOKEN,
         callbacks=Access.TOKEN,
         admin_token_sha256=sha256(FIRST),
@@ -673,10 +674,17 @@ def test_settings_are_read() -> None:
     )
 
 
+def test_inline_delivery_is_off_on_aws_unless_it_is_switched_on() -> None:
+    aws = {"ECHOER_BACKEND": "aws"}
+    found = [config.from_environment({**aws, **more}) for more in ({}, {"ECHOER_INLINE_DELIVERY": "on"})]
+    assert [settings.inline_delivery for settings in found] == [False, True]
+
+
 @pytest.mark.parametrize(
     "said",
     [
         {"ECHOER_AUTH": "none"},
+        {"ECHOER_INLINE_DELIVERY": "yes"},
         {"ECHOER_CALLBACKS": "maybe"},
         {"ECHOER_ADMIN_TOKEN_SHA256": "secret"},
         {"ECHOER_ADMIN_TOKEN_SHA256": "g" * 64},

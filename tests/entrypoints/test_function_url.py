@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chalicelib import hosting
-from chalicelib.config import Access
+from chalicelib import config, hosting
+from chalicelib.config import Access, Backend, BadSetting
 from chalicelib.entrypoints.http import function_url
 from chalicelib.entrypoints.http.routes import ROUTES, UNDOCUMENTED
 from chalicelib.hosting.virtual import IN_MEMORY
@@ -118,6 +118,54 @@ def test_pages_of_permitted_origins_may_answer(host: Host) -> None:
     assert "POST" in reply.headers["Access-Control-Allow-Methods"]
     told = answer("POST", "/nowhere", {}, headers=page).headers
     assert (told["Access-Control-Allow-Origin"], told["Vary"]) == ("https://console.example", "Origin")
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, "https://api.example/x/step"),
+        ({"callback_base": f"https://{URL_HOST}/"}, f"https://{URL_HOST}/step"),
+        ({"callback_base": "https://answers.example"}, "https://answers.example/step"),
+    ],
+)
+def test_the_doctor_shows_where_actions_answer(host: Host, changes: dict[str, Any], shown: str) -> None:
+    under(host, replace(IN_MEMORY, on_lambda=True, **changes))
+    about = {"domainName": "api.example", "path": "/x/doctor"}
+    assert call("GET", "/doctor", context=about).json["callback_url"] == shown
+
+
+def test_actions_are_told_the_function_url_and_people_the_url_of_the_api() -> None:
+    told = config.from_environment(
+        {"ECHOER_PUBLIC_URL": "https://api.example", "ECHOER_CALLBACK_URL": f"https://{URL_HOST}/"}
+    )
+    assert (told.url, told.callback_url) == ("https://api.example", f"https://{URL_HOST}/step")
+    host = Host(accept, settings=replace(told, backend=Backend.MEMORY))
+    hosting.use(host.services)
+    started()
+    assert host.work() == []
+    assert host.actions.requests[-1]["callbackUrl"] == f"https://{URL_HOST}/step"
+    hosting.forget()
+
+
+@pytest.mark.parametrize(
+    "value", ["https://answers.example", "https://answers.example/step/", " https://answers.example/ "]
+)
+def test_the_url_of_answers_may_be_set_with_or_without_its_path(value: str) -> None:
+    assert config.from_environment({"ECHOER_CALLBACK_URL": value}).callback_url == "https://answers.example/step"
+
+
+def test_without_a_setting_actions_answer_at_the_url_of_the_server() -> None:
+    for set_ in ({}, {"ECHOER_CALLBACK_URL": ""}, {"ECHOER_CALLBACK_URL": "API"}):
+        assert config.from_environment(set_).callback_url == "http://127.0.0.1:8080/step"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("function-url", "only a stage on AWS has a Function URL"), ("answers", "must be an http:// or https:// URL")],
+)
+def test_one_machine_has_no_function_url(value: str, told: str) -> None:
+    with pytest.raises(BadSetting, match=told):
+        config.from_environment({"ECHOER_CALLBACK_URL": value})
 
 
 # ── who may answer ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ from chalicelib.adapters.memory import MemoryQueue
 from chalicelib.config import Backend
 from chalicelib.entrypoints import workers
 from chalicelib.hosting.virtual import IN_MEMORY
+from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.service import messages
 from chalicelib.service.deliveries.inline import MAX_CHAIN_MS, MAX_DELIVERIES, NET_DELAY_MS
@@ -114,7 +115,7 @@ def test_a_message_that_was_changed_for_a_commit_that_did_not_come_asks_for_the_
     uuid = host.uuid("A")
     save = host.store.runs.save
 
-    def failing(*_: Any) -> None:
+    def failing(run: Run, seen: int, body: bytes = b"") -> None:
         raise Busy("the store is throttled")
 
     host.store.runs.save = failing  # type: ignore[method-assign]
@@ -133,7 +134,7 @@ def test_a_message_that_was_changed_in_doubt_comes_again() -> None:
     host.start("f")
     save, calls = host.store.runs.save, list[int]()
 
-    def though_written(run: Any, seen: int, body: bytes = b"") -> None:
+    def though_written(run: Run, seen: int, body: bytes = b"") -> None:
         save(run, seen, body)
         calls.append(seen)
         if len(calls) == 1:
@@ -153,8 +154,9 @@ def test_a_message_that_was_changed_in_doubt_comes_again() -> None:
 def test_a_failed_delivery_of_a_chain_comes_again_with_the_same_message() -> None:
     host = Machine()
     host.start("f")
-    replies = {"A": [Taken({"ackState": "OK"})], "B": [NotTaken("refused", final=False), Taken({"ackState": "OK"})]}
-    host.actions.script = lambda request: replies.get(request["stepName"], [Taken({"ackState": "OK"})]).pop(0)
+    ok = Taken({"ackState": "OK"})
+    replies: list[Reply] = [ok, NotTaken("refused", final=False), ok]
+    host.actions.script = lambda _: replies.pop(0)
     assert len(host.work()) == 1
     assert host.run().tokens[0].activation.attempt == 1  # type: ignore[union-attr]
     host.clock.advance(5_000)
@@ -313,7 +315,7 @@ def test_the_late_message_of_a_delivery_that_was_only_taken_does_not_deliver_aga
 
 def test_the_late_message_of_a_delivery_that_failed_and_came_again_does_not_deliver_again() -> None:
     host = Machine(is_aws=True)
-    replies = [Taken({"ackState": "OK"}), NotTaken("refused", final=False), Taken()]
+    replies: list[Reply] = [Taken({"ackState": "OK"}), NotTaken("refused", final=False), Taken()]
     host.actions.script = lambda _: replies.pop(0)
     host.start("f")
     assert host.work() == []
@@ -329,7 +331,7 @@ def test_both_messages_exist_before_the_head_is_written() -> None:
     host.start("f")
     save = host.store.runs.save
 
-    def crash(*_: Any) -> None:
+    def crash(run: Run, seen: int, body: bytes = b"") -> None:
         raise KeyboardInterrupt
 
     host.store.runs.save = crash  # type: ignore[method-assign]

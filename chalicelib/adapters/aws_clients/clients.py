@@ -16,6 +16,9 @@ import msgspec
 
 from chalicelib.adapters.aws_clients.first_attempt import FirstAttempt
 
+_SERVICES: Final = ("dynamodb", "sqs")
+_ENDPOINTS: Final = "endpoints.json"
+
 
 class _Files(botocore.loaders.JSONFileLoader):  # type: ignore[misc]  # botocore has no types
     """Reads botocore's data with a faster parser."""
@@ -23,9 +26,25 @@ class _Files(botocore.loaders.JSONFileLoader):  # type: ignore[misc]  # botocore
     def _load_file(self, full_path: str, open_method: Any) -> Any:
         try:
             with open_method(full_path, "rb") as file:
-                return msgspec.json.decode(file.read())
+                content = file.read()
         except FileNotFoundError:
             return None
+        return _endpoints(content) if Path(full_path).name == _ENDPOINTS else msgspec.json.decode(content)
+
+
+def _endpoints(content: bytes) -> Any:
+    """Return the endpoints of the services that are used here, without those of all others."""
+    found = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+    partitions = []
+    for partition in msgspec.json.decode(found.pop("partitions"), type=list[dict[str, msgspec.Raw]]):
+        services = msgspec.json.decode(partition.pop("services"), type=dict[str, msgspec.Raw])
+        used = {name: services[name] for name in _SERVICES if name in services}
+        partitions.append({**_decoded(partition), "services": _decoded(used)})
+    return {**_decoded(found), "partitions": partitions}
+
+
+def _decoded(raw: dict[str, msgspec.Raw]) -> dict[str, Any]:
+    return {name: msgspec.json.decode(value) for name, value in raw.items()}
 
 
 class _Loader(botocore.loaders.Loader):  # type: ignore[misc]  # botocore has no types
@@ -36,9 +55,6 @@ class _Loader(botocore.loaders.Loader):  # type: ignore[misc]  # botocore has no
 
     def _has(self, service: str, type_name: str) -> bool:
         return any(True for path in self.search_paths for _ in Path(path).glob(f"{service}/*/{type_name}.json*"))
-
-
-_SERVICES: Final = ("dynamodb", "sqs")
 
 
 class _OneEndpoint:

@@ -26,7 +26,7 @@ from chalicelib.model.run import Activation, Token
 from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.templates import source_of
 from chalicelib.model.times import Milliseconds
-from chalicelib.model.waits import CHUNK_ITEMS, EachWait, Wait
+from chalicelib.model.waits import CHUNK_FAILURES, CHUNK_ITEMS, EachWait, Wait
 
 MAX_ITEMS: Final = MAX_EACH_ITEMS
 MAX_CONCURRENT_ITEMS: Final = 100
@@ -111,7 +111,7 @@ def child_ended(
     token = transition.set_wait(token, wait)
     if wait.failed_items > tolerated(step, wait):
         return StepResult(state=FAIL, error=_error(step, wait, error), event="StepJoined")
-    if wait.finished + len(wait.failed) == wait.count:
+    if wait.finished + wait.failures == wait.count:
         return StepResult(state=DEFAULT_STATE, data=results(transition, wait), event="StepJoined")
     _begin(transition, token, step)
     return None
@@ -159,12 +159,20 @@ def tolerated(step: EachStep, wait: EachWait) -> int:
 
 
 def _restart(transition: Transition, token: Token, step: EachStep, names: Names, before: EachWait) -> StepResult | None:
-    ended = before.finished + len(before.failed)
+    ended = before.finished + before.failures
     if ended == before.count and before.failed_items <= tolerated(step, before):
         return StepResult(state=DEFAULT_STATE, data=results(transition, before))
     interrupted = [_index(child) for child in transition.run.interrupted if child.parent == token.id]
     again = tuple(dict.fromkeys((*before.failed, *before.again, *interrupted)))
-    wait = replace(before, failed=(), again=again, decided=None, remaining=None)
+    wait = replace(
+        before,
+        failed=(),
+        failed_from=before.failed_to,
+        short_failed=False,
+        again=again,
+        decided=None,
+        remaining=None,
+    )
     _begin(transition, transition.activate(token, _time_limit(step, names), wait=wait), step)
     return None
 
@@ -176,21 +184,32 @@ def _begin(transition: Transition, token: Token, step: EachStep) -> None:
     most = step.max if isinstance(step.max, int) else wait.max
     allowed = min(most or MAX_CONCURRENT_ITEMS, MAX_CONCURRENT_ITEMS) - in_flight
     room = min(allowed, max(MAX_TOKENS - len(transition.tokens), 1 - in_flight))
-    again, after = list(wait.again), wait.next
     started: list[int] = []
-    while len(started) < room and (again or after < wait.count) and transition.passed < MAX_STEPS_PER_TRANSITION:
-        if again:
-            started.append(again.pop(0))
-        else:
-            started.append(after)
-            after += 1
-    token = transition.set_wait(token, replace(wait, again=tuple(again), next=after))
-    if token.activation and len(started) < room and (again or after < wait.count):
+    while len(started) < room and _is_left(wait) and transition.passed < MAX_STEPS_PER_TRANSITION:
+        index, wait = _next(transition, wait)
+        started.append(index)
+    token = transition.set_wait(token, wait)
+    if token.activation and len(started) < room and _is_left(wait):
         _defer(transition, token, token.activation)
     for index in started:
         item_id = child_id(token.id, index)
         if not transition.resume(item_id):
             transition.arrive(Token(id=item_id, parent=token.id, index=index, step=step.steps[0].name))
+
+
+def _is_left(wait: EachWait) -> bool:
+    """Return whether an item has not started, or not again."""
+    return bool(wait.again) or wait.again_from < wait.failed_from or wait.next < wait.count
+
+
+def _next(transition: Transition, wait: EachWait) -> tuple[int, EachWait]:
+    """Return the index of the item that starts next, and the wait without it."""
+    if not wait.again and wait.again_from < wait.failed_from:
+        stored = transition.read(wait.failures_key(wait.again_from))
+        wait = replace(wait, again=tuple(stored), again_from=wait.again_from + 1)
+    if wait.again:
+        return wait.again[0], replace(wait, again=wait.again[1:])
+    return wait.next, replace(wait, next=wait.next + 1)
 
 
 def _defer(transition: Transition, token: Token, activation: Activation) -> None:
@@ -202,14 +221,26 @@ def _defer(transition: Transition, token: Token, activation: Activation) -> None
 
 
 def _count_item(transition: Transition, token: Token, child: Token, *, ok: bool) -> EachWait:
-    """Return the wait with the item of `child` counted; a full buffer of committed results becomes a blob."""
+    """Return the wait with the item of `child` counted; full buffers of what is committed become blobs."""
     wait = _wait_of(token)
-    if _is_full(wait.results) and not transition.is_new(token):
-        transition.store_blob(wait.results_key(wait.stored_chunks), wait.results)
-        wait = replace(wait, results=(), stored_chunks=wait.stored_chunks + 1)
+    if not transition.is_new(token):
+        if _is_full(wait.results):
+            transition.store_blob(wait.results_key(wait.stored_chunks), wait.results)
+            wait = replace(wait, results=(), stored_chunks=wait.stored_chunks + 1)
+        while len(wait.failed) >= CHUNK_FAILURES:
+            wait = _store_failures(transition, wait)
     if not ok:
         return replace(wait, failed=(*wait.failed, _index(child)))
     return replace(wait, finished=wait.finished + 1, results=(*wait.results, (_index(child), child.result)))
+
+
+def _store_failures(transition: Transition, wait: EachWait) -> EachWait:
+    """Store the failures that came first as a chunk, and return the wait without them."""
+    stored = wait.failed[:CHUNK_FAILURES]
+    transition.store_blob(wait.failures_key(wait.failed_to), stored)
+    is_short = wait.short_failed or wait.count - 1 in stored
+    failed = wait.failed[CHUNK_FAILURES:]
+    return replace(wait, failed=failed, failed_to=wait.failed_to + 1, short_failed=is_short)
 
 
 def _is_full(results: tuple[tuple[int, Json], ...]) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.config import Access
+from chalicelib.config import Access, callback_url_at
 from chalicelib.engine.senders import Sender
 from chalicelib.engine.values.secret_values import MARK, masked
 from chalicelib.entrypoints.http.query import Query
@@ -39,6 +39,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     arn: str | None = None
     trace: str = ""
     base_url: str = ""
+
+    @property
+    def callback_url(self) -> str:
+        """The URL to which actions send their answers."""
+        return callback_url_at(self.services.settings.callback_base or self.base_url)
 
     @property
     def sender(self) -> Sender:

@@ -7,8 +7,9 @@ brackets), before the body of a step, before a word that ends a statement and be
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from chalicelib.language.limits import MAX_NESTING
 from chalicelib.language.problems import Findings, Problem
@@ -57,7 +58,7 @@ class _Balancer:
             elif token.kind in _CLOSERS:
                 yield from self._closed(token)
             elif len(self._open) <= MAX_NESTING:
-                yield replace(token, depth=len(self._open))
+                yield token if not self._open else replace(token, depth=len(self._open))
 
     def _opened(self, token: SyntaxToken) -> Iterator[SyntaxToken]:
         if len(self._open) < MAX_NESTING:
@@ -107,10 +108,10 @@ class _Balancer:
         return 0
 
     def _begins_step(self, index: int) -> bool:
-        before = self._tokens[index - 1].kind
-        following = [token.kind for token in self._tokens[index + 1 : index + 3]]
-        fits = not self._open or before in _AFTER_MEMBER
-        return fits and following[1:] == ["TO"] and following[0] in _BEFORE_BODY
+        tokens = self._tokens
+        if index + 2 >= len(tokens) or tokens[index + 2].kind != "TO" or tokens[index + 1].kind not in _BEFORE_BODY:
+            return False
+        return not self._open or tokens[index - 1].kind in _AFTER_MEMBER
 
     def _trailing_inner(self) -> int:
         """Return the number of open brackets inside the innermost brace."""

@@ -15,7 +15,8 @@ import functools
 import sys
 from typing import Any
 
-from ply import lex, yacc
+import msgspec
+from ply import yacc
 
 from chalicelib.language.problems import Findings
 from chalicelib.language.syntax import tree
@@ -364,9 +365,17 @@ def statements_of(found: tuple[SyntaxToken, ...], findings: Findings, *, cut: bo
     return parser.parse(lexer=parser.recovery, tokenfunc=lambda: _as_ply(parser.recovery.next())) or ()
 
 
+class _PlyToken(msgspec.Struct):
+    """What ply's parser reads of a token."""
+
+    type: str
+    value: SyntaxToken
+    lineno: int = 0
+    lexpos: int = 0
+    lexer: object = None
+
+
 def _as_ply(token):
     if token is None:
         return None
-    shape = lex.LexToken()
-    shape.type, shape.value, shape.lineno, shape.lexpos = token.kind, token, 0, token.span.start
-    return shape
+    return _PlyToken(token.kind, token)

@@ -13,8 +13,9 @@ Brackets already match (see `brackets`), so a skip never leaves its statement.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from chalicelib.language.problems import Findings, Problem, Suggestion
 from chalicelib.language.source import Span
@@ -28,6 +29,8 @@ _WORDS: Final = {
     "EXPRESSION": "an expression ${ ... }", "SEMICOLON": "';'", "LPAREN": "'('", "LCURLY": "'{'", "RPAREN": "')'",
     "RSQUARE": "']'", "RCURLY": "'}'", "SLASH": "'/'",
 }  # fmt: skip
+_WORDS_IN_PLACES: Final = frozenset({"secret", "on", "as", CONFIG})
+"""The words that are keywords in places."""
 _NAMES: Final = frozenset({"NAME", "STRING", "END", "WHEN"})
 _VALUES: Final = _NAMES | {"INTEGER", "FLOAT", "DURATION", "EXPRESSION", "LSQUARE", "LCURLY", "LPAREN"}
 _STEP_WORDS: Final = ("step", "deci", "wait", "fork", "each", "call", "set", "emit", "start", "branch")
@@ -57,14 +60,15 @@ class Recovery:
 
     def _in_context(self, token: SyntaxToken) -> SyntaxToken:
         """Return the token that was just read with the kind that it has here: some words are keywords in places."""
-        if token.kind == "NAME" and str(token.value).lower() == "secret":
-            return replace(token, kind=self._kind_of_secret())
-        if token.kind == "NAME" and str(token.value).lower() == "on":
-            return replace(token, kind=self._kind_of_on())
-        if token.kind == "NAME" and str(token.value).lower() == "as" and self._is_after_use():
-            return replace(token, kind="AS")
-        if token.kind == "NAME" and str(token.value).lower() == CONFIG and self._fits("CONFIG"):
-            return replace(token, kind="CONFIG")
+        if token.kind == "NAME" and (word := str(token.value).lower()) in _WORDS_IN_PLACES:
+            if word == "secret":
+                return replace(token, kind=self._kind_of_secret())
+            if word == "on":
+                return replace(token, kind=self._kind_of_on())
+            if word == "as" and self._is_after_use():
+                return replace(token, kind="AS")
+            if word == CONFIG and self._fits("CONFIG"):
+                return replace(token, kind="CONFIG")
         if token.kind == "COMMA" and self._is_between_states():
             return replace(token, kind="AND")
         return token

@@ -7,14 +7,15 @@ The checker knows them, so that `adr = ...` gets a hint about `addr` instead of 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
-from typing import TypeAlias
+from functools import cache
+from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from chalicelib.language.source import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(msgspec.Struct, frozen=True, gc=False):
     """A name as it is written: an identifier, or the contents of a string."""
 
     text: str
@@ -27,48 +28,41 @@ class Word:
         return "" if self.quoted else self.text.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(msgspec.Struct, frozen=True, gc=False):
     value: int | float
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
+class Duration(msgspec.Struct, frozen=True, gc=False):
     milliseconds: int
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(msgspec.Struct, frozen=True, gc=False):
     """`${ source }`; `source` is the text between the braces and begins at offset `span.start + 2`."""
 
     source: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True, gc=False):
     """`secret NAME`: a reference to a secret of the namespace, which is read when an action is dispatched."""
 
     name: Word
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class ListValue:
+class ListValue(msgspec.Struct, frozen=True, gc=False):
     items: tuple[Value, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class MapValue:
+class MapValue(msgspec.Struct, frozen=True, gc=False):
     entries: tuple[tuple[Word, Value], ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(msgspec.Struct, frozen=True, gc=False):
     """`name = value` in a group, or `name.member = value`, which sets a member of a variable."""
 
     name: Word
@@ -77,8 +71,7 @@ class Assignment:
     members: tuple[Word, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(msgspec.Struct, frozen=True, gc=False):
     """`type name` or `type name = default` in a group, optionally with `secret` before the type."""
 
     type: Word
@@ -88,8 +81,7 @@ class Declaration:
     secret: Word | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EventName:
+class EventName(msgspec.Struct, frozen=True, gc=False):
     """`run.failed` in a group: a name of several words with dots between them."""
 
     words: tuple[Word, ...]
@@ -100,8 +92,7 @@ class EventName:
         return ".".join(word.text for word in self.words)
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True, gc=False):
     """`state, state when ${...} -> target (entries)`; any part may be missing. `else` counts as a state here.
 
     A rule of `repeat` has entries and no target. A state of `return` may have statuses: `state on 404, 410`.
@@ -120,16 +111,14 @@ class Route:
         return self.states[0] if self.states else None
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True, gc=False):
     """`( ... )`: routes separated by `|`, or other entries separated by optional commas."""
 
     items: tuple[Entry, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, gc=False):
     """`name ( ... )` or `name ( ... ) on STATE | STATE`, as in `undo = refund (order = 1) on PAID;`.
 
     The group may be missing if there are states.
@@ -146,8 +135,7 @@ Entry: TypeAlias = Assignment | Declaration | Route | EventName
 Value: TypeAlias = Word | Number | Duration | Expression | Reference | ListValue | MapValue | Group | Call
 
 
-@dataclass(frozen=True, slots=True)
-class Property:
+class Property(msgspec.Struct, frozen=True, gc=False):
     """`name = value;`. Only `secret = ;` has no value."""
 
     name: Word
@@ -155,16 +143,14 @@ class Property:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Damaged:
+class Damaged(msgspec.Struct, frozen=True, gc=False):
     """A member that is lost to a syntax error. `name` is the name of a lost step, if it could be read."""
 
     name: Word | None
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(msgspec.Struct, frozen=True, gc=False):
     """`{ ... }`. `damaged` if the closing brace is missing."""
 
     members: tuple[Member, ...]
@@ -172,8 +158,7 @@ class Body:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, gc=False):
     """`kind name => (routes) { body };`; a branch has no routes, a choice no body."""
 
     kind: Word
@@ -183,8 +168,7 @@ class Step:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(msgspec.Struct, frozen=True, gc=False):
     """`use flow as prefix;`: the steps of another flow."""
 
     flow: Word
@@ -195,8 +179,7 @@ class Use:
 Member: TypeAlias = Property | Step | Use | Damaged
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(msgspec.Struct, frozen=True, gc=False):
     """`kind name members end`, from the first to the last token. `damaged` if syntax errors may hide some members.
 
     `config NAME = VALUE;` has one member, the property `config`. The name of an event may have dots: `order.paid`.
@@ -209,16 +192,14 @@ class Statement:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(msgspec.Struct, frozen=True, gc=False):
     """`# ...` or `/* ... */`, markers included."""
 
     text: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True, gc=False):
     """A whole text. `damaged` if it has syntax errors; a damaged document is never applied."""
 
     text: str
@@ -236,13 +217,29 @@ def steps_within(members: tuple[Member, ...]) -> Iterator[Step]:
                 yield from steps_within(member.body.members)
 
 
+_LEAVES: Final = (Span, Word, Number, Duration, str, int, float, bool, type(None))
+"""What holds no expressions."""
+
+
+@cache
+def _parts_of(kind: type) -> tuple[str, ...]:
+    """Return the fields of a kind of node that may hold expressions, the last one first."""
+    if not issubclass(kind, msgspec.Struct) or kind in _LEAVES:
+        return ()
+    return tuple(name for name in reversed(kind.__struct_fields__) if name != "span")
+
+
 def expressions_in(node: object) -> Iterator[Expression]:
     """Yield every expression in a node, in the order of the text."""
-    if isinstance(node, Expression):
-        yield node
-    elif isinstance(node, tuple):
-        for inner in node:
-            yield from expressions_in(inner)
-    elif is_dataclass(node) and not isinstance(node, (Word, Span)):
-        for field in fields(node):
-            yield from expressions_in(getattr(node, field.name))
+    waiting: list[Any] = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Expression):
+            yield one
+        elif isinstance(one, tuple):
+            waiting.extend(reversed(one))
+        else:
+            for name in _parts_of(type(one)):
+                part = getattr(one, name)
+                if type(part) not in _LEAVES:
+                    waiting.append(part)

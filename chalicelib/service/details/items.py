@@ -7,7 +7,7 @@ of failed ones are in the history. Of an each that has returned, only the histor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import Final
@@ -103,13 +103,13 @@ def progress_of(run: Run) -> list[Progress]:
 
 
 def _progress(token: Token, wait: EachWait, running: int) -> Progress:
-    left = max(wait.count - wait.finished - len(wait.failed) - running, 0)
+    left = max(wait.count - wait.finished - wait.failures - running, 0)
     return Progress(
         step=token.step,
         token=token.id,
         total=wait.count,
         done=wait.finished,
-        failed=len(wait.failed),
+        failed=wait.failures,
         running=running,
         left=left,
     )
@@ -166,7 +166,9 @@ class Items:
         if wait is None:
             raise LookupError(f"token {token.id} waits for no items")
         running = {one.index: one for one in run.tokens if one.parent == token.id and one.index is not None}
-        known = _Known(token, wait, running)
+        failed = {*wait.failed, *self._failures(run, wait, range(wait.failed_from, wait.failed_to))}
+        again = {*wait.again, *self._failures(run, wait, range(wait.again_from, wait.failed_from))}
+        known = _Known(token, wait, running, failed, again)
         found = list(islice(known.indexes(status, after), limit + 1))
         shown, is_more = found[:limit], len(found) > limit
         outputs = self._outputs(run, wait) if any(known.status(n) is ItemStatus.DONE for n in shown) else {}
@@ -189,6 +191,11 @@ class Items:
         for body in self._runs.blobs(run, [wait.results_key(chunk) for chunk in chunks]).values():
             found.update((index, output) for index, output in msgspec.json.decode(body))
         return found
+
+    def _failures(self, run: Run, wait: EachWait, chunks: range) -> Iterator[int]:
+        """Yield the indexes of failed items in these chunks."""
+        for body in self._runs.blobs(run, map(wait.failures_key, chunks)).values():
+            yield from msgspec.json.decode(body, type=list[int])
 
     # ── when it has returned ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -235,16 +242,19 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the head knows of the items of an each."""
+    """What the head and its blobs know of the items of an each."""
 
     token: Token
     wait: EachWait
     running: Mapping[int, Token]
+    failed: Set[int]
+    again: Set[int]
+    """Those that start again."""
 
     def indexes(self, status: ItemStatus | None, after: int) -> Iterator[int]:
         """Yield the indexes above `after` of items with that status, in order."""
         if status is ItemStatus.FAILED:
-            yield from (n for n in sorted(self.wait.failed) if n > after)
+            yield from (n for n in sorted(self.failed) if n > after)
         elif status is ItemStatus.RUNNING:
             yield from (n for n in sorted(self.running) if n > after)
         else:
@@ -252,20 +262,14 @@ class _Known:
 
     def statuses(self, after: int = -1) -> Iterator[tuple[int, ItemStatus]]:
         """Yield the indexes above `after`, in order, with the statuses of the items."""
-        failed, again = frozenset(self.wait.failed), frozenset(self.wait.again)
-        return ((n, self._status(n, failed, again)) for n in range(after + 1, self.wait.count))
+        return ((n, self.status(n)) for n in range(after + 1, self.wait.count))
 
     def status(self, index: int) -> ItemStatus:
-        return self._status(index, self.wait.failed, self.wait.again)
-
-    def _status(
-        self, index: int, failed: frozenset[int] | tuple[int, ...], again: frozenset[int] | tuple[int, ...]
-    ) -> ItemStatus:
         if index in self.running:
             return ItemStatus.RUNNING
-        if index in failed:
+        if index in self.failed:
             return ItemStatus.FAILED
-        return ItemStatus.WAITING if index >= self.wait.next or index in again else ItemStatus.DONE
+        return ItemStatus.WAITING if index >= self.wait.next or index in self.again else ItemStatus.DONE
 
     def item(self, index: int, outputs: Mapping[int, Json], ends: Mapping[str, Entry]) -> Item:
         token_id, status = child_id(self.token.id, index), self.status(index)

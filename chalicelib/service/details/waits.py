@@ -78,7 +78,7 @@ def _of_wait(activation: Activation, until: Instant) -> TokenWait | None:
         case StartWait(run=name):
             return TokenWait(kind=WaitKind.START, until=until, child=name)
         case EachWait() as wait:
-            left = wait.count - wait.finished - len(wait.failed)
+            left = wait.count - wait.finished - wait.failures
             return TokenWait(kind=WaitKind.UNDO if wait.decided else WaitKind.ITEMS, until=until, left=left)
         case _:
             return None

@@ -56,6 +56,8 @@ def _show(report: Resource, found: list[Resource]) -> None:
         table(headings, [_row(one) for one in found])
     else:
         say(f"no problems in {report['looked_at']} live runs", "green")
+    if url := report.get("callback_url"):  # older servers do not say it
+        say(f"actions answer at {url}", "dim", err=True)
     if not report["complete"]:
         message = f"only the newest {report['looked_at']} live runs were examined; use --limit to examine more"
         say(message, "dim", err=True)

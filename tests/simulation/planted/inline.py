@@ -23,6 +23,5 @@ def _without_message(_: Any) -> Any:
 INLINE_BUGS: Final = (
     ("what a worker delivers itself has no message", Chain, "keep", _without_message),
     ("changed message forgets what it was for", Deliver, "current", lambda _: lambda self, _run: self),
-    ("changed message deleted in doubt", Chain, "is_in_doubt", lambda _: property(lambda _self: False)),
 )
 """Name, owner and attribute of each bug, and what makes the wrong from the right."""

@@ -26,11 +26,13 @@ class Finding(TypedDict):
 
 
 class Report(TypedDict):
-    """The findings among the `looked_at` active runs that were examined. `complete` is true if these were all."""
+    """The findings among the `looked_at` active runs that were examined. `complete` is true if these were all.
+    `callback_url` is where actions answer."""
 
     findings: list[Finding]
     looked_at: Count
     complete: bool
+    callback_url: str
 
 
 class Health(TypedDict):

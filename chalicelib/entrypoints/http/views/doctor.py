@@ -22,13 +22,13 @@ MAX_RUNS: Final = 10_000
 
 def examine(request: Request) -> Json:
     """Find runs that are overdue or failed, dead letters, and orphaned tasks. Nothing is changed."""
-    return _report(_examined(request, repair=False))
+    return _report(request, _examined(request, repair=False))
 
 
 def repair(request: Request) -> Json:
     """Find the same problems as `GET /doctor`, and send again what can be sent again."""
     reading.read_optional(request.body, NoBody)
-    return _report(_examined(request, repair=True))
+    return _report(request, _examined(request, repair=True))
 
 
 def _examined(request: Request, *, repair: bool) -> Report:
@@ -40,11 +40,12 @@ def _examined(request: Request, *, repair: bool) -> Report:
     return request.services.doctor.examine(request.namespace, limit, silent=silent, repair=repair)
 
 
-def _report(report: Report) -> responses.Report:
+def _report(request: Request, report: Report) -> responses.Report:
     return {
         "findings": [_finding(found) for found in report.findings],
         "looked_at": report.looked_at,
         "complete": report.complete,
+        "callback_url": request.callback_url,
     }
 
 

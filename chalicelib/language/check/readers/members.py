@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeVar
 
 from chalicelib.language.check.context import Context, fits
 from chalicelib.language.check.descriptions import described
@@ -30,7 +30,7 @@ from chalicelib.model.templates import Template
 from chalicelib.model.variable_paths import join_path
 
 _T = TypeVar("_T")
-_LIKE = {
+_LIKE: Final[Mapping[type[object], str]] = {
     Assignment: "(name = value, ...)",
     Declaration: "(type name, ...)",
     Route: "(STATE | ...)",

@@ -1,0 +1,1 @@
+"""Decisions, the language and expressions, beside the libraries that do one of them."""
