@@ -1,4 +1,4 @@
-"""Run every handler on emulated AWS, and record it: `python -m bench.bill.recorder PORT FILE`.
+"""Run every handler on emulated AWS, and record each case into a file: `python -m bench.bill.recorder PORT FOLDER`.
 
 PORT is that of the action service on loopback. Each case is recorded twice: first with services that have read nothing
 yet, as in a cold function, and then with the same services for another run.
@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.request import Request, urlopen
 
 import msgspec
@@ -20,7 +21,7 @@ from moto.core.models import botocore_stubber
 from bench.bill.environment import ADMIN, CONTEXT, REGION, VARIABLES, invoke
 from bench.bill.records import ActionCall, AwsCall, Case, write
 
-KINDS: Final = ("taken", "inline")
+KINDS: Final = ("taken", "inline", "large")
 """The paths of the action service, and the names of the actions and of the flows that use them."""
 
 FLOW: Final = """action {kind}
@@ -33,6 +34,23 @@ flow {kind}
 flow_end"""
 INPUT: Final = {"order": "o-1029", "amount": 1995}
 NAMESPACE: Final = "default"
+
+MakeEvent: TypeAlias = "Callable[[], dict[str, Any]]"
+MANY: Final = """action work
+    addr = "http://127.0.0.1:1/"; args = (int n); return = (OK | FAILED);
+action_end
+/
+flow many
+    input = (list numbers);
+    each Each => (DONE -> done | FAIL -> stopped) {
+        items = ${ $input.numbers };
+        step Work => (OK -> done | FAILED -> stopped) { action = work; args = (n = ${ $item }); };
+    };
+flow_end"""
+
+_STEP: Final = "step S{} => (OK -> {} | FAILED -> stopped) {{ action = taken; }};"
+LONG: Final = f"flow long {' '.join(_STEP.format(n, f'S{n + 1}' if n < 899 else 'done') for n in range(900))} flow_end"
+"""A flow of 900 steps: nearly as large as a definition may be."""
 
 
 class Wire:
@@ -80,6 +98,10 @@ class Cases:
 
         for kind in KINDS:
             hosting.services().submitter.submit(NAMESPACE, FLOW.format(kind=kind, port=self._port))
+        hosting.services().submitter.submit(NAMESPACE, MANY)
+        return [*self._usual(), *self._large()]
+
+    def _usual(self) -> list[Case]:
         return [
             self._case("start of a run", "app.app", self._start),
             self._case("callback through the REST API", "app.app", lambda: _rest_event("/step", {}, self._answer())),
@@ -91,30 +113,46 @@ class Cases:
             self._case("timer", "app.wake", self._timer),
         ]
 
-    def _case(self, name: str, function: str, make_event: Any) -> Case:
+    def _large(self) -> list[Case]:
+        """Return cases of the largest values: a request has 6 MB at most, as JSON in JSON."""
+        text = "x" * 4_500_000
+        numbers = {"numbers": list(range(10_000))}
+        return [
+            self._cold("answer of 4.5 MB", "app.app", lambda: _rest_event("/step", {}, self._answer(text))),
+            self._cold("ten deliveries of 4.5 MB", "app.deliver", lambda: self._delivery("inline", 10, text)),
+            self._cold("the same, answered with 250 KB", "app.deliver", lambda: self._delivery("large", 10, text)),
+            self._cold("run that begins 10,000 items", "app.app", lambda: self._start("many", numbers)),
+            self._cold("flow of 900 steps is submitted", "app.app", lambda: _rest_event("/fsl", {}, {"data": LONG})),
+        ]
+
+    def _case(self, name: str, function: str, make_event: MakeEvent) -> Case:
+        cold = self._cold(name, function, make_event)
+        event = make_event()
+        self._wire.taken()
+        invoke(function, event)
+        warm, to_action = self._wire.taken()
+        return Case(name, function, event, cold.cold, warm, to_action)
+
+    def _cold(self, name: str, function: str, make_event: MakeEvent) -> Case:
         from chalicelib import hosting
 
-        found = []
-        for is_cold in (True, False):
-            event = make_event()
-            if is_cold:
-                hosting.forget()
-            self._wire.taken()
-            invoke(function, event)
-            found.append(self._wire.taken())
-        (cold, _), (warm, to_action) = found
-        return Case(name, function, event, cold, warm, to_action)
+        event = make_event()
+        hosting.forget()
+        self._wire.taken()
+        invoke(function, event)
+        calls, to_action = self._wire.taken()
+        return Case(name, function, event, calls, [], to_action, is_large=True)
 
     # ── events ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _start(self) -> dict[str, Any]:
-        return _rest_event("/flow/{name}/runs", {"name": "taken"}, {"input": INPUT})
+    def _start(self, flow: str = "taken", given: Any = INPUT) -> dict[str, Any]:
+        return _rest_event("/flow/{name}/runs", {"name": flow}, {"input": given})
 
-    def _answer(self) -> dict[str, Any]:
+    def _answer(self, data: Any = 1) -> dict[str, Any]:
         run, uuid = self._started("taken")
-        return {"flowId": run, "stepName": "Charge", "uuid": uuid, "ackState": "OK", "done": True, "data": {"n": 1}}
+        return {"flowId": run, "stepName": "Charge", "uuid": uuid, "ackState": "OK", "done": True, "data": data}
 
-    def _delivery(self, kind: str) -> dict[str, Any]:
+    def _delivery(self, kind: str, count: int = 1, order: str = "o-1029") -> dict[str, Any]:
         from chalicelib import hosting
         from chalicelib.service.ports.queues import QueueName
         from fsl.local.shapes import queue_event
@@ -122,8 +160,9 @@ class Cases:
         queue = hosting.services().adapters.queue
         while old := queue.receive(QueueName.DELIVERIES, 10, 0):
             queue.delete(QueueName.DELIVERIES, [message.receipt for message in old])
-        self._started(kind)
-        return queue_event(QueueName.DELIVERIES, queue.receive(QueueName.DELIVERIES, 1, 0))
+        for _ in range(count):
+            self._started(kind, order)
+        return queue_event(QueueName.DELIVERIES, queue.receive(QueueName.DELIVERIES, count, 0))
 
     def _timer(self) -> dict[str, Any]:
         """Return the message of a timer whose run was answered in time: the most frequent one."""
@@ -135,13 +174,13 @@ class Cases:
         body = messages.encode(messages.Wake(namespace=NAMESPACE, run=run, sent_at=0, version=0))
         return queue_event(QueueName.WAKES, [Received(id="1", receipt="r", body=body, count=1, sent_at=0)])
 
-    def _started(self, flow: str) -> tuple[str, str]:
+    def _started(self, flow: str, order_id: str = "o-1029") -> tuple[str, str]:
         """Start a run. Return its name, and the uuid of its activation."""
         from chalicelib import hosting
         from chalicelib.service.runs.start import StartOrder
 
         self._runs += 1
-        order = StartOrder(flow=flow, name=f"{flow}-{self._runs}", input=INPUT)
+        order = StartOrder(flow=flow, name=f"{flow}-{self._runs}", input={**INPUT, "order": order_id})
         run = hosting.services().starter.start(NAMESPACE, order).run
         (activation,) = (token.activation for token in run.tokens if token.activation)
         return run.name, activation.uuid
@@ -219,7 +258,7 @@ def _bytes(value: str | bytes) -> bytes:
     return value.encode() if isinstance(value, str) else value
 
 
-def main(port: int, path: Path) -> None:
+def main(port: int, folder: Path) -> None:
     os.environ.update(VARIABLES)
     with mock_aws():
         from chalicelib.config import Settings
@@ -227,7 +266,8 @@ def main(port: int, path: Path) -> None:
 
         dynamodb, sqs = (f"https://{name}.{REGION}.amazonaws.com" for name in ("dynamodb", "sqs"))
         prepare(Settings(dynamodb_url=dynamodb, sqs_url=sqs))
-        write(Cases(port).record(), path)
+        for number, case in enumerate(Cases(port).record()):
+            write(case, folder / f"{number}.bin")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from bench.engine import language
-from bench.engine.programs import JSONATA_JS, jsonata_js, library, own, rates
+from bench.engine.programs import JSONATA_JS, Command, jsonata_js, library, own, rates
 from bench.engine.samples import EXPRESSIONS, STATES
 from bench.report import table
 
@@ -23,7 +23,7 @@ def measure(seconds: float) -> str:
 
 def _decisions(seconds: float) -> str:
     cases = [f"{form}-{states}" for states in STATES for form in ("walk", "stored")]
-    commands = {
+    commands: dict[str, Command] = {
         _ECHOER: own,
         "transitions": partial(library, "transitions"),
         "python-statemachine": partial(library, "statemachine"),
@@ -53,7 +53,7 @@ def _language() -> str:
 
 
 def _expressions(seconds: float) -> str:
-    commands = {
+    commands: dict[str, Command] = {
         _ECHOER: own,
         "jsonata-python": partial(library, "jsonata"),
         f"npm jsonata {JSONATA_JS}": jsonata_js,

@@ -35,7 +35,7 @@ from chalicelib.expressions import NOTHING, together
 from chalicelib.model.compiled_step import CompiledStep, Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import DONE, Route
-from chalicelib.model.history import Entry
+from chalicelib.model.history import Entries, Entry
 from chalicelib.model.ids import ROOT, mint_uuid
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run, Token
@@ -263,7 +263,7 @@ def _begun(definition: Definition, event: RunStarted, step: str, invocation: Inv
         tokens=(token,),
         vars=variables,
         steps=1,
-        tail=(entry,),
+        stored_tail=Entries.of((entry,)),
         extra_messages=int(activation.due - at <= MAX_MESSAGE_DELAY_MS),
     )
     return Decision(after, Outcome.ADVANCED, (DeliverAction(activation.uuid), SetTimer(activation.due)))
@@ -296,9 +296,9 @@ def _moved(
         tokens=(token,),
         vars=variables,
         last_state=entry.step,
-        last_event=f"{run.name}_{entry.step}_{event.state}",
+        stored_event=f"_{event.state}",
         steps=run.steps + 1,
-        tail=(*run.tail, entry),
+        stored_tail=run.stored_tail.plus((entry,)),
         extra_messages=extra,
     )
     return Decision(after, Outcome.ADVANCED, effects)
@@ -326,9 +326,9 @@ def _done(
         vars=variables,
         output=data,
         last_state=entry.step,
-        last_event=f"{run.name}_{entry.step}_{event.state}",
+        stored_event=f"_{event.state}",
         last_err="",
-        tail=(*run.tail, entry),
+        stored_tail=run.stored_tail.plus((entry,)),
         extra_messages=run.extra_messages - 1,
     )
     return Decision(after, Outcome.ADVANCED)

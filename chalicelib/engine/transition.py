@@ -103,7 +103,7 @@ class Transition(TransitionVars):
         self.passed = 0
         """How many steps were entered so far."""
         self.last_return: tuple[str, str] | None = None
-        """`last_state` and `last_event` of the head, if a step has returned."""
+        """`last_state` and `stored_event` of the head, if a step has returned."""
         self.draws = Draws(fact.at, fact.nonce)
         """What expressions draw random values from."""
         self._before = run
@@ -370,7 +370,7 @@ class Transition(TransitionVars):
             returned=self._kept_error(returned, replaced),
             response=_bounded(returned.response) if self.definition.reads_response else None,
         )
-        self.last_return = (token.step, f"{self.run.name}_{token.step}_{returned.state}")
+        self.last_return = (token.step, f"_{returned.state}")
 
     def _kept_error(self, returned: StepResult, replaced: StepError | None) -> StepError | None:
         """Return the step's own error, if the entry does not say all of it and a replay would need it."""
@@ -428,7 +428,7 @@ class Transition(TransitionVars):
                 extra += effect.at - self.at <= MAX_MESSAGE_DELAY_MS
             else:
                 extra += effect.__class__ not in SILENT
-        last_state, last_event = self.last_return or (self.run.last_state, self.run.last_event)
+        last_state, stored_event = self.last_return or (self.run.last_state, self.run.stored_event)
         after = replace(
             self.run,
             version=before.version + 1,
@@ -438,9 +438,9 @@ class Transition(TransitionVars):
             timer_at=timer_at,
             tokens=tuple(self.tokens.values()),
             last_state=last_state,
-            last_event=last_event,
+            stored_event=stored_event,
             steps=self.run.steps + self.passed,
-            tail=(*self.run.tail, *self.entries),
+            stored_tail=self.run.stored_tail.plus(self.entries),
             extra_messages=extra,
         )
         return Decision(after, outcome, tuple(self.effects))

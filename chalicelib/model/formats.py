@@ -21,6 +21,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 import msgspec
 
 from chalicelib.model.errors import EchoerError
+from chalicelib.model.packing import packed_entries
 
 Upgrade: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -96,8 +97,17 @@ class Format:
         return members
 
 
-HEAD: Final = Format("head of a flow_run")
-PAGE: Final = Format("history page")
+def _with_packed(name: str) -> Upgrade:
+    """Return an upgrade that packs history entries (`model.packing`), which were objects before."""
+
+    def upgrade(members: dict[str, Any]) -> dict[str, Any]:
+        return {**members, name: packed_entries(members[name])} if members.get(name) else members
+
+    return upgrade
+
+
+HEAD: Final = Format("head of a flow_run", (_with_packed("tl"),))
+PAGE: Final = Format("history page", (_with_packed("entries"),))
 CHECKED: Final = Format("checked definition")
 """Flows and actions as the engine uses them; runs that bring their own steps store a flow, too."""
 DEFINITION: Final = Format("definition")

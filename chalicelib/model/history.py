@@ -1,14 +1,17 @@
-"""History entries and pages."""
+"""History entries, consecutive ones as they are stored, and pages."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import Any, Final
 
 import msgspec
 
 from chalicelib.model import formats
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import FrozenValue, Json, ready
+from chalicelib.model.packing import Packed, packed, unpacked
 from chalicelib.model.run_error import StepError
 from chalicelib.model.times import Instant, Milliseconds
 
@@ -72,20 +75,129 @@ class Entry(FrozenValue, frozen=True, kw_only=True):
         return bool(self.step and self.target) and self.origin == self.step and self.event not in _NO_RETURNS
 
 
+class Entries(FrozenValue, frozen=True, array_like=True, dict=True, eq=False):
+    """Consecutive entries as they are stored: packed (`model.packing`), and unpacked when they are first read.
+
+    The last ones may be no more than added (`plus`): they are packed when they are encoded.
+    """
+
+    first: int = 0
+    """The number of the first entry."""
+    at: Instant = 0
+    """The time of the last entry that is packed."""
+    items: list[Packed | Entry] = []
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Entries:
+        """Return these entries."""
+        added = tuple(entries)
+        return cls(added[0].seq, 0, list(added)) if added else NO_ENTRIES
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries."""
+        added = [item for item in self.items if isinstance(item, Entry)]
+        fields = list(unpacked(self.first, self.at, self.items[: len(self.items) - len(added)]))  # type: ignore[arg-type]
+        return (*msgspec.convert(fields, tuple[Entry, ...]), *added)
+
+    @property
+    def last(self) -> int:
+        """The number of the last entry; 0 if there is none."""
+        return self.first + len(self.items) - 1 if self.items else 0
+
+    def plus(self, added: Sequence[Entry]) -> Entries:
+        """Return these entries and the next ones."""
+        return Entries(self.first, self.at, [*self.items, *added]) if self.items else Entries.of(added)
+
+    def since(self, seq: int) -> tuple[Entry, ...]:
+        """Return the entries with higher numbers. Those that were only added need not be unpacked."""
+        count = self.last - seq
+        if count <= 0:
+            return ()
+        added = self._added()
+        return (added if count <= len(added) else self.entries)[-count:]
+
+    def packed(self) -> Entries:
+        """Return the entries with all of them packed."""
+        if not self.items or not isinstance(self.items[-1], Entry):
+            return self
+        added = self._added()
+        items: list[Any] = self.items[: -len(added)]
+        at = self.at if items else added[0].at
+        target = items[-1][1] if items and len(items[-1]) > 1 else ""
+        for entry in added:
+            items.append(packed(_fields(entry), at, target))
+            at, target = entry.at, entry.target
+        made = Entries(self.first, at, items)
+        made.__dict__["added"] = added
+        return made
+
+    def changed(self, change: Callable[[Json], Json]) -> Entries:
+        """Return the entries with their data and the values of variables changed."""
+        kept = self.packed()
+        items: list[Any] = [_changed(item, change) if len(item) == _ITEM else item for item in kept.items]  # type: ignore[arg-type]
+        return self if items == kept.items else Entries(kept.first, kept.at, items)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Entries):
+            return NotImplemented
+        one, another = self.packed(), other.packed()
+        return (one.first, one.at, one.items) == (another.first, another.at, another.items)
+
+    __hash__ = None  # type: ignore[assignment]  # its lists have none
+
+    def _added(self) -> tuple[Entry, ...]:
+        """Return the last entries that are known unpacked."""
+        known: tuple[Entry, ...] = self.__dict__.get("added", ())
+        if not known and self.items and isinstance(self.items[-1], Entry):
+            known = tuple(item for item in self.items if isinstance(item, Entry))
+        return known
+
+
+NO_ENTRIES: Final = Entries()
+
+
+def _fields(entry: Entry) -> dict[str, Any]:
+    """Return the fields of an entry by short name. Its data, which may be large, is not copied."""
+    fields: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(entry, data=None))
+    if entry.removed:
+        fields["r"] = list(entry.removed)  # as JSON has it
+    if entry.data is not None:
+        fields["d"] = entry.data
+    return fields
+
+
+def _changed(item: Packed, change: Callable[[Json], Json]) -> Packed:
+    more = item[-1]
+    values = {"d": change(more["d"])} if "d" in more else {}
+    if "v" in more:
+        values["v"] = {name: change(value) for name, value in more["v"].items()}
+    return item if all(more[name] == value for name, value in values.items()) else [*item[:-1], {**more, **values}]
+
+
+_ITEM: Final = 5
+"""The members of an item that has any of everything else."""
+
+
 class Page(FrozenValue, frozen=True, kw_only=True):
     """A full part of a run's history. It holds only committed entries, so every process writes the same page."""
 
-    entries: tuple[Entry, ...]
+    stored: Entries = msgspec.field(name="entries")
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Its entries, of which there is one at least."""
+        return self.stored.entries
 
     @property
     def last(self) -> int:
         """The number of its last entry, which is its key."""
-        return self.entries[-1].seq
+        return self.stored.last
 
 
 def encode_page(page: Page) -> bytes:
     """Return the page as JSON text in the current format."""
-    return formats.PAGE.encode(page)
+    return formats.PAGE.encode(Page(stored=page.stored.packed()))
 
 
 def decode_page(data: bytes | str) -> Page:
@@ -93,4 +205,4 @@ def decode_page(data: bytes | str) -> Page:
     return formats.PAGE.decode(data, Page)
 
 
-ready(Page)
+ready(Page, tuple[Entry, ...])

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.model import formats
-from chalicelib.model.history import Entry
+from chalicelib.model.history import NO_ENTRIES, Entries, Entry
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import FrozenValue, Json
 from chalicelib.model.run_error import StepError
@@ -233,7 +233,8 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     output: Json = msgspec.field(name="ou", default=None)
     labels: dict[str, Json] = msgspec.field(name="lb", default_factory=dict)
     last_state: str = msgspec.field(name="ls", default="")
-    last_event: str = msgspec.field(name="le", default="")
+    stored_event: str = msgspec.field(name="le", default="")
+    """`last_event`; of that of a step only `_` and its state, since the head says the rest."""
     last_err: str = msgspec.field(name="er", default="")
     error: StepError | None = msgspec.field(name="eo", default=None)
     """Why the run failed; `last_err` says it as text."""
@@ -287,7 +288,7 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     to be signed."""
     written: str = msgspec.field(name="wr", default="")
     """Derived from the nonce of the event that made it: distinguishes equal heads that two processes wrote."""
-    tail: tuple[Entry, ...] = msgspec.field(name="tl", default=())
+    stored_tail: Entries = msgspec.field(name="tl", default=NO_ENTRIES)
     """The newest entries of the history; older ones are in pages."""
     paged_steps: dict[str, str | None] | None = msgspec.field(name="ps", default=None)
     """For each step in the pages: the state that it returned last; None if it was entered and never returned.
@@ -297,9 +298,20 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """
 
     @property
+    def tail(self) -> tuple[Entry, ...]:
+        """The newest entries of the history; older ones are in pages."""
+        return self.stored_tail.entries
+
+    @property
+    def last_event(self) -> str:
+        """The last command, or the run, step and state of the last step that returned."""
+        is_of_step = self.stored_event.startswith("_")
+        return f"{self.name}_{self.last_state}{self.stored_event}" if is_of_step else self.stored_event
+
+    @property
     def seq(self) -> int:
         """The number of the newest history entry; 0 before the first."""
-        return self.tail[-1].seq if self.tail else 0
+        return self.stored_tail.last
 
     @property
     def messages(self) -> int:
@@ -321,7 +333,8 @@ class Run(FrozenValue, frozen=True, kw_only=True):
 
 def encode(run: Run) -> bytes:
     """Return the head as JSON text in the current format."""
-    return formats.HEAD.encode(run)
+    tail = run.stored_tail.packed()
+    return formats.HEAD.encode(run if tail is run.stored_tail else msgspec.structs.replace(run, stored_tail=tail))
 
 
 def decode_run(data: bytes | str) -> Run:

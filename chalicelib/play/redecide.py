@@ -24,7 +24,7 @@ from chalicelib.engine.errors import Refused
 from chalicelib.engine.machine import decide
 from chalicelib.engine.returning.repeats import is_repeating
 from chalicelib.model.definition import Definition
-from chalicelib.model.history import Entry
+from chalicelib.model.history import Entries, Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef, Run, Token
 from chalicelib.model.status import MOVING
@@ -163,7 +163,7 @@ class Replay:
 
     def result(self) -> Replayed:
         run = self.head
-        whole = replace(run, tail=tuple(self.entries))
+        whole = replace(run, stored_tail=Entries.of(self.entries))
         return Replayed(
             run=whole,
             before=self.before,
@@ -266,7 +266,7 @@ class Replay:
         if before is not None and decision.run is before and self._is_own and entries[0].event in _KEPT:
             self._adopt(entries[0])
             return True
-        fresh = decision.run.tail[len(before.tail) if before is not None else 0 :]
+        fresh = decision.run.stored_tail.since(before.seq if before is not None else 0)
         difference = self._difference(fresh, entries)
         self._refuse_secrets(before, decision.run, fresh, difference)
         self.differs = difference
@@ -277,7 +277,10 @@ class Replay:
     def _adopt(self, entry: Entry) -> None:
         """Go on with the entry as it was recorded: it decides nothing, it is only kept."""
         self.entries.append(entry)
-        self.before, self.run = self.head, replace(self.head, tail=(entry,), version=self.head.version + 1)
+        self.before, self.run = (
+            self.head,
+            replace(self.head, stored_tail=Entries.of((entry,)), version=self.head.version + 1),
+        )
 
     def _difference(self, fresh: Sequence[Entry], entries: Sequence[Entry]) -> Difference | None:
         if not fresh:
@@ -317,8 +320,8 @@ class Replay:
         notices = tuple(about(one, renamed) for one in notices)
         if renamed:
             run = replace(run, tokens=tokens, notices=notices)
-        self.entries += run.tail[len(before.tail) if before is not None else 0 :]
-        run = replace(run, tail=run.tail[-1:])
+        self.entries += run.stored_tail.since(before.seq if before is not None else 0)
+        run = replace(run, stored_tail=Entries.of(run.tail[-1:]))
         self._effects += (of_renamed(one, renamed) for one in decision.effects if not isinstance(one, StoreBlob))
         self._blobs |= {one.key: one.value for one in decision.effects if isinstance(one, StoreBlob)}
         self._deliveries += deliveries_of(self._definition, before, run)

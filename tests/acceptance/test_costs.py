@@ -159,7 +159,7 @@ def test_a_delivery_that_is_answered_at_once_is_one_read_one_write_and_one_send(
 
 
 def test_costs_do_not_grow_with_the_history(host: Container) -> None:
-    """Each of 200 transitions takes one read, one conditional write and one send. Every third also writes a page."""
+    """Each of 200 transitions takes one read, one conditional write and one send. Some also write a page."""
     host.start("long")
     costs = []
     for _ in range(200):
@@ -172,15 +172,14 @@ def test_costs_do_not_grow_with_the_history(host: Container) -> None:
         assert cost.sqs == ["SendMessageBatch"]
         assert [found.write_units for found in cost.dynamo[1:]] == [1] * (1 + len(page)), number
     gaps = Counter(later - earlier for earlier, later in pairwise(pages))
-    assert gaps == {PAGE_EVERY: len(pages) - 1}
-    assert PAGE_EVERY <= MAX_TAIL_ENTRIES
+    assert PAGE_EVERY <= min(gaps) <= max(gaps) <= MAX_TAIL_ENTRIES
     heads = [cost.dynamo[-1].bytes_written for cost in costs]
-    assert max(heads[-PAGE_EVERY:]) <= max(heads[: 2 * PAGE_EVERY]) + 8  # only numbers get longer
+    assert max(heads) <= 1_024
     assert len(list(host.services.reader.history("default", "long", 0, 1_000))) == 201
 
 
-PAGE_EVERY = 3
-"""Transitions of a plain flow per page of the history, which takes one more write: 1.33 writes per callback."""
+PAGE_EVERY = 11
+"""Transitions of a plain flow per page of the history, which takes one more write: 1.09 writes per callback."""
 
 
 def test_nothing_scans(host: Container) -> None:

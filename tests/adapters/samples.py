@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from chalicelib.model.flow import ActionStep, Flow, Route
-from chalicelib.model.history import Entry, Page, Sent
+from chalicelib.model.history import Entries, Entry, Page, Sent
 from chalicelib.model.ids import mint_uuid
 from chalicelib.model.json_values import encode
 from chalicelib.model.run import Activation, DefinitionRef, Run, Token
@@ -61,7 +61,7 @@ def a_run(name: str = "r1", namespace: str = "ns", at: int = START, **changes: A
         updated_at=at,
         timer_at=at + 60_000,
         tokens=(Token(step="build", activation=activation),),
-        tail=(Entry(seq=1, at=at, event="started", target="build"),),
+        stored_tail=Entries.of((Entry(seq=1, at=at, event="started", target="build"),)),
     )
     return msgspec.structs.replace(run, **changes)
 
@@ -76,9 +76,8 @@ def after(run: Run, **changes: Any) -> Run:
 
 
 def a_page(first: int, last: int) -> Page:
-    return Page(
-        entries=tuple(Entry(seq=seq, at=START + seq, event="acked", step="build") for seq in range(first, last + 1))
-    )
+    entries = (Entry(seq=seq, at=START + seq, event="acked", step="build") for seq in range(first, last + 1))
+    return Page(stored=Entries.of(entries))
 
 
 def a_definition(name: str = "deploy", version: int = 1, kind: Kind = Kind.FLOW, note: str = "") -> Definition:

@@ -303,6 +303,11 @@ def test_who_tells_and_shows_where_actions_answer_knows_the_url_and_its_function
         assert "CallbackUrl" not in text
 
 
+def test_a_stage_may_reserve_concurrency_for_answers(signed: Document, template: Document) -> None:
+    assert signed["Resources"]["Callback"]["Properties"]["ReservedConcurrentExecutions"] == 20
+    assert "ReservedConcurrentExecutions" not in json.dumps(template)
+
+
 def test_the_function_url_is_watched(template: Document, dev: Stage) -> None:
     alarm = template["Resources"]["CallbackUrlErrorsAlarm"]["Properties"]
     assert (alarm["MetricName"], alarm["Dimensions"][0]["Value"]) == ("Url5xxCount", "echoer-dev-callback")

@@ -85,9 +85,9 @@ def test_an_answered_error_is_decided_like_any_answer() -> None:
             ),
         ),
         last_state="A",
-        last_event="r_A_ERROR",
+        stored_event="_ERROR",
         written=nonce(1)[:8],
-        tail=(*before.tail, entry),
+        stored_tail=before.stored_tail.plus((entry,)),
     )
     assert driven.answer("ERROR", error=EXPIRED, data="d") == Decision(after, Outcome.ADVANCED, (DeliverAction(uuid),))
 

@@ -36,7 +36,7 @@ from chalicelib.model import status
 from chalicelib.model.actions import Action, Options, Retry, Undo
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import Flow
-from chalicelib.model.history import Entry
+from chalicelib.model.history import Entries, Entry
 from chalicelib.model.ids import mint_uuid, was_minted
 from chalicelib.model.run import Activation, DefinitionRef, Run, Token
 from chalicelib.model.status import Status
@@ -63,9 +63,11 @@ def test_a_run_begins_at_its_first_step_with_a_delivery_and_a_timer() -> None:
         timer_at=1_000 + 7 * DAY,
         tokens=(Token(step="A", activation=Activation(uuid=uuid, since=1_000, deadline=1_000 + 7 * DAY)),),
         last_state="ready",
-        last_event="start",
+        stored_event="start",
         steps=1,
-        tail=(Entry(seq=1, at=1_000, event="RunStarted", step="A", origin="ready", target="A", by="api"),),
+        stored_tail=Entries.of(
+            (Entry(seq=1, at=1_000, event="RunStarted", step="A", origin="ready", target="A", by="api"),)
+        ),
     )
     assert begun() == Decision(run, Outcome.ADVANCED, (DeliverAction(uuid), SetTimer(1_000 + 7 * DAY)))
 
@@ -89,23 +91,24 @@ def test_an_answer_moves_the_run_to_the_next_step_and_arms_no_second_timer() -> 
                 ),
             ),
             last_state="A",
-            last_event="r_A_OK",
+            stored_event="_OK",
             steps=2,
-            tail=(
-                *run.tail,
-                Entry(
-                    seq=2,
-                    at=2_000,
-                    event="StepAcked",
-                    step="A",
-                    origin="A",
-                    target="B",
-                    state="OK",
-                    data="x",
-                    vars={"seen": 1},
-                    by="action",
-                    uuid=uuid_of(run),
-                ),
+            stored_tail=run.stored_tail.plus(
+                (
+                    Entry(
+                        seq=2,
+                        at=2_000,
+                        event="StepAcked",
+                        step="A",
+                        origin="A",
+                        target="B",
+                        state="OK",
+                        data="x",
+                        vars={"seen": 1},
+                        by="action",
+                        uuid=uuid_of(run),
+                    ),
+                )
             ),
         ),
         Outcome.ADVANCED,

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.engine.paging import MAX_PAGED_STEPS, MAX_TAIL_ENTRIES, turn_page
-from chalicelib.model.history import Entry
+from chalicelib.model.history import Entries, Entry
 from chalicelib.model.run import DefinitionRef, Run
 
 BEGUN = Entry(seq=1, at=0, event="RunStarted", origin="ready", target="A")
@@ -14,8 +14,8 @@ BEGUN = Entry(seq=1, at=0, event="RunStarted", origin="ready", target="A")
 
 def head(*entries: Entry, paged: dict[str, str | None] | None = None) -> Run:
     return Run(
-        namespace="n", name="r", id="i", definition=DefinitionRef(), created_at=0, updated_at=0, tail=entries,
-        paged_steps=paged,
+        namespace="n", name="r", id="i", definition=DefinitionRef(), created_at=0, updated_at=0,
+        stored_tail=Entries.of(entries), paged_steps=paged,
     )  # fmt: skip
 
 
@@ -32,7 +32,9 @@ def numbered(*entries: Entry, first: int = 1) -> tuple[Entry, ...]:
 
 def paged(before: Run) -> dict[str, str | None] | None:
     """What the head remembers once its tail became a page."""
-    after, page = turn_page(before, replace(before, tail=(*before.tail, replace(BEGUN, seq=before.seq + 1))))
+    after, page = turn_page(
+        before, replace(before, stored_tail=before.stored_tail.plus((replace(BEGUN, seq=before.seq + 1),)))
+    )
     assert page is not None
     assert page.entries == before.tail
     return after.paged_steps
@@ -69,5 +71,5 @@ def test_so_many_steps_are_remembered_and_no_more(more: int) -> None:
 
 def test_a_tail_with_room_is_no_page() -> None:
     before = head(BEGUN)
-    after = replace(before, tail=(BEGUN, replace(BEGUN, seq=2)))
+    after = replace(before, stored_tail=Entries.of((BEGUN, replace(BEGUN, seq=2))))
     assert turn_page(before, after) == (after, None)

@@ -182,9 +182,9 @@ def test_a_failing_save_keeps_the_answer_and_returns_error_once() -> None:
             ),
         ),
         last_state="A",
-        last_event="r_A_ERROR",
+        stored_event="_ERROR",
         written=nonce(1)[:8],
-        tail=(*before.tail, answered, failed),
+        stored_tail=before.stored_tail.plus((answered, failed)),
     )
     decision = driven.answer("OK", data={"id": 7}, variables={"seen": 1})
     assert decision == Decision(after, Outcome.ADVANCED, (DeliverAction(uuid),))
@@ -301,9 +301,9 @@ def test_a_repetition_waits_and_then_is_a_new_activation() -> None:
         timer_at=32_000,
         tokens=(Token(step="A", repeats={"0": 1}, activation=activation),),
         last_state="A",
-        last_event="r_A_ODD",
+        stored_event="_ODD",
         written=nonce(1)[:8],
-        tail=(*before.tail, entry),
+        stored_tail=before.stored_tail.plus((entry,)),
     )
     assert decision.run == after
     assert decision.outcome is Outcome.ADVANCED

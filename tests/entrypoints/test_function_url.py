@@ -11,6 +11,7 @@ import logging
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -77,6 +78,39 @@ def test_a_body_may_be_base64(host: Host) -> None:
     body = json.dumps(answered(started(), data="ü")).encode()
     assert answer("POST", "/step", raw=body).json == {"outcome": "advanced"}
     assert answer("POST", "/step", raw=b"\xff").code == "malformed"
+
+
+@pytest.mark.parametrize(("coding", "bits"), [("gzip", 31), ("deflate", 15), ("GZIP ", 31)])
+def test_a_body_may_be_compressed_as_behind_api_gateway(host: Host, coding: str, bits: int) -> None:
+    """API Gateway decompresses it, because the stage sets `minimum_compression_size`."""
+    body = compressed(json.dumps(answered(started())).encode(), bits)
+    headers = {"Content-Encoding": coding}
+    assert answer("POST", "/step", raw=body, headers=headers).json == {"outcome": "advanced"}
+    for broken in (body[:-9], b"x", b""):
+        reply = answer("POST", "/step", raw=broken, headers=headers)
+        assert (reply.status, reply.code) == (400, "malformed"), broken
+        assert "as `Content-Encoding` says: " in reply.json["message"]
+    reply = answer("POST", "/step", "{}", headers={"Content-Encoding": "identity"})
+    assert reply.json["message"] == "`flowId` is missing"
+
+
+def test_a_body_in_an_unknown_coding_is_refused(host: Host) -> None:
+    reply = answer("POST", "/step", raw=b"x", headers={"Content-Encoding": "br"})
+    assert (reply.status, reply.code) == (415, "unsupported-media-type")
+
+
+def test_a_decompressed_body_has_a_limit(host: Host) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    most = b" " * function_url.MAX_BODY_BYTES
+    reply = answer("POST", "/step", raw=compressed(most, 31), headers=headers)
+    assert reply.json["message"].startswith("the body is empty")
+    reply = answer("POST", "/step", raw=compressed(most + b" ", 31), headers=headers)
+    assert (reply.status, reply.code) == (413, "too-large")
+
+
+def compressed(body: bytes, bits: int) -> bytes:
+    compressor = zlib.compressobj(wbits=bits)
+    return compressor.compress(body) + compressor.flush()
 
 
 def test_the_callback_url_may_name_the_namespace(guarded: Host) -> None:

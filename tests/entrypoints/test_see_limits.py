@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from chalicelib import hosting
-from chalicelib.model.history import Entry, Page, Sent
+from chalicelib.model.history import Entries, Entry, Page, Sent
 from chalicelib.model.ids import mint_uuid
 from chalicelib.service.deliveries.recorder import MAX_ARGS_BYTES
 from chalicelib.service.details.activations import MAX_DELIVERIES
@@ -34,8 +34,8 @@ def test_so_many_entries_are_read_and_no_more(host: Host) -> None:
     old, last = mint_uuid(run.id, "A", "0" * 32, 7), MAX_READ_ENTRIES + 5_000
     for first in range(1, last, 1_000):
         entries = [passed(seq, uuid=old if seq == 1_500 else "") for seq in range(first, first + 1_000)]
-        host.store.runs.put_page(run, Page(entries=tuple(entries)))
-    host.store.runs.save(replace(run, version=2, tail=(passed(last + 1),)), seen=1)
+        host.store.runs.put_page(run, Page(stored=Entries.of(entries)))
+    host.store.runs.save(replace(run, version=2, stored_tail=Entries.of((passed(last + 1),))), seen=1)
     graph = call("GET", "/flowrun/r/graph").json
     assert graph["partial"] == {"from": last + 2 - MAX_READ_ENTRIES}
     assert next(node["visits"] for node in graph["nodes"] if node["name"] == "A") == MAX_READ_ENTRIES

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.model.history import Entry, Page
+from chalicelib.model.history import Entries, Entry, Page
 from chalicelib.service.runs.entries import MAX_READ_ENTRIES
 from tests.entrypoints.gateway import call
 from tests.hosts import NS, Host
@@ -135,9 +135,9 @@ def test_older_history_is_counted_up_to_a_bound(chosen: Host) -> None:
         assert run is not None
         for first in range(1, older + 1, 1_000):
             entries = tuple(passed(seq) for seq in range(first, min(first + 1_000, older + 1)))
-            chosen.store.runs.put_page(run, Page(entries=entries))
+            chosen.store.runs.put_page(run, Page(stored=Entries.of(entries)))
         tail = (passed(older + 1),)
-        chosen.store.runs.save(replace(run, version=run.version + 1, tail=tail), seen=run.version)
+        chosen.store.runs.save(replace(run, version=run.version + 1, stored_tail=Entries.of(tail)), seen=run.version)
     found = graph("visits=1000")
     assert found["counted"] == {"runs": 3, "more": False, "partial": 1}
     assert taken(found)["step:A", "step:C"] == 2 * half + 3

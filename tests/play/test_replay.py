@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from chalicelib.model.history import Entry
+from chalicelib.model.history import Entries, Entry
 from chalicelib.model.status import Status
 from chalicelib.play.moves import MAX_MOVES, Move
 from chalicelib.play.recorded import MAX_REPLAYED, CannotReplay, PlayTooLong, recorded
@@ -176,7 +176,7 @@ def test_a_play_has_so_many_moves(host: Host) -> None:
 
 
 def test_a_history_that_is_too_long_is_refused(host: Host) -> None:
-    long = structs.replace(host.run(), tail=(Entry(seq=MAX_REPLAYED + 1, at=0, event="VarsSet"),))
+    long = structs.replace(host.run(), stored_tail=Entries.of((Entry(seq=MAX_REPLAYED + 1, at=0, event="VarsSet"),)))
     lender: Any = SimpleNamespace(reader=SimpleNamespace(run=lambda _namespace, _name: long))
     with pytest.raises(PlayTooLong, match="100001 entries"):
         recorded(lender, NS, "r")

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.adapters.memory.runs import MemoryRuns
-from chalicelib.model.history import Entry
+from chalicelib.model.history import Entries, Entry
 from chalicelib.model.run import Activation, DefinitionRef, Run, Token, encode
 from chalicelib.model.run_error import StepError
 from chalicelib.model.waits import ForkWait
@@ -30,7 +30,7 @@ def a_run(variables: int, **changes: Any) -> Run:
         created_at=1,
         updated_at=1,
         vars={f"v{number}": "x" * 10 for number in range(variables)},
-        tail=(Entry(seq=1, at=1, event="RunStarted"),),
+        stored_tail=Entries.of((Entry(seq=1, at=1, event="RunStarted"),)),
         **changes,
     )
 

@@ -41,7 +41,7 @@ from chalicelib.model.flow import (
     SetStep,
     Step,
 )
-from chalicelib.model.history import Entry
+from chalicelib.model.history import Entries, Entry
 from chalicelib.model.run import DefinitionRef, Run
 from chalicelib.model.status import Status
 from chalicelib.service.errors import Busy
@@ -86,7 +86,9 @@ def test_a_full_tail_to_which_nothing_is_added_stays() -> None:
     """An emptied tail made the next entry number 1 again."""
     entries = tuple(Entry(seq=seq, at=0, event="StepAcked") for seq in range(1, 9))
     before = _after(_definition(NEXT), _begun(_definition(NEXT)))
-    full = Run(**{name: getattr(before, name) for name in before.__struct_fields__} | {"tail": entries})
+    full = Run(
+        **{name: getattr(before, name) for name in before.__struct_fields__} | {"stored_tail": Entries.of(entries)}
+    )
     assert turn_page(full, full) == (full, None)
 
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.adapters.dynamodb.conditions import AL, CA, C, S
-from chalicelib.adapters.dynamodb.heads import run_of
+from chalicelib.adapters.dynamodb.heads import run_of, sized_run_of
 from chalicelib.adapters.dynamodb.items import Table
 from chalicelib.adapters.dynamodb.keys import StatusClass
 from chalicelib.adapters.store_rules import change_of
@@ -143,7 +143,7 @@ def _heads(table: Table, namespace: str, positions: Sequence[Position]) -> Itera
     """Return, for each position, the current run of that name, if it exists, and the length of its head as JSON."""
     wanted = {position: keys.head(namespace, position[1]) for position in positions}
     items = table.get_all(wanted.values(), consistent=False)
-    return ((at, run_of(items[key]), len(items[key].text)) for at, key in wanted.items() if key in items)
+    return ((at, *sized_run_of(items[key])) for at, key in wanted.items() if key in items)
 
 
 class _Positions:

@@ -14,14 +14,14 @@ from typing import Final
 
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.adapters.dynamodb.conditions import AL, B, Condition, K, S, V
-from chalicelib.adapters.dynamodb.heads import beginning, body_of, run_of
+from chalicelib.adapters.dynamodb.heads import beginning, page_of, put_head, put_page, run_of
 from chalicelib.adapters.dynamodb.items import Item, Table
 from chalicelib.adapters.dynamodb.keys import Key
 from chalicelib.adapters.dynamodb.listing import changed, count, listing
 from chalicelib.adapters.dynamodb.parts import Parts
 from chalicelib.adapters.store_rules import conflict_error
 from chalicelib.model.flow import Flow
-from chalicelib.model.history import Page, decode_page, encode_page
+from chalicelib.model.history import Page
 from chalicelib.model.json_values import decode as decode_value
 from chalicelib.model.json_values import encode as encode_value
 from chalicelib.model.run import Run
@@ -61,7 +61,9 @@ class DynamoRuns:
 
     def put_page(self, run: Run, page: Page) -> None:
         k, s = keys.page(run.namespace, run.id, page.last)
-        self._table.put(Item(k, s, b=encode_page(page).decode()))
+        item = Item(k, s)
+        put_page(item, page)
+        self._table.put(item)
 
     def pages(self, run: Run, after: int) -> Iterator[Page]:
         for found in self._table.query(
@@ -70,7 +72,7 @@ class DynamoRuns:
             consistent=True,
             at_once=_PAGES_AT_ONCE,
         ):
-            yield decode_page(found.text)
+            yield page_of(found)
 
     def page_numbers(self, run: Run, limit: int) -> Sequence[int]:
         found = self._table.query(
@@ -141,7 +143,8 @@ class DynamoRuns:
         k, s = keys.head(run.namespace, run.name)
         shard = keys.shard(run.namespace, run.name, self._table.shards)
         status = keys.CLASS_OF[run.status]
-        item = Item(k, s, v=run.version, b=body_of(run, body))
+        item = Item(k, s, v=run.version)
+        put_head(item, run, body)
         item.c = keys.sort_key(*position_of(run))
         item.lp = keys.listed(run.namespace, status, shard)
         item.fp = keys.by_flow(run.namespace, flow_of(run), status, shard)

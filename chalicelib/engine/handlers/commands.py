@@ -83,7 +83,7 @@ def apply_command(transition: Transition, event: CommandEvent) -> Outcome:
             return _set_labels(transition, event)
         case _:
             assert_never(event)
-    transition.set_run(last_event=str(_COMMANDS[type(event)]))
+    transition.set_run(stored_event=str(_COMMANDS[type(event)]))
     return Outcome.ADVANCED
 
 

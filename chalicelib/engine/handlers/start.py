@@ -86,7 +86,7 @@ def new_run(event: RunStarted) -> Run:
         input=event.input,
         labels=event.labels,
         last_state=READY,
-        last_event="start",
+        stored_event="start",
         parent=event.parent,
         trace=event.trace,
         generation=event.generation,

@@ -17,7 +17,7 @@ from chalicelib.model.actions import shown_args
 from chalicelib.model.addresses import without_password
 from chalicelib.model.compiled_step import Invocation, names_in
 from chalicelib.model.definition import Definition
-from chalicelib.model.history import Entry, Sent
+from chalicelib.model.history import NO_ENTRIES, Entry, Sent
 from chalicelib.model.ids import was_minted
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
@@ -158,12 +158,12 @@ class Activations:
 
     def _whole(self, found: _Found) -> _Found:
         """Return the same with all values of the run but those of its history."""
-        read, tail = blob_reader(self._runs, found.run), found.run.tail
+        read, tail = blob_reader(self._runs, found.run), found.run.stored_tail
         run = in_run(
-            msgspec.structs.replace(found.run, tail=()),
+            msgspec.structs.replace(found.run, stored_tail=NO_ENTRIES),
             lambda value: value if (key := key_in(value)) is None else read(key),
         )
-        return replace(found, run=msgspec.structs.replace(run, tail=tail), token=run.sent_of(found.uuid))
+        return replace(found, run=msgspec.structs.replace(run, stored_tail=tail), token=run.sent_of(found.uuid))
 
     def _args(self, found: _Found, invocation: Invocation | None) -> tuple[dict[str, Json], ArgsOrigin, Sequence[str]]:
         """Return the args with secrets masked, where they are from, and the names of those that are not known."""

@@ -103,4 +103,4 @@ NULL_OBSERVER: Final = Observer()
 
 def news(before: Run, after: Run) -> tuple[Entry, ...]:
     """Return the history entries that `after` added."""
-    return tuple(entry for entry in after.tail if entry.seq > before.seq)
+    return after.stored_tail.since(before.seq)

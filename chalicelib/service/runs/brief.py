@@ -32,7 +32,7 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
 
 def brief_of(stored: Run) -> Brief:
     """Return the run in brief. `stored` is its head, as it is stored or with all that it refers to."""
-    fields = offloaded_fields(stored.tail)
+    fields = offloaded_fields(stored.stored_tail)
     parent, parent_step = parent_of(stored)
     if fields:
         return Brief(

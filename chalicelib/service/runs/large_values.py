@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.model.history import Entry
+from chalicelib.model.history import NO_ENTRIES, Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.waits import REFERENCE_KEY, OffloadedWait
@@ -52,7 +52,7 @@ def small_values(store: Blobs, run: Run, entries: Iterable[Entry], *, with_waits
     values have more than MAX_READ_BYTES in all.
     """
     references, entries = References(), tuple(entries)
-    in_run(replace(run, tail=()), references)
+    in_run(replace(run, stored_tail=NO_ENTRIES), references)
     for entry in entries:
         in_entry(entry, references)
     waits = _waits(run) if with_waits else set()
@@ -80,7 +80,7 @@ def small_values(store: Blobs, run: Run, entries: Iterable[Entry], *, with_waits
 def references_only(store: Blobs, run: Run, entries: Iterable[Entry]) -> Shown:
     """Return a run and entries in which every value that is a reference stays one. Only previews are read."""
     references, entries = References(), tuple(entries)
-    in_run(replace(run, tail=()), references)
+    in_run(replace(run, stored_tail=NO_ENTRIES), references)
     for entry in entries:
         in_entry(entry, references)
     return Shown(run, entries, _previews(store, run, references.keys))

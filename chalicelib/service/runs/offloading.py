@@ -15,7 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from chalicelib.model.flow import Flow
-from chalicelib.model.history import Entry, Page
+from chalicelib.model.history import Entries, Entry, Page
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.status import ENDED
@@ -32,7 +32,7 @@ from chalicelib.service.runs.references import (
     offload_page,
     offloaded_fields,
 )
-from chalicelib.service.runs.value_places import Change, in_entry, in_run, in_value, key_in
+from chalicelib.service.runs.value_places import Change, in_entries, in_entry, in_run, in_value, key_in
 
 
 class OffloadingRunStore:
@@ -78,7 +78,7 @@ class OffloadingRunStore:
 
     def whole(self, stored: Run) -> Run:
         """Return a head as it is stored with all its fields. Large single values stay references."""
-        return replace(stored, **self._restored_fields(stored, stored.tail))
+        return replace(stored, **self._restored_fields(stored, stored.stored_tail))
 
     def stored(self, namespace: str, query: RunQuery) -> Listing:
         """List heads as they are stored: no blob is read."""
@@ -91,7 +91,7 @@ class OffloadingRunStore:
     def stored_pages(self, run: Run, after: int) -> Iterator[Page]:
         """Yield the pages of `pages` with all their entries. Large single values stay references."""
         for stored in self._runs.pages(run, after):
-            yield Page(entries=self._restored_fields(run, stored.entries).get("tail", stored.entries))
+            yield Page(stored=self._restored_fields(run, stored.stored).get("stored_tail", stored.stored))
 
     def own_flow(self, run: Run) -> Flow:
         return self._runs.own_flow(run)
@@ -104,11 +104,10 @@ class OffloadingRunStore:
     def pages(self, run: Run, after: int) -> Iterator[Page]:
         for page in self.stored_pages(run, after):
             references = References()
-            for entry in page.entries:
-                in_entry(entry, references)
+            in_entries(page.stored, references)
             if references.keys:
                 restore = self._restore(run, references)
-                page = Page(entries=tuple(in_entry(entry, restore) for entry in page.entries))
+                page = Page(stored=in_entries(page.stored, restore))
             yield page
 
     def restored(self, run: Run, value: Json) -> Json:
@@ -186,11 +185,11 @@ class OffloadingRunStore:
         return NewRun(head.run, new.own, head.body)
 
     def _restored(self, stored: Run) -> Run:
-        run, references = replace(stored, **self._restored_fields(stored, stored.tail)), References()
+        run, references = replace(stored, **self._restored_fields(stored, stored.stored_tail)), References()
         in_run(run, references)
         return in_run(run, self._restore(run, references)) if references.keys else run
 
-    def _restored_fields(self, run: Run, tail: Sequence[Entry]) -> dict[str, Any]:
+    def _restored_fields(self, run: Run, tail: Entries) -> dict[str, Any]:
         """Return the offloaded fields by their names in a Run; empty if the tail is not offloaded."""
         fields, references = offloaded_fields(tail), References()
         if not fields:

@@ -16,11 +16,11 @@ from msgspec.structs import replace
 
 from chalicelib.engine.values.secret_values import MARK, masked
 from chalicelib.model import formats
-from chalicelib.model.history import Entry, Page, encode_page
+from chalicelib.model.history import Entries, Entry, Page, encode_page
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token, encode
 from chalicelib.model.waits import REFERENCE_KEY, decode_hook
-from chalicelib.service.runs.value_places import in_entry, in_run, key_in
+from chalicelib.service.runs.value_places import in_entries, in_run, key_in
 
 MAX_INLINE_BYTES: Final = 4 * 1024
 """The largest value, in bytes of JSON, that stays in the head."""
@@ -98,9 +98,9 @@ def offload_page(page: Page, known: KeyOf | None = None) -> tuple[Page, Mapping[
     `known` is as for `offload_head`.
     """
     offload = _Offload(known)
-    thin = Page(entries=tuple(in_entry(entry, offload) for entry in page.entries))
+    thin = Page(stored=in_entries(page.stored, offload))
     if len(encode_page(thin)) > MAX_HEAD_BYTES:
-        thin = Page(entries=_offloaded_tail(page.last, {"tl": msgspec.to_builtins(thin.entries)}, offload))
+        thin = Page(stored=_offloaded_tail(page.last, {"tl": msgspec.to_builtins(thin.stored)}, offload))
     return thin, offload.blobs
 
 
@@ -150,15 +150,15 @@ class References:
         return value
 
 
-def offloaded_fields(tail: Sequence[Entry]) -> Mapping[str, Json]:
+def offloaded_fields(tail: Entries) -> Mapping[str, Json]:
     """Return the references to the offloaded fields, by encoded name; empty if the tail is not offloaded."""
-    data = tail[0].data if tail and tail[0].event == OFFLOADED else {}
+    data = tail.entries[0].data if len(tail.items) == 1 and tail.entries[0].event == OFFLOADED else {}
     return {name: value for name, value in data.items() if name != formats.MEMBER}
 
 
-def format_of(tail: Sequence[Entry]) -> int:
+def format_of(tail: Entries) -> int:
     """Return the format in which the fields of an offloaded tail were stored."""
-    return int(tail[0].data.get(formats.MEMBER, 1))
+    return int(tail.entries[0].data.get(formats.MEMBER, 1))
 
 
 def field_values(stored: Mapping[str, Json], stored_format: int) -> dict[str, Any]:
@@ -213,16 +213,14 @@ def _offload_fields(run: Run, offload: _Offload) -> Run:
         notices=(),
         received={},
         former_steps={},
-        tail=_offloaded_tail(run.seq, fields, offload, run.tokens),
+        stored_tail=_offloaded_tail(run.seq, fields, offload, run.tokens),
     )
 
 
-def _offloaded_tail(
-    seq: int, fields: Mapping[str, Json], offload: _Offload, tokens: Sequence[Token] = ()
-) -> tuple[Entry, ...]:
+def _offloaded_tail(seq: int, fields: Mapping[str, Json], offload: _Offload, tokens: Sequence[Token] = ()) -> Entries:
     """Return the tail of an offloaded head or page. Its number is that of the last entry it replaces."""
     data: dict[str, Json] = {name: offload.put_field(msgspec.json.encode(value)) for name, value in fields.items()}
     if formats.HEAD.current > 1:
         data[formats.MEMBER] = formats.HEAD.current
     step = tokens[0].step if tokens else ""
-    return (Entry(seq=seq, at=0, event=OFFLOADED, step=step, rule=len(tokens) or None, data=data),)
+    return Entries.of((Entry(seq=seq, at=0, event=OFFLOADED, step=step, rule=len(tokens) or None, data=data),))

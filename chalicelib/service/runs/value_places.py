@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.model.history import Entry
+from chalicelib.model.history import Entries, Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.waits import REFERENCE_KEY, wait_from_json, wait_to_json
@@ -47,13 +47,18 @@ def in_run(run: Run, change: Change) -> Run:
         undos=_in_all(run.undos, lambda undo, _: _with(undo, args=_in_values(undo.args, change)), change),
         stopping=_in_all(run.stopping, lambda child, _: _with(child, vars=_in_values(child.vars, change)), change),
         notices=_in_all(run.notices, _in_token, change),
-        tail=_in_all(run.tail, in_entry, change),
+        stored_tail=in_entries(run.stored_tail, change),
     )
 
 
 def in_value(value: Json, change: Change) -> Json:
     """Return the value changed; the values in a map are changed one by one, unless it is a reference."""
     return _in_values(value, change) if isinstance(value, Mapping) and key_in(value) is None else _in_one(value, change)
+
+
+def in_entries(entries: Entries, change: Change) -> Entries:
+    """Return the entries with every value that may be large changed. They stay packed."""
+    return entries.changed(lambda value: _in_one(value, change))
 
 
 def in_entry(entry: Entry, change: Change) -> Entry:

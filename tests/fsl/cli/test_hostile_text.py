@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from chalicelib import hosting
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.config import LogFormat, Settings
+from chalicelib.model.history import Entries
 from chalicelib.model.json_values import Json
 from chalicelib.model.status import Status
 from chalicelib.model.visible_text import is_safe, visible
@@ -57,7 +58,7 @@ def server() -> Iterator[LocalServer]:
         )
         made = replace(
             run, name=NAME, id="1" + run.id[1:], input=hostile, vars=hostile, labels={"l" + HOSTILE: HOSTILE},
-            last_err=HOSTILE, tail=entries, last_state=HOSTILE, status=Status.FAILED,
+            last_err=HOSTILE, stored_tail=Entries.of(entries), last_state=HOSTILE, status=Status.FAILED,
         )  # fmt: skip
         services.runs.create(NewRun(made))
         yield running

@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.config import LogFormat
-from chalicelib.model.history import Entry
+from chalicelib.model.history import Entries, Entry
 from chalicelib.model.run import DefinitionRef, Run
 from chalicelib.model.status import Status
 from chalicelib.service.ports.runs import NewRun
@@ -20,7 +20,14 @@ from fsl.local import story
 ENTRY = Entry(seq=1, at=1, event="DeliveryFailed", step="A", origin="A", target="stopped", state="ERROR", error="v4lue")
 OF = DefinitionRef()
 RUN = Run(
-    namespace="n", name="r", id="i", definition=OF, created_at=1, updated_at=1, status=Status.FAILED, tail=(ENTRY,)
+    namespace="n",
+    name="r",
+    id="i",
+    definition=OF,
+    created_at=1,
+    updated_at=1,
+    status=Status.FAILED,
+    stored_tail=Entries.of((ENTRY,)),
 )
 
 

@@ -21,7 +21,7 @@ from chalicelib.engine.steps import each, fork
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.undo import compensation
 from chalicelib.model.flow import ForkStep
-from chalicelib.model.history import Page
+from chalicelib.model.history import Entries, Page
 from chalicelib.model.ids import mint_uuid
 from chalicelib.service import messages
 from chalicelib.service.deliveries import deliver as delivery
@@ -178,7 +178,7 @@ def _page_of_what_is_not_committed(_: Any) -> Any:
     def turn(before: Any, after: Any) -> Any:
         if before is None or len(before.tail) < 3 or len(after.tail) == len(before.tail):
             return after, None
-        return replace(after, tail=after.tail[-1:]), Page(entries=after.tail)
+        return replace(after, stored_tail=Entries.of(after.tail[-1:])), Page(stored=after.stored_tail)
 
     return turn
 
