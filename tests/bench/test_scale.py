@@ -182,7 +182,7 @@ def test_a_play_is_the_same_each_time(stories: Stories) -> None:
     assert play(stories, case) == play(stories, case)
 
 
-@pytest.mark.parametrize("case", STORMS, ids=lambda case: case.story)
+@pytest.mark.parametrize("case", STORMS[:2], ids=lambda case: case.story)
 def test_half_of_all_requests_refused_for_a_minute_needs_little_more_than_twice_as_many(
     stories: Stories, case: Case
 ) -> None:
