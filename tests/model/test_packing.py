@@ -64,6 +64,8 @@ def test_what_is_stored_is_read_again(early: list[Entry], late: list[Entry], fir
     grown = stored(Entries.of(before)).plus(new)
     assert stored(whole).entries == stored(grown).entries == grown.entries == every
     assert stored(whole) == grown == whole
+    moves = [(entry.step if entry.is_return else "", entry.state, entry.target) for entry in every]
+    assert list(whole.moves()) == list(stored(whole).moves()) == moves
     assert (grown.first, grown.last) == (first, first + len(every) - 1)
     for seq in range(first - 1, first + len(every)):
         later = tuple(entry for entry in every if entry.seq > seq)
