@@ -136,7 +136,8 @@ def _routed(
     activation = _activation(definition, run.id, event, route.target, entered.invocation)
     arrived = Token(id=ROOT, step=route.target, activation=activation, state=event.state, result=data)
     if entered.invocation.evaluated:
-        arrived = _with_args(definition, run, arrived, event.at, draws, variables, activation, entered.invocation)
+        with_args = _with_args if compiled.names else _bounded_with_args  # with names, all of this is bounded already
+        arrived = with_args(definition, run, arrived, event.at, draws, variables, activation, entered.invocation)
     return _moved(run, event, entry, variables, arrived, activation)
 
 
@@ -179,6 +180,9 @@ def _with_args(
     """Return the token with the args of its action. Raises ExpressionFailed."""
     args = evaluated_args(invocation, _names(definition, run, token, at, draws, variables, activation))
     return replace(token, activation=replace(activation, args=args)) if args else token
+
+
+_bounded_with_args: Final = together()(_with_args)
 
 
 def _entry(definition: Definition, run: Run, event: StepAcked, token: Token, route: Route, place: int) -> Entry:

@@ -13,6 +13,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeAlias
 
+from chalicelib.expressions.names import NAMES
 from chalicelib.expressions.syntax.tree import Node
 from chalicelib.expressions.values import EXACT, NOTHING, Nothing
 
@@ -94,7 +95,7 @@ def _literal(node: Node) -> Quick | None:
 
 def _path(node: Node) -> Quick | None:
     first, *steps = node.items
-    if not node.plain or first.kind != "variable" or not first.value:
+    if not node.plain or first.kind != "variable" or first.value not in NAMES:
         return None
     name = first.value
     members = tuple(step.value for step in steps)
@@ -127,7 +128,7 @@ def _path(node: Node) -> Quick | None:
 
 def _variable(node: Node) -> Quick | None:
     name = node.value
-    return (lambda names: names[name]) if name else None
+    return (lambda names: names[name]) if name in NAMES else None  # others are functions: a Lookup lacks them
 
 
 def _block(node: Node) -> Quick | None:

@@ -230,6 +230,35 @@ def test_the_short_way_decides_what_the_handlers_decide(seed: int) -> None:
                 run = whole.run
 
 
+LONG = "($f := function($n) { $n = 0 ? 1 : $f($n - 1) }; $f(30000))"
+
+
+def test_args_of_the_next_step_are_bounded_together() -> None:
+    """The step that is left reads no names; the args of the one that is entered take more than a decision may."""
+    names = tuple(f"p{number}" for number in range(12))
+    action = Action(
+        name="work",
+        returns=("OK",),
+        addresses=("http://w/",),
+        parameters=tuple(Parameter(name=name, type=ArgType.ANY, required=False) for name in names),
+    )
+    first = ActionStep(name="A", routes=(Route(target="B", state="OK"),), action="work")
+    args: dict[str, Json] = dict.fromkeys(names, expression(LONG))
+    second = ActionStep(name="B", routes=(Route(target="done", state="OK"),), action="work", args=args)
+    definition = Definition(
+        flow=Flow(name="f", steps=(first, second)), actions={"work": action}, defaults=Options(timeout=DAY)
+    )
+    start = RunStarted(
+        at=1, nonce=nonce(0), namespace="default", name="r", id="run-id", ref=DefinitionRef(flow="f", version=1)
+    )
+    run = decide(definition, None, start).run
+    assert run.tokens[0].activation is not None
+    answer = StepAcked(at=2, nonce=nonce(1), by="action", step="", uuid=run.tokens[0].activation.uuid, state="OK")
+    decision = decide(definition, run, answer)
+    assert decision == decide_by_handlers(definition, run, answer)
+    assert "together" in decision.run.last_err
+
+
 def test_most_answers_take_the_short_way() -> None:
     maker = Maker(0)
     begun, taken, ended = 0, 0, 0

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from chalicelib import expressions
 from chalicelib.expressions import (
     NOTHING,
+    UNUSUAL,
     Draw,
     ExpressionFailed,
     compile,  # noqa: A004 - as `re.compile`
@@ -291,6 +292,21 @@ def test_names_may_be_any_mapping() -> None:
         evaluate("$vars.a", {"vars": {"a": object()}}, DRAW)
     with pytest.raises(ExpressionFailed, match="JSON cannot hold"):
         evaluate("$vars", {"vars": math.nan}, DRAW)
+
+
+class _Attributes:
+    """A lookup that has an attribute for each name of FSL, and none for a function."""
+
+    input = 7
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+
+@pytest.mark.parametrize("source", ["$string", "$sum and $input", "$string & 'x'", "$sum = $input", "$count.a"])
+def test_the_short_way_looks_up_no_functions(source: str) -> None:
+    assert compile(source).small(_Attributes()) is UNUSUAL
+    assert compile("$input > 6").small(_Attributes()) is True
 
 
 def test_deep_values_are_refused_where_they_are_walked() -> None:
