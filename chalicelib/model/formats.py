@@ -110,7 +110,19 @@ def _with_packed(name: str) -> Upgrade:
     return upgrade
 
 
-HEAD: Final = Format("head of a flow_run", (_with_packed("tl"),))
+def _with_short_event(members: dict[str, Any]) -> dict[str, Any]:
+    """Return a head with the short form of its last event, or the name of a run that begins with `_` would pass for
+    one: before, a step's was always `NAME_STEP_STATE`."""
+    start = f"{members.get('nm', '')}_{members.get('ls', '')}"
+    event = members.get("le", "")
+    return {**members, "le": event.removeprefix(start)} if event.startswith(f"{start}_") else members
+
+
+def _packed_head(members: dict[str, Any]) -> dict[str, Any]:
+    return _with_short_event(_with_packed("tl")(members))
+
+
+HEAD: Final = Format("head of a flow_run", (_packed_head,))
 PAGE: Final = Format("history page", (_with_packed("entries"),))
 CHECKED: Final = Format("checked definition")
 """Flows and actions as the engine uses them; runs that bring their own steps store a flow, too."""

@@ -108,7 +108,7 @@ def _short(more: dict[str, Any]) -> str:
 def shortened(uuid: str) -> str:
     """Return the short form of a uuid; empty if it is none, or is spelled otherwise."""
     digits = uuid.replace("-", "")
-    if len(uuid) != 36 or uuid[8:24:5] != "----":
+    if len(uuid) != 36 or len(digits) != 32 or uuid[8:24:5] != "----":
         return ""
     try:
         raw = bytes.fromhex(digits)

@@ -12,10 +12,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.model.history import NO_ENTRIES, Entries, Entry, Page, Sent, decode_page, encode_page
+from chalicelib.model.run import decode_run, encode
 from chalicelib.model.run_error import StepError
 
 UUID_TEXT = "ee1e5da9-3cff-867c-9653-dada5082c537"
-ODD_UUIDS = ["", "u-1", UUID_TEXT.upper(), UUID_TEXT.replace("-", "0"), "x" * 36, f" {UUID_TEXT[1:]}", UUID_TEXT * 2]
+DASHES = "ee--5da9-3cff-867c-9653-dada5082c537"
+ODD_UUIDS = [
+    "",
+    "u-1",
+    UUID_TEXT.upper(),
+    UUID_TEXT.replace("-", "0"),
+    "x" * 36,
+    f" {UUID_TEXT[1:]}",
+    UUID_TEXT * 2,
+    DASHES,
+]
 
 NAMES = st.sampled_from(["", "A", "Ship", "ü b", "done", "0", "0.goods", "ready", "StepAcked", "action", "timer"])
 JSON: st.SearchStrategy[Any] = st.sampled_from(
@@ -121,3 +132,23 @@ def test_only_a_uuid_as_it_is_spelled_here_is_shortened(uuid: str) -> None:
     ]
     assert item[4]["u"] == uuid
     assert UUID(UUID_TEXT)
+
+
+@pytest.mark.parametrize("name", ["order", "_order", "_", "A_OK"])
+@pytest.mark.parametrize(("last", "expected"), [("{name}_Pay_IT_IS", "{name}_Pay_IT_IS"), ("pause", "pause")])
+def test_the_last_event_of_an_older_head(name: str, last: str, expected: str) -> None:
+    head = {
+        "ns": "default",
+        "nm": name,
+        "id": "1",
+        "vn": 1,
+        "st": "running",
+        "df": {"f": "f", "v": 1},
+        "ca": 1,
+        "ua": 1,
+        "ls": "Pay",
+        "le": last.format(name=name),
+    }
+    run = decode_run(json.dumps(head))
+    assert run.last_event == expected.format(name=name)
+    assert decode_run(encode(run)).last_event == expected.format(name=name)
