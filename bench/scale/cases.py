@@ -91,7 +91,7 @@ CASES: Final = (
     Case("the same, inline", "inline", 10_000, shards=MANY, seconds=3, spread=True),
     Case("the same, inline", "inline", 10_000, "raised, fixed", MANY, seconds=3, spread=True),
     Case("the same, inline", "inline", 10_000, "raised, fixed, no burst", MANY, seconds=3, spread=True),
-    Case("the same, inline", "inline", 10_000, "default", MANY, seconds=3, spread=True),
+    Case("the same, inline", "inline", 10_000, "default", MANY, seconds=8, spread=True),
     Case("one namespace and flow, inline", "inline", 1_200),
     Case("one namespace and flow, inline", "inline", 2_000),
     Case("one namespace and flow, inline", "inline", 2_000, "raised, fixed, no burst"),
