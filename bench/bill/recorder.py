@@ -1,7 +1,10 @@
-"""Run every handler on emulated AWS, and record each case into a file: `python -m bench.bill.recorder PORT FOLDER`.
+"""Run every handler on emulated AWS, and record each case into a file.
 
-PORT is that of the action service on loopback. Each case is recorded twice: first with services that have read nothing
-yet, as in a cold function, and then with the same services for another run.
+    python -m bench.bill.recorder PORT FOLDER [usual]
+
+PORT is that of the action service on loopback. With `usual` the largest values are left out. Each case is recorded
+twice: first with services that have read nothing yet, as in a cold function, and then with the same services for
+another run.
 """
 
 from __future__ import annotations
@@ -93,13 +96,13 @@ class Cases:
         self._port = port
         self._runs = 0
 
-    def record(self) -> list[Case]:
+    def record(self, *, has_large: bool) -> list[Case]:
         from chalicelib import hosting
 
         for kind in KINDS:
             hosting.services().submitter.submit(NAMESPACE, FLOW.format(kind=kind, port=self._port))
         hosting.services().submitter.submit(NAMESPACE, MANY)
-        return [*self._usual(), *self._large()]
+        return [*self._usual(), *(self._large() if has_large else ())]
 
     def _usual(self) -> list[Case]:
         return [
@@ -165,7 +168,7 @@ class Cases:
         return queue_event(QueueName.DELIVERIES, queue.receive(QueueName.DELIVERIES, count, 0))
 
     def _timer(self) -> dict[str, Any]:
-        """Return the message of a timer whose run was answered in time: the most frequent one."""
+        """Return the message of a timer of a run that was answered in time: the most frequent one."""
         from chalicelib.service import messages
         from chalicelib.service.ports.queues import QueueName, Received
         from fsl.local.shapes import queue_event
@@ -258,7 +261,7 @@ def _bytes(value: str | bytes) -> bytes:
     return value.encode() if isinstance(value, str) else value
 
 
-def main(port: int, folder: Path) -> None:
+def main(port: int, folder: Path, *, has_large: bool) -> None:
     os.environ.update(VARIABLES)
     with mock_aws():
         from chalicelib.config import Settings
@@ -266,9 +269,9 @@ def main(port: int, folder: Path) -> None:
 
         dynamodb, sqs = (f"https://{name}.{REGION}.amazonaws.com" for name in ("dynamodb", "sqs"))
         prepare(Settings(dynamodb_url=dynamodb, sqs_url=sqs))
-        for number, case in enumerate(Cases(port).record()):
+        for number, case in enumerate(Cases(port).record(has_large=has_large)):
             write(case, folder / f"{number}.bin")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main(int(sys.argv[1]), Path(sys.argv[2]), has_large="usual" not in sys.argv[3:])

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from bench import report
-from bench.bill.breakdown import NAMES
 from bench.bill.records import Case, read
 
 TITLE: Final = "Lambda's bill"
@@ -40,14 +39,15 @@ Figures: TypeAlias = dict[str, Any]
 
 def measure(seconds: float) -> str:
     """Record the functions, measure them, and return the section."""
-    with _service() as port:
+    with service() as port:
         cases = _recorded(port)
         usual = [path for path, case in cases.items() if not case.is_large]
         warm = _json("bench.bill.warm", str(seconds), *map(str, usual))
         shares = _json("bench.bill.breakdown", *map(str, usual))
         parts = [
             _warm_table(warm),
-            _share_table(shares),
+            _share_table(shares, "shares", "share of our CPU"),
+            _share_table(shares, "floor_shares", "share of the floor's CPU"),
             _cold_table({cases[path].name: _cold(path) for path in usual}),
             _memory_table([(case, _started("own", path, 2)) for path, case in cases.items() if case.is_large]),
             _price_table([cases[path] for path in usual], warm),
@@ -59,7 +59,7 @@ def measure(seconds: float) -> str:
 
 
 @contextmanager
-def _service() -> Iterator[int]:
+def service() -> Iterator[int]:
     """Run the action service; provide its port."""
     command = [sys.executable, "-m", "bench.bill.service"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603
@@ -124,9 +124,9 @@ def _warm_table(found: Figures) -> str:
     return report.table(columns, rows)
 
 
-def _share_table(found: Figures) -> str:
-    rows = [(name, *(f"{one[group]:.0%}" for group in NAMES)) for name, one in found.items()]
-    return report.table(("share of our CPU", *NAMES), rows)
+def _share_table(found: Figures, kind: str, title: str) -> str:
+    rows = [(name, *(f"{share:.0%}" for share in one[kind].values())) for name, one in found.items()]
+    return report.table((title, *next(iter(found.values()))[kind]), rows)
 
 
 def _cold_table(found: dict[str, dict[str, Figures]]) -> str:

@@ -14,6 +14,7 @@ from bench.report import table
 TITLE = "Growth: the cost of an operation as runs and the store grow"
 
 TRANSITIONS: Final = (1, 10, 100, 1_000, 10_000, 100_000)
+UNDOS: Final = (1, 100, 1_000)
 RUNS: Final = (1, 100, 10_000, 100_000)
 ITEMS: Final = (10, 100, 1_000, 10_000)
 SCHEDULES: Final = (1, 100, 10_000)
@@ -41,6 +42,7 @@ def measure(seconds: float) -> str:  # noqa: ARG001 - what is measured has a fix
 
 def _parts() -> Iterator[tuple[str, Iterable[Operation]]]:
     yield "Transitions that a run has made", subjects.transitions(TRANSITIONS)
+    yield "Undos that are pending in a run (each is part of its head)", subjects.transitions(UNDOS, "saga", times=10)
     yield "Live runs in the store", subjects.stored_runs(RUNS)
     for most in IN_FLIGHT:
         yield f"Items of an each, {most} in flight", subjects.items(ITEMS, most)

@@ -37,7 +37,7 @@ def assert_equal(small: Counts, large: Counts, *, more_bytes: int = MORE_BYTES) 
 
 
 def test_a_transition_does_not_grow_with_the_history() -> None:
-    small, large = counted(subjects.transitions((12, 2_000), times=30))["transition"]
+    small, large = counted(subjects.transitions((12, 1_000), times=30)).popitem()[1]
     assert_equal(small, large)
 
 
@@ -51,7 +51,7 @@ def test_nothing_on_the_way_of_a_run_grows_with_the_runs_in_the_store() -> None:
 @pytest.mark.parametrize("fail", [False, True], ids=["finish", "fail"])
 def test_an_item_does_not_grow_with_the_items(fail: bool) -> None:
     """Up to MAX_INLINE_BYTES the list of items is in the head; a longer one is a blob that is not written again."""
-    small, large = counted(subjects.items((120, 3_000), 5, fail=fail, times=30)).popitem()[1]
+    small, large = counted(subjects.items((120, 2_000), 5, fail=fail, times=30)).popitem()[1]
     assert large.statements <= small.statements + 0.5
     assert large.instructions <= small.instructions * 1.1
     assert large.calls <= small.calls * 1.3
