@@ -75,9 +75,9 @@ PUBLIC_URL: Final = "ECHOER_PUBLIC_URL"
 CALLBACK_URL: Final = "ECHOER_CALLBACK_URL"
 FUNCTION_URL: Final = "ECHOER_FUNCTION_URL"
 BY_FUNCTION_URL: Final = "function-url"
-"""The value of ECHOER_CALLBACK_URL in a stage whose actions answer at a Lambda Function URL."""
+"""The value of ECHOER_CALLBACK_URL in a stage where actions answer at a Lambda Function URL."""
 BY_API: Final = "api"
-"""The value of ECHOER_CALLBACK_URL in a stage whose actions answer at API Gateway."""
+"""The value of ECHOER_CALLBACK_URL in a stage where actions answer at API Gateway."""
 CLIENT_URL: Final = "ECHOER_URL"
 
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")

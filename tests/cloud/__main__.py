@@ -137,7 +137,7 @@ class Cloud:
         return "other calls and odd events are refused"
 
     def update(self) -> str:
-        """Deploy a changed setting and changed code while runs go on. Actions that are told now answer elsewhere."""
+        """Deploy a changed setting and changed code while runs go on. New deliveries name another URL for answers."""
         self.emulator.bring_back_sooner(STACK, _BACK_AFTER_S)
         version = self.api().get("/openapi.json")["info"]["version"]
         with Actions() as actions, Traffic(self.api(), actions) as traffic, Slow(self.api(), actions) as slow:
@@ -286,6 +286,7 @@ def main() -> int:
                     part(name, getattr(cloud, name))
             except BaseException:
                 say(f"the end of the emulator's log:\n{emulator.last_lines()}")
+                say(f"statuses of the API: {dict(domain.statuses)}; of the Function URL: {dict(answers.statuses)}")
                 raise
     except _FAILURES as error:
         say(f"FAILED: {type(error).__name__}: {error}")

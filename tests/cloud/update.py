@@ -128,13 +128,13 @@ class Slow:
         """Answer at the URL of before, and then at that of a new run. Raises AssertionError if they are other ones."""
         self._api.start("slow", name="slow-after")
         deliveries = self._service.wait(2)
-        told = [delivery.fields["callbackUrl"] for delivery in deliveries]
-        assert told == [f"{before}/step", f"{after}/step"], told
-        for delivery, url in zip(deliveries, told, strict=True):
+        urls = [delivery.fields["callbackUrl"] for delivery in deliveries]
+        assert urls == [f"{before}/step", f"{after}/step"], urls
+        for delivery, url in zip(deliveries, urls, strict=True):
             response = requests.post(url, json=delivery.answer("OK"), timeout=30)
             assert response.json() == {"outcome": "advanced"}, response.text
             assert self._api.ended(delivery.fields["flowId"], _END_TIMEOUT_S)["status"] == "succeeded"
-        return "a run that was told of the Function URL before answered there after the switch to the API"
+        return "a delivery of before the switch to the API was answered at the Function URL"
 
 
 def _order(name: str) -> dict[str, Any]:

@@ -145,7 +145,7 @@ OWN: Final = {"ECHOER_CALLBACK_URL": "https://answers.example"}
 def test_a_stage_says_where_actions_answer_and_keeps_its_function_url(
     given: dict[str, str], deliver: Document, api: Document, has_url: bool
 ) -> None:
-    """Actions that were told of the Function URL still answer there when new ones are told of something else."""
+    """Deliveries that named the Function URL are still answered there when new ones name something else."""
     assert _told(_configured(**given)) == (deliver, api, has_url)
 
 

@@ -270,12 +270,10 @@ def test_everyone_may_call_the_function_url_and_nobody_the_function_itself(templ
         for each in resources.values()
         if each["Type"] == "AWS::Lambda::Permission" and each["Properties"]["FunctionName"] == function
     ]
+    everyone = {"FunctionName": function, "Principal": "*"}
     assert permissions == [
-        {"FunctionName": function, "Principal": "*", "Action": action, **condition}
-        for action, condition in {
-            "lambda:InvokeFunctionUrl": {"FunctionUrlAuthType": "NONE"},
-            "lambda:InvokeFunction": {"InvokedViaFunctionUrl": True},
-        }.items()
+        {**everyone, "Action": "lambda:InvokeFunctionUrl", "FunctionUrlAuthType": "NONE"},
+        {**everyone, "Action": "lambda:InvokeFunction", "InvokedViaFunctionUrl": True},
     ]
     assert resources["Callback"]["Properties"]["Handler"] == "app.callback"
 

@@ -150,8 +150,8 @@ def test_pages_of_permitted_origins_may_answer(host: Host) -> None:
     reply = answer("OPTIONS", "/step", headers=page)
     assert (reply.status, reply.headers["Access-Control-Allow-Origin"]) == (204, "https://console.example")
     assert "POST" in reply.headers["Access-Control-Allow-Methods"]
-    told = answer("POST", "/nowhere", {}, headers=page).headers
-    assert (told["Access-Control-Allow-Origin"], told["Vary"]) == ("https://console.example", "Origin")
+    shown = answer("POST", "/nowhere", {}, headers=page).headers
+    assert (shown["Access-Control-Allow-Origin"], shown["Vary"]) == ("https://console.example", "Origin")
 
 
 @pytest.mark.parametrize(
@@ -169,11 +169,11 @@ def test_the_doctor_shows_where_actions_answer(host: Host, changes: dict[str, An
 
 
 def test_actions_are_told_the_function_url_and_people_the_url_of_the_api() -> None:
-    told = config.from_environment(
+    shown = config.from_environment(
         {"ECHOER_PUBLIC_URL": "https://api.example", "ECHOER_CALLBACK_URL": f"https://{URL_HOST}/"}
     )
-    assert (told.url, told.callback_url) == ("https://api.example", f"https://{URL_HOST}/step")
-    host = Host(accept, settings=replace(told, backend=Backend.MEMORY))
+    assert (shown.url, shown.callback_url) == ("https://api.example", f"https://{URL_HOST}/step")
+    host = Host(accept, settings=replace(shown, backend=Backend.MEMORY))
     hosting.use(host.services)
     started()
     assert host.work() == []
@@ -194,11 +194,11 @@ def test_without_a_setting_actions_answer_at_the_url_of_the_server() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "shown"),
     [("function-url", "only a stage on AWS has a Function URL"), ("answers", "must be an http:// or https:// URL")],
 )
-def test_one_machine_has_no_function_url(value: str, told: str) -> None:
-    with pytest.raises(BadSetting, match=told):
+def test_one_machine_has_no_function_url(value: str, shown: str) -> None:
+    with pytest.raises(BadSetting, match=shown):
         config.from_environment({"ECHOER_CALLBACK_URL": value})
 
 
@@ -313,9 +313,9 @@ ODD: Final[list[tuple[Any, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("event", "told"), ODD)
-def test_an_odd_event_is_a_400_that_says_why(host: Host, event: Any, told: str) -> None:
-    assert detail(event).startswith(told)
+@pytest.mark.parametrize(("event", "shown"), ODD)
+def test_an_odd_event_is_a_400_that_says_why(host: Host, event: Any, shown: str) -> None:
+    assert detail(event).startswith(shown)
 
 
 def test_what_a_request_need_not_have_may_be_missing(host: Host) -> None:

@@ -6,8 +6,8 @@ Gateway, so authentication, namespaces, rates, limits, the audit and errors are 
 
 | ECHOER_AUTH | ECHOER_CALLBACKS | who may answer |
 |---|---|---|
-| open | | whoever knows the uuid of the activation, but for pages of other origins |
-| token, iam | open | whoever knows the uuid |
+| open | | all who know the uuid of the activation, but for pages of other origins |
+| token, iam | open | all who know the uuid |
 | token | token | a token of the role `action` or higher: `http.auth` checks it, and there is no authorizer before |
 | iam | token | an AWS identity: the URL has the type AWS_IAM, and Lambda verifies the signature |
 
@@ -16,8 +16,8 @@ In all other cases the URL has the type NONE: Lambda calls the function for ever
 Gateway keeps the last one. So two tokens, or two namespaces, are refused here. Compressed bodies are decompressed, as
 API Gateway does it (Developer Guide, "Payload compression").
 
-Every event gets a response, also one that is no request of a Function URL: whoever may call the function directly
-(`lambda:InvokeFunction`) can send any.
+Every event gets a response, also one that is no request of a Function URL: AWS identities that may call the function
+directly (`lambda:InvokeFunction`) can send any.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class _Context(msgspec.Struct, frozen=True):
 
     @property
     def user_arn(self) -> str | None:
-        """The AWS identity whose signature Lambda verified."""
+        """The AWS identity that signed the request, as Lambda verified it."""
         return self.authorizer.iam.user_arn if self.authorizer and self.authorizer.iam else None
 
 
