@@ -215,6 +215,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return callback_url_at(self.callback_base or self.url)
 
     @property
+    def answered_by_rest(self) -> bool:
+        """Whether actions answer through API Gateway's REST API, which charges for it, and not at a Function URL."""
+        return self.backend is Backend.AWS and "lambda-url" not in (self.callback_base or "")
+
+    @property
     def gate(self) -> Access:
         """What API Gateway requires before it calls the API function. There is no gateway on one machine."""
         if self.backend is not Backend.AWS or (self.auth is Access.TOKEN and not self.authorizer):
