@@ -75,9 +75,9 @@ PUBLIC_URL: Final = "ECHOER_PUBLIC_URL"
 CALLBACK_URL: Final = "ECHOER_CALLBACK_URL"
 FUNCTION_URL: Final = "ECHOER_FUNCTION_URL"
 BY_FUNCTION_URL: Final = "function-url"
-"""The value of ECHOER_CALLBACK_URL in a stage whose actions answer at a Lambda Function URL."""
+"""The value of ECHOER_CALLBACK_URL in a stage where actions answer at a Lambda Function URL."""
 BY_API: Final = "api"
-"""The value of ECHOER_CALLBACK_URL in a stage whose actions answer at API Gateway."""
+"""The value of ECHOER_CALLBACK_URL in a stage where actions answer at API Gateway."""
 CLIENT_URL: Final = "ECHOER_URL"
 
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
@@ -216,8 +216,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def answered_by_rest(self) -> bool:
-        """Whether actions answer through API Gateway's REST API, which charges for it, and not at a Function URL."""
-        return self.backend is Backend.AWS and "lambda-url" not in (self.callback_base or "")
+        """Whether actions answer through API Gateway, which charges for it, as far as the URL says that."""
+        return self.backend is Backend.AWS and "execute-api" in (self.callback_base or "execute-api")
 
     @property
     def gate(self) -> Access:

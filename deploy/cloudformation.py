@@ -83,13 +83,13 @@ def _patch(stage: Stage, name: str) -> Document:
 
 def _environment(stage: Stage, name: str) -> Document:
     """Return the settings that only this function needs."""
-    told = function_url.told(stage, name, {"Fn::GetAtt": [function_url.URL, "FunctionUrl"]})
+    where = function_url.setting(stage, name, {"Fn::GetAtt": [function_url.URL, "FunctionUrl"]})
     key, admin = {"ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}, {"ECHOER_ADMIN_TOKEN_SHA256": {"Ref": ADMIN}}
     match name:
         case "deliver":
-            return {"ECHOER_PUBLIC_URL": _url(stage), **told, **key}
+            return {"ECHOER_PUBLIC_URL": _url(stage), **where, **key}
         case stages.API:
-            return {**stage.own_url, **told, **admin, **key}
+            return {**stage.own_url, **where, **admin, **key}
         case stages.CALLBACK:
             return {**admin, **key}
         case stages.AUTHORIZE:

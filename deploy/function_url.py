@@ -17,7 +17,7 @@ _Reference = TypeVar("_Reference", str, Document)
 URL: Final = "CallbackUrl"
 """The logical id of the URL."""
 
-_TOLD: Final = (API, "deliver")
+_KNOWS: Final = (API, "deliver")
 
 _PUBLIC: Final = "NONE"
 _SIGNED: Final = "AWS_IAM"
@@ -47,12 +47,12 @@ def resources(stage: Stage, function: Document) -> Document:
     return made
 
 
-def told(stage: Stage, function: str, url: _Reference) -> dict[str, str | _Reference]:
-    """Return the setting of a function that must know where actions answer: it tells actions, or shows it.
+def setting(stage: Stage, function: str, url: _Reference) -> dict[str, str | _Reference]:
+    """Return the setting of a function that must know where actions answer: it sends it to actions, or shows it.
 
     `url` refers to the Function URL.
     """
-    if function not in _TOLD or stage.callback_url == BY_API:
+    if function not in _KNOWS or stage.callback_url == BY_API:
         return {}
     return {CALLBACK_URL: url if stage.callback_url == BY_FUNCTION_URL else stage.callback_url}
 

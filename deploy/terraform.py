@@ -192,16 +192,16 @@ def _function(stage: Stage, name: str, made: Document) -> Document:
 
 def _environment(stage: Stage, name: str) -> dict[str, str]:
     """Return the settings that only this function needs."""
-    told = function_url.told(stage, name, _CALLBACK_URL)
+    where = function_url.setting(stage, name, _CALLBACK_URL)
     key, admin = (
         {"ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]},
         {"ECHOER_ADMIN_TOKEN_SHA256": "${var.admin_token_sha256}"},
     )
     match name:
         case "deliver":
-            return {"ECHOER_PUBLIC_URL": _url(stage), **told, **key}
+            return {"ECHOER_PUBLIC_URL": _url(stage), **where, **key}
         case stages.API:
-            return {**stage.own_url, **told, **admin, **key}
+            return {**stage.own_url, **where, **admin, **key}
         case stages.CALLBACK:
             return {**admin, **key}
         case stages.AUTHORIZE:

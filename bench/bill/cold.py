@@ -1,4 +1,4 @@
-"""One cold start: `python -m bench.bill.cold WAY FILE NUMBER [REQUESTS]`, of the case with that number. Prints JSON.
+"""One cold start: `python -m bench.bill.cold WAY FILE [REQUESTS]`. Prints JSON.
 
 WAY is `own` (our function), `floor` (Python, botocore's clients and the same requests; urllib3 for requests to the
 action service), or `libraries` (the floor, and the other libraries that our function imports). CPU is that of this
@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from bench.bill.environment import CONTEXT, VARIABLES, checked
 from bench.bill.records import Case, read
@@ -33,7 +35,7 @@ def floor(case: Case) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """Make the clients. Return functions for what our first request and later ones ask for."""
     from bench.bill.floor import Floor
 
-    made = Floor({call.service for call in case.cold})
+    made = Floor()
     to_aws = made.calls_to_aws(case.cold)
     if not case.to_action:
         return to_aws, made.of(case)
@@ -47,29 +49,34 @@ def libraries(case: Case) -> tuple[Callable[[], Any], Callable[[], Any]]:
     return floor(case)
 
 
-def memory_mb() -> float:
-    """Return the resident memory of this process in megabytes."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+def memory_mb(name: str) -> float:
+    """Return the resident memory of this process in megabytes: `VmRSS` now, `VmHWM` at its peak."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024 / 1e6
 
 
-def main(way: str, path: Path, number: int, requests: int) -> None:
-    case = read(path)[number]
+def main(way: str, path: Path, requests: int) -> None:
+    case = read(path)
     os.environ.update(VARIABLES, _HANDLER=case.function)
     begun = time.process_time()
     from bench.bill.replay import Replay
 
-    Replay([*case.cold, *case.warm]).install()
+    replay = Replay([*case.cold, *case.warm])
+    replay.install()
+    if way == "own":
+        case = replace(case, cold=[], warm=[])
+    Path("/proc/self/clear_refs").write_text("5")  # the peak of the memory begins now (Linux, proc(5))
     results, sys.stdout = sys.stdout, Path(os.devnull).open("w")  # noqa: SIM115 - until the end: functions log to it
     first, later = {"own": own, "floor": floor, "libraries": libraries}[way](case)
     loaded = time.process_time()
     first()
-    done, first_mb = time.process_time(), memory_mb()
+    done, first_mb = time.process_time(), memory_mb("VmRSS")
     for _ in range(requests):
         later()
     found = {"load_ms": (loaded - begun) * 1e3, "first_ms": (done - loaded) * 1e3, "cpu_ms": done * 1e3}
-    results.write(json.dumps({**found, "first_mb": first_mb, "later_mb": memory_mb()}))
+    memory = {"first_mb": first_mb, "later_mb": memory_mb("VmRSS"), "peak_mb": memory_mb("VmHWM") - replay.size / 1e6}
+    results.write(json.dumps({**found, **memory}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]) if len(sys.argv) > 4 else 0)
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 0)

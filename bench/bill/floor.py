@@ -16,9 +16,9 @@ from bench.bill.records import ActionCall, AwsCall, Case
 
 
 class Floor:
-    """Bare clients of the services that a case needs."""
+    """Bare clients of both services, as every function needs them."""
 
-    def __init__(self, services: set[str]) -> None:
+    def __init__(self) -> None:
         session = botocore.session.get_session()
         config = botocore.config.Config(
             connect_timeout=2,
@@ -26,7 +26,7 @@ class Floor:
             retries={"mode": "standard", "total_max_attempts": 3},
             parameter_validation=False,
         )
-        self._clients = {name: session.create_client(name, config=config) for name in sorted(services)}
+        self._clients = {name: session.create_client(name, config=config) for name in ("dynamodb", "sqs")}
         self._pool: Any = None
 
     def calls_to_aws(self, calls: list[AwsCall]) -> Callable[[], None]:

@@ -1,7 +1,10 @@
-"""Run every handler on emulated AWS, and record it: `python -m bench.bill.recorder PORT FILE`.
+"""Run every handler on emulated AWS, and record each case into a file.
 
-PORT is that of the action service on loopback. Each case is recorded twice: first with services that have read nothing
-yet, as in a cold function, and then with the same services for another run.
+    python -m bench.bill.recorder PORT FOLDER [usual]
+
+PORT is that of the action service on loopback. With `usual` the largest values are left out. Each case is recorded
+twice: first with services that have read nothing yet, as in a cold function, and then with the same services for
+another run.
 """
 
 from __future__ import annotations
@@ -9,8 +12,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.request import Request, urlopen
 
 import msgspec
@@ -20,7 +24,7 @@ from moto.core.models import botocore_stubber
 from bench.bill.environment import ADMIN, CONTEXT, REGION, VARIABLES, invoke
 from bench.bill.records import ActionCall, AwsCall, Case, write
 
-KINDS: Final = ("taken", "inline")
+KINDS: Final = ("taken", "inline", "large")
 """The paths of the action service, and the names of the actions and of the flows that use them."""
 
 FLOW: Final = """action {kind}
@@ -33,6 +37,23 @@ flow {kind}
 flow_end"""
 INPUT: Final = {"order": "o-1029", "amount": 1995}
 NAMESPACE: Final = "default"
+
+MakeEvent: TypeAlias = "Callable[[], dict[str, Any]]"
+MANY: Final = """action work
+    addr = "http://127.0.0.1:1/"; args = (int n); return = (OK | FAILED);
+action_end
+/
+flow many
+    input = (list numbers);
+    each Each => (DONE -> done | FAIL -> stopped) {
+        items = ${ $input.numbers };
+        step Work => (OK -> done | FAILED -> stopped) { action = work; args = (n = ${ $item }); };
+    };
+flow_end"""
+
+_STEP: Final = "step S{} => (OK -> {} | FAILED -> stopped) {{ action = taken; }};"
+LONG: Final = f"flow long {' '.join(_STEP.format(n, f'S{n + 1}' if n < 899 else 'done') for n in range(900))} flow_end"
+"""A flow of 900 steps: nearly as large as a definition may be."""
 
 
 class Wire:
@@ -75,11 +96,15 @@ class Cases:
         self._port = port
         self._runs = 0
 
-    def record(self) -> list[Case]:
+    def record(self, *, has_large: bool) -> list[Case]:
         from chalicelib import hosting
 
         for kind in KINDS:
             hosting.services().submitter.submit(NAMESPACE, FLOW.format(kind=kind, port=self._port))
+        hosting.services().submitter.submit(NAMESPACE, MANY)
+        return [*self._usual(), *(self._large() if has_large else ())]
+
+    def _usual(self) -> list[Case]:
         return [
             self._case("start of a run", "app.app", self._start),
             self._case("callback through the REST API", "app.app", lambda: _rest_event("/step", {}, self._answer())),
@@ -91,30 +116,46 @@ class Cases:
             self._case("timer", "app.wake", self._timer),
         ]
 
-    def _case(self, name: str, function: str, make_event: Any) -> Case:
+    def _large(self) -> list[Case]:
+        """Return cases of the largest values: a request has 6 MB at most, as JSON in JSON."""
+        text = "x" * 4_500_000
+        numbers = {"numbers": list(range(10_000))}
+        return [
+            self._cold("answer of 4.5 MB", "app.app", lambda: _rest_event("/step", {}, self._answer(text))),
+            self._cold("ten deliveries of 4.5 MB", "app.deliver", lambda: self._delivery("inline", 10, text)),
+            self._cold("the same, answered with 250 KB", "app.deliver", lambda: self._delivery("large", 10, text)),
+            self._cold("run that begins 10,000 items", "app.app", lambda: self._start("many", numbers)),
+            self._cold("flow of 900 steps is submitted", "app.app", lambda: _rest_event("/fsl", {}, {"data": LONG})),
+        ]
+
+    def _case(self, name: str, function: str, make_event: MakeEvent) -> Case:
+        cold = self._cold(name, function, make_event)
+        event = make_event()
+        self._wire.taken()
+        invoke(function, event)
+        warm, to_action = self._wire.taken()
+        return Case(name, function, event, cold.cold, warm, to_action)
+
+    def _cold(self, name: str, function: str, make_event: MakeEvent) -> Case:
         from chalicelib import hosting
 
-        found = []
-        for is_cold in (True, False):
-            event = make_event()
-            if is_cold:
-                hosting.forget()
-            self._wire.taken()
-            invoke(function, event)
-            found.append(self._wire.taken())
-        (cold, _), (warm, to_action) = found
-        return Case(name, function, event, cold, warm, to_action)
+        event = make_event()
+        hosting.forget()
+        self._wire.taken()
+        invoke(function, event)
+        calls, to_action = self._wire.taken()
+        return Case(name, function, event, calls, [], to_action, is_large=True)
 
     # ── events ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _start(self) -> dict[str, Any]:
-        return _rest_event("/flow/{name}/runs", {"name": "taken"}, {"input": INPUT})
+    def _start(self, flow: str = "taken", given: Any = INPUT) -> dict[str, Any]:
+        return _rest_event("/flow/{name}/runs", {"name": flow}, {"input": given})
 
-    def _answer(self) -> dict[str, Any]:
+    def _answer(self, data: Any = 1) -> dict[str, Any]:
         run, uuid = self._started("taken")
-        return {"flowId": run, "stepName": "Charge", "uuid": uuid, "ackState": "OK", "done": True, "data": {"n": 1}}
+        return {"flowId": run, "stepName": "Charge", "uuid": uuid, "ackState": "OK", "done": True, "data": data}
 
-    def _delivery(self, kind: str) -> dict[str, Any]:
+    def _delivery(self, kind: str, count: int = 1, order: str = "o-1029") -> dict[str, Any]:
         from chalicelib import hosting
         from chalicelib.service.ports.queues import QueueName
         from fsl.local.shapes import queue_event
@@ -122,11 +163,12 @@ class Cases:
         queue = hosting.services().adapters.queue
         while old := queue.receive(QueueName.DELIVERIES, 10, 0):
             queue.delete(QueueName.DELIVERIES, [message.receipt for message in old])
-        self._started(kind)
-        return queue_event(QueueName.DELIVERIES, queue.receive(QueueName.DELIVERIES, 1, 0))
+        for _ in range(count):
+            self._started(kind, order)
+        return queue_event(QueueName.DELIVERIES, queue.receive(QueueName.DELIVERIES, count, 0))
 
     def _timer(self) -> dict[str, Any]:
-        """Return the message of a timer whose run was answered in time: the most frequent one."""
+        """Return the message of a timer of a run that was answered in time: the most frequent one."""
         from chalicelib.service import messages
         from chalicelib.service.ports.queues import QueueName, Received
         from fsl.local.shapes import queue_event
@@ -135,13 +177,13 @@ class Cases:
         body = messages.encode(messages.Wake(namespace=NAMESPACE, run=run, sent_at=0, version=0))
         return queue_event(QueueName.WAKES, [Received(id="1", receipt="r", body=body, count=1, sent_at=0)])
 
-    def _started(self, flow: str) -> tuple[str, str]:
+    def _started(self, flow: str, order_id: str = "o-1029") -> tuple[str, str]:
         """Start a run. Return its name, and the uuid of its activation."""
         from chalicelib import hosting
         from chalicelib.service.runs.start import StartOrder
 
         self._runs += 1
-        order = StartOrder(flow=flow, name=f"{flow}-{self._runs}", input=INPUT)
+        order = StartOrder(flow=flow, name=f"{flow}-{self._runs}", input={**INPUT, "order": order_id})
         run = hosting.services().starter.start(NAMESPACE, order).run
         (activation,) = (token.activation for token in run.tokens if token.activation)
         return run.name, activation.uuid
@@ -219,7 +261,7 @@ def _bytes(value: str | bytes) -> bytes:
     return value.encode() if isinstance(value, str) else value
 
 
-def main(port: int, path: Path) -> None:
+def main(port: int, folder: Path, *, has_large: bool) -> None:
     os.environ.update(VARIABLES)
     with mock_aws():
         from chalicelib.config import Settings
@@ -227,8 +269,9 @@ def main(port: int, path: Path) -> None:
 
         dynamodb, sqs = (f"https://{name}.{REGION}.amazonaws.com" for name in ("dynamodb", "sqs"))
         prepare(Settings(dynamodb_url=dynamodb, sqs_url=sqs))
-        write(Cases(port).record(), path)
+        for number, case in enumerate(Cases(port).record(has_large=has_large)):
+            write(case, folder / f"{number}.bin")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main(int(sys.argv[1]), Path(sys.argv[2]), has_large="usual" not in sys.argv[3:])

@@ -43,11 +43,13 @@ class Case(msgspec.Struct, frozen=True):
     cold: list[AwsCall]
     warm: list[AwsCall]
     to_action: list[ActionCall]
+    is_large: bool = False
+    """Whether it is of the largest values: recorded for a cold function only, and measured by its memory."""
 
 
-def write(cases: list[Case], path: Path) -> None:
-    path.write_bytes(msgspec.msgpack.encode(cases))
+def write(case: Case, path: Path) -> None:
+    path.write_bytes(msgspec.msgpack.encode(case))
 
 
-def read(path: Path) -> list[Case]:
-    return msgspec.msgpack.decode(path.read_bytes(), type=list[Case])
+def read(path: Path) -> Case:
+    return msgspec.msgpack.decode(path.read_bytes(), type=Case)

@@ -1,4 +1,6 @@
-"""The action service: accepts each request at /taken, and answers it at /inline. It prints its port.
+"""The action service: accepts each request at /taken, answers it at /inline, and with 250 KB at /large.
+
+It prints its port.
 
 `POST /recorded` returns what it received since the last such request, as MessagePack. The service runs until its
 standard input ends.
@@ -14,9 +16,12 @@ import msgspec
 
 from bench.bill.records import ActionCall
 
+LARGEST: Final = 250_000
+
 _ANSWERS: Final = {
     b"/taken": b"",
     b"/inline": b'{"ackState":"OK","data":{"shipped":true}}',
+    b"/large": b'{"ackState":"OK","data":"' + b"x" * LARGEST + b'"}',
 }
 
 

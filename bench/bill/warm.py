@@ -1,4 +1,4 @@
-"""CPU per invocation of warm functions beside their floors: `python -m bench.bill.warm FILE SECONDS`. Prints JSON.
+"""CPU per invocation of warm functions beside their floors: `python -m bench.bill.warm SECONDS FILE...`. Prints JSON.
 
 Our handler and its floor take turns, round by round, in one process; the figure of each is the best of its rounds.
 """
@@ -55,17 +55,17 @@ def measured(case: Case, floor: Floor, seconds: float) -> dict[str, float]:
     return best
 
 
-def main(path: Path, seconds: float) -> None:
-    cases, found, results = read(path), {}, sys.stdout
+def main(seconds: float, paths: list[Path]) -> None:
+    found, results = {}, sys.stdout
     sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the end: functions log to it
-    for case in cases:
+    for case in map(read, paths):
         Replay([*case.cold, *case.warm]).install()
         from chalicelib import hosting
 
         hosting.forget()
-        found[case.name] = measured(case, Floor({call.service for call in case.warm}), seconds)
+        found[case.name] = measured(case, Floor(), seconds)
     results.write(json.dumps(found))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]))
+    main(float(sys.argv[1]), [Path(name) for name in sys.argv[2:]])

@@ -50,7 +50,13 @@ def answer(of: Definition, run: Run, number: int) -> Run:
     activation = run.tokens[0].activation
     uuid = activation.uuid if activation else ""
     event = StepAcked(
-        at=_AT + number, nonce=_NONCES[number], step="", uuid=uuid, state="OK", variables={"amount": number}
+        at=_AT + number,
+        nonce=_NONCES[number],
+        by="action",
+        step="",
+        uuid=uuid,
+        state="OK",
+        variables={"amount": number},
     )
     return decide(of, run, event).run
 

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shutil import which
-from typing import Final
+from typing import Final, TypeAlias
 
 import click
 
 from bench import peers
 from bench.engine.samples import EXPRESSIONS, ORDER
 from bench.peers import ROOT, Unavailable
+
+Command: TypeAlias = Callable[[], Sequence[str]]
+"""Returns the command of a program. Raises Unavailable."""
 
 REQUIREMENTS: Final = Path(__file__).parents[1] / "requirements-engine.txt"
 JSONATA_JS: Final = "2.2.2"
@@ -74,7 +77,7 @@ def running(command: Sequence[str]) -> Iterator[Program]:
 
 
 def rates(
-    commands: Mapping[str, Callable[[], Sequence[str]]], cases: Sequence[str], seconds: float
+    commands: Mapping[str, Command], cases: Sequence[str], seconds: float
 ) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
     """Return the median rate of each case by the name of the program, and why programs could not be measured.
 

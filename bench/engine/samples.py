@@ -1,4 +1,6 @@
-"""What every program of this part does: the walks, and the expressions with their data. It imports nothing."""
+"""What every program of this part does. It imports nothing of Echoer."""
+
+from typing import Any
 
 STATES = (5, 20)
 """The lengths of the walks."""
@@ -15,7 +17,7 @@ EXPRESSIONS = {
 }
 """The five typical expressions, by name."""
 
-ORDER = {
+ORDER: dict[str, Any] = {
     "id": 4711,
     "total": 412,
     "customer": {"name": "Ada", "address": {"city": "London", "street": "12 St James's Square"}},

@@ -23,6 +23,10 @@ action work addr = "http://127.0.0.1:1/"; args = (int i); return = (OK | BAD); a
 LOOP: Final = f"""{_WORK}/
 flow loop max_steps = 1000000; step A => (OK -> A | BAD -> stopped) {{ action = work; args = (i = 1); }}; flow_end
 /
+action saga addr = "http://127.0.0.1:1/"; args = (int i); return = (OK | BAD); undo = work (i = 1) on OK; action_end
+/
+flow saga max_steps = 1000000; step A => (OK -> A | BAD -> stopped) {{ action = saga; args = (i = 1); }}; flow_end
+/
 flow one step A => (OK -> done | BAD -> stopped) {{ action = work; args = (i = 1); timeout = 30d; }}; flow_end
 """
 ITEMS: Final = f"""{_WORK}/
@@ -85,13 +89,13 @@ def host(text: str) -> Iterator[GrowthHost]:
             made.close()
 
 
-def transitions(sizes: Sequence[int], times: int = 60) -> Iterator[Operation]:
-    """Transitions of one run that has made so many already."""
+def transitions(sizes: Sequence[int], flow: str = "loop", times: int = 60) -> Iterator[Operation]:
+    """Transitions of one run that has made so many already; those of flow `saga` register an undo each."""
     with host(LOOP) as on:
-        on.start("loop", "r")
+        on.start(flow, "r")
         for size in sizes:
             on.handle(max(0, size - on.handled))
-            yield Operation("transition", size, on, lambda on: on.handle(times), times)
+            yield Operation(f"transition of {flow}", size, on, lambda on: on.handle(times), times)
 
 
 def stored_runs(sizes: Sequence[int], times: int = 60) -> Iterator[Operation]:

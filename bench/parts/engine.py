@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from bench.engine import language
-from bench.engine.programs import JSONATA_JS, jsonata_js, library, own, rates
+from bench.engine.programs import JSONATA_JS, Command, jsonata_js, library, own, rates
 from bench.engine.samples import EXPRESSIONS, STATES
 from bench.report import table
 
@@ -23,18 +23,24 @@ def measure(seconds: float) -> str:
 
 def _decisions(seconds: float) -> str:
     cases = [f"{form}-{states}" for states in STATES for form in ("walk", "stored")]
-    commands = {
+    commands: dict[str, Command] = {
         _ECHOER: own,
         "transitions": partial(library, "transitions"),
         "python-statemachine": partial(library, "statemachine"),
     }
     found, failures = rates(commands, cases, seconds)
+    rows: list[tuple[object, ...]] = [(name, *(of[case] / 1_000 for case in cases)) for name, of in found.items()]
+    rows.append(_ratios(found, cases))
+    if "transitions" in found:
+        kept_cases = [f"kept-{states}" for states in STATES]
+        kept, _ = rates({"transitions": commands["transitions"]}, kept_cases, seconds)
+        figures = [kept["transitions"][case] / 1_000 for case in kept_cases]
+        rows.append(("transitions, one object kept", *(cell for figure in figures for cell in ("", figure))))
     columns = [f"{states} states, {what}" for states in STATES for what in ("in memory", "stored")]
-    rows = [(name, *(of[case] / 1_000 for case in cases)) for name, of in found.items()]
     return (
         "### Decisions\n\nThousands of transitions per second of CPU time, the start of the run included. *Stored*: "
         "each transition reads the state from JSON and writes it.\n\n"
-        + table(["thousands/s", *columns], [*rows, _ratios(found, cases)])
+        + table(["thousands/s", *columns], rows)
         + _missing(failures)
     )
 
@@ -53,7 +59,7 @@ def _language() -> str:
 
 
 def _expressions(seconds: float) -> str:
-    commands = {
+    commands: dict[str, Command] = {
         _ECHOER: own,
         "jsonata-python": partial(library, "jsonata"),
         f"npm jsonata {JSONATA_JS}": jsonata_js,

@@ -86,26 +86,28 @@ HOLDER_BYTES: Final = 75
 _OF_10_000_WAITERS: Final = of_size("N#", 10_000 * SUBSCRIPTION_BYTES / 1024, reads_only=True)
 
 CASES: Final = (
-    Case("100 flows in 100 namespaces", "callback", 10_000, seconds=4, spread=True),
-    Case("100 flows in 100 namespaces", "callback", 10_000, shards=MANY, seconds=4, spread=True),
-    Case("the same, inline", "inline", 10_000, shards=MANY, seconds=4, spread=True),
-    Case("the same, inline", "inline", 10_000, "raised, fixed", MANY, seconds=4, spread=True),
-    Case("the same, inline", "inline", 10_000, "raised, fixed, no burst", MANY, seconds=4, spread=True),
-    Case("the same, inline", "inline", 10_000, "default", MANY, seconds=4, spread=True),
-    Case("one flow, inline", "inline", 1_200),
-    Case("one flow, inline", "inline", 2_000),
-    Case("one flow, inline", "inline", 2_000, "raised, fixed, no burst"),
-    Case("one flow, inline", "inline", 2_000, shards=8),
-    Case("one flow, inline", "inline", 2_000, "raised, fixed, no burst", shards=16),
-    Case("one flow, inline", "inline", 10_000, shards=MANY, seconds=4),
-    Case("one flow, one label with one value", "labelled", 1_200),
-    Case("one flow, one label with one value", "labelled", 1_200, shards=16),
-    Case("one flow on a new table", "inline", 300, "new", seconds=20),
-    Case("one flow on a new table", "inline", 1_000, "new", seconds=20),
-    Case("one event without a key", "waits", 300),
-    Case("one event without a key", "waits", 600),
-    Case("the same, 10,000 runs wait", "waits", 5, change=_OF_10_000_WAITERS),
-    Case("the same, 10,000 runs wait", "waits", 20, change=_OF_10_000_WAITERS),
+    Case("100 flows in 100 namespaces", "callback", 10_000, seconds=3, spread=True),
+    Case("100 flows in 100 namespaces", "callback", 10_000, shards=MANY, seconds=3, spread=True),
+    Case("the same, inline", "inline", 10_000, shards=MANY, seconds=3, spread=True),
+    Case("the same, inline", "inline", 10_000, "raised, fixed", MANY, seconds=3, spread=True),
+    Case("the same, inline", "inline", 10_000, "raised, fixed, no burst", MANY, seconds=3, spread=True),
+    Case("the same, inline", "inline", 10_000, "default", MANY, seconds=3, spread=True),
+    Case("one namespace and flow, inline", "inline", 1_200),
+    Case("one namespace and flow, inline", "inline", 2_000),
+    Case("one namespace and flow, inline", "inline", 2_000, "raised, fixed, no burst"),
+    Case("one namespace and flow, inline", "inline", 2_000, shards=8),
+    Case("one namespace and flow, inline", "inline", 2_000, "raised, fixed, no burst", shards=16),
+    Case("one namespace and flow, inline", "inline", 10_000, shards=MANY, seconds=3),
+    Case("the same, one step, one label with one value", "labelled", 1_200),
+    Case("the same, one step, one label with one value", "labelled", 1_200, shards=16),
+    Case("one namespace and flow on a new table", "inline", 300, "new", seconds=20),
+    Case("one namespace and flow on a new table", "inline", 1_000, "new", seconds=20),
+    Case("a wait for one event without a key", "waits", 300),
+    Case("a wait for one event without a key", "waits", 600),
+    Case("one event without a key, nothing waits", "publish", 900),
+    Case("one event without a key, nothing waits", "publish", 1_500),
+    Case("one event without a key, 10,000 runs wait", "waits", 5, change=_OF_10_000_WAITERS),
+    Case("one event without a key, 10,000 runs wait", "waits", 20, change=_OF_10_000_WAITERS),
     Case("10,000 schedules, one second", "schedule", 10_000, seconds=1, most=10_000, drain_s=300),
     Case("10,000 schedules, one second", "schedule", 10_000, shards=MANY, seconds=1, most=10_000, drain_s=300),
     Case("an action with `per_second`", "paced", 400),
@@ -114,10 +116,27 @@ CASES: Final = (
     Case("a flow, 1,000 permits held", "single", 20, change=of_size("C#", 1_000 * HOLDER_BYTES / 1024)),
     Case("1,000 cold containers in 10 s", "cold", 100, seconds=10),
     Case("the same, a flow of 64 KB", "cold", 100, seconds=10, change=of_size("D#default#flow", 64)),
+    Case("10,000 warm ones look for newer flows, each 2 s", "stale", 5_000, shards=MANY, seconds=4),
+    Case("10,000 warm ones look for newer flows, each 10 s", "stale", 1_000, shards=MANY, seconds=4),
 )
 
 STORM_S: Final = 60
+
+
+def _storm(share: float) -> Callable[[float], float]:
+    """Return the share of requests that is refused at a time: all of it falls within the first minute."""
+    return lambda now: share if now < STORM_S else 0.0
+
+
 STORMS: Final = (
-    Case("five steps by callback", "callback", 100, seconds=STORM_S, drain_s=600, weather=lambda _: 0.5),
-    Case("five steps, inline", "inline", 100, seconds=STORM_S, drain_s=600, weather=lambda _: 0.5),
+    Case("five steps by callback, half refused", "callback", 100, seconds=STORM_S, drain_s=600, weather=_storm(0.5)),
+    Case("five steps inline, half refused", "inline", 100, seconds=STORM_S, drain_s=600, weather=_storm(0.5)),
+    Case(
+        "five steps by callback, nine of ten refused",
+        "callback",
+        100,
+        seconds=STORM_S,
+        drain_s=600,
+        weather=_storm(0.9),
+    ),
 )

@@ -22,6 +22,9 @@ HANDLER_S: Final = 0.03
 DELIVERY_S: Final = 0.1
 """How long a delivery takes with the response of the action: an assumption."""
 
+_STARTS: Final = 1
+"""The requests of a run that go to the API in any case."""
+
 BATCH: Final = 10
 """Messages of a batch, which are handled side by side."""
 
@@ -97,29 +100,36 @@ def quotas(stories: Mapping[str, Story]) -> list[Quota]:
         ),
         Quota(
             "DynamoDB: writes of a table", 40_000, "units/s", writes_of(callback, TABLE), writes_of(inline, TABLE),
-            400_000, "a request: Service Quotas, table-level write throughput", f"{dynamo}ServiceQuotas.html",
+            400_000, "a quota increase: table-level write throughput", f"{dynamo}ServiceQuotas.html",
         ),
         Quota(
             "DynamoDB: reads of a table", 40_000, "units/s", reads_of(callback), reads_of(inline),
-            400_000, "a request: table-level read throughput", f"{dynamo}ServiceQuotas.html",
+            400_000, "a quota increase: table-level read throughput", f"{dynamo}ServiceQuotas.html",
         ),
         Quota(
-            "API Gateway: requests of an account, in a Region", 10_000, "requests/s", callback.http, inline.http,
-            100_000, "a request; callbacks through a Function URL",
+            "API Gateway: requests of an account; callbacks at the API", 10_000, "requests/s", callback.http,
+            inline.http,
+            100_000, "a quota increase",
             f"{doc}apigateway/latest/developerguide/limits.html",
         ),
         Quota(
-            "Lambda: requests of a function, 10 for each of 1,000 environments", 10_000, "requests/s", callback.http,
-            inline.http, 100_000, "a request: concurrent executions", f"{of_lambda}urls-configuration.html",
+            "API Gateway: requests of an account; callbacks at a Function URL", 10_000, "requests/s", _STARTS,
+            inline.http, 100_000, "a quota increase", f"{doc}apigateway/latest/developerguide/limits.html",
+        ),
+        Quota(
+            "Lambda: requests at a Function URL, 10 for each of 1,000 environments", 10_000, "requests/s",
+            callback.http - _STARTS, 0, 100_000, "a quota increase: concurrent executions",
+            f"{of_lambda}urls-configuration.html",
         ),
         Quota(
             "Lambda: concurrent executions, batches of 10", 1_000, "at once", _seconds_of(callback, BATCH),
-            _seconds_of(inline, BATCH), 10_000, "a request: concurrent executions",
+            _seconds_of(inline, BATCH), 10_000, "a quota increase: concurrent executions",
             f"{of_lambda}lambda-concurrency.html",
         ),
         Quota(
             "Lambda: concurrent executions, batches of 1", 1_000, "at once", _seconds_of(callback, 1),
-            _seconds_of(inline, 1), 10_000, "the same", f"{of_lambda}lambda-concurrency.html",
+            _seconds_of(inline, 1), 10_000, "a quota increase: concurrent executions",
+            f"{of_lambda}lambda-concurrency.html",
         ),
         Quota(
             "Lambda: executions at once from one queue, batches of 10", 1_250, "at once",

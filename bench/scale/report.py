@@ -41,12 +41,14 @@ def _literal(text: str) -> str:
     return text.replace("\\", r"\\")
 
 
-def sections(stories: Stories) -> dict[str, str]:
-    """Return every table, by its name."""
+def counted(stories: Stories) -> dict[str, str]:
+    """Return the tables of what is counted, by their names."""
+    return {"uses": uses_table(stories), "quotas": quotas_table(stories), "keys": keys_table(stories)}
+
+
+def simulated(stories: Stories) -> dict[str, str]:
+    """Return the tables of what is simulated, by their names."""
     return {
-        "uses": uses_table(stories),
-        "quotas": quotas_table(stories),
-        "keys": keys_table(stories),
         "cases": table(_CASE_COLUMNS, (_case_row(case, case.play(stories)) for case in CASES)),
         "storms": table(_STORM_COLUMNS, (_storm_row(case, case.play(stories)) for case in STORMS)),
         "contention": contention_table(stories),

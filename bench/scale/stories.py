@@ -17,6 +17,9 @@ from tests.entrypoints.gateway import Context, call, sqs_event
 from tests.entrypoints.gateway import Reply as Answer
 from tests.hosts import HANDLERS, Host, accept
 
+STALE_MS: Final = 2_500
+"""A little more than the default of ECHOER_DEFINITION_MAX_AGE."""
+
 RUN: Final = "run-0000000000"
 """The name of the run that is recorded; `playing` puts others in its place."""
 
@@ -234,6 +237,22 @@ def _waits(studio: Studio) -> Story:
     return story
 
 
+def _publish(studio: Studio) -> Story:
+    story = Story("an event for which nothing waits")
+    studio.post(story, "publish", "/event", {"name": "shipped", "data": {"amount": 7}})
+    return story
+
+
+def _stale(studio: Studio) -> Story:
+    """Start a run in a container that knows the flow, but not whether it is the newest version any more."""
+    story = Story("a start in a container that looks for newer versions")
+    studio.host.rebuild(Settings(backend=Backend.AWS))
+    hosting.use(studio.host.services)
+    studio.post(Story("before"), "start", "/flow/five/runs", {"name": "before"})
+    studio.post(story, "start", "/flow/five/runs", {"name": RUN.replace("run", "stl")}, STALE_MS)
+    return story
+
+
 def _schedule(studio: Studio) -> Story:
     """Let the slot of a schedule start its run."""
     story = Story("a slot of a schedule")
@@ -312,6 +331,8 @@ _STORIES: Final[dict[str, Callable[[Studio], Story]]] = {
     "single": _limited("single", "sin", "a run of a flow with `limit = (concurrent = 1000)`"),
     "list": _list,
     "sweep": _sweep,
+    "publish": _publish,
     "cold": _cold,
+    "stale": _stale,
     "schedule": _schedule,
 }

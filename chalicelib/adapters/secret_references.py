@@ -15,9 +15,10 @@ from typing import Any, Final
 
 import botocore.config
 import botocore.session
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
 
-from chalicelib.service.errors import ServiceError
+from chalicelib.service.errors import Busy, ServiceError
 
 LOG = logging.getLogger("echoer.secrets")
 
@@ -32,6 +33,12 @@ _CONFIG: Final = botocore.config.Config(
 )
 
 
+_TRANSIENT_CODES: Final = frozenset(
+    {"ThrottlingException", "Throttling", "InternalServerError", "InternalServiceError", "ServiceUnavailable"}
+)
+"""Error codes after which a later read helps: many containers that start together read more than the service takes."""
+
+
 class NoSecret(ServiceError):
     """A reference cannot be resolved. The message names the reference, never the secret."""
 
@@ -43,7 +50,7 @@ _cached: dict[tuple[str, str | None], tuple[float, str]] = {}
 
 
 def read(reference: str, region: str | None = None, *, now: Callable[[], float] = monotonic) -> str:
-    """Return the secret, at most `MAX_AGE_S` old; the last known one while it cannot be read. Raises NoSecret.
+    """Return the secret, at most `MAX_AGE_S` old; the last known one while it cannot be read. Raises NoSecret, or Busy.
 
     `now` returns seconds of a monotonic clock.
     """
@@ -52,7 +59,7 @@ def read(reference: str, region: str | None = None, *, now: Callable[[], float] 
         return known
     try:
         found, age = _read(reference, region), MAX_AGE_S
-    except NoSecret as error:
+    except (NoSecret, Busy) as error:
         if known is None:
             raise
         LOG.warning("%s; the cached value is used", error)
@@ -77,11 +84,19 @@ def _read(reference: str, region: str | None) -> str:
                 name, _, field = name.partition("#")
                 answer = _client("secretsmanager", region).get_secret_value(SecretId=name)
                 return _field(reference, answer["SecretString"], field)
-    except ClientError as exc:
-        raise NoSecret(f"secret {reference}: {exc.response['Error']['Code']}") from exc
-    except BotoCoreError as exc:
-        raise NoSecret(f"secret {reference} cannot be read: {exc}") from exc
+    except (ClientError, BotoCoreError) as exc:
+        raise failure(reference, exc) from exc
     raise NoSecret(f"secret {reference}: must be ssm:NAME or secretsmanager:NAME")
+
+
+def failure(reference: str, error: ClientError | BotoCoreError) -> ServiceError:
+    """Return the error of a read that failed: Busy if a later one may succeed."""
+    if isinstance(error, HTTPClientError | NoConnection):
+        return Busy(f"secret {reference} cannot be read: {error}")
+    if not isinstance(error, ClientError):
+        return NoSecret(f"secret {reference} cannot be read: {error}")
+    code = error.response["Error"]["Code"]
+    return (Busy if code in _TRANSIENT_CODES else NoSecret)(f"secret {reference}: {code}")
 
 
 def _field(reference: str, text: str, field: str) -> str:

@@ -6,9 +6,10 @@ outermost scope is empty; that of a branch is `STEP/BRANCH`, that of an each `ST
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from chalicelib.engine.invocation import UNDO
@@ -108,7 +109,7 @@ class Edge:
     visits: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Graph:
     """The graph of a flow. Nodes and edges are in the order of the text; the outermost scope comes first."""
 
@@ -131,8 +132,28 @@ class Graph:
 
     def within(self, scope: str) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
         """Return the nodes and edges of one scope, without those of nested scopes."""
-        nodes = tuple(node for node in self.nodes if node.scope == scope)
-        return nodes, tuple(edge for edge in self.edges if edge.scope == scope)
+        nodes, edges = self._by_scope.get(scope, ([], []))
+        return tuple(nodes), tuple(edges)
+
+    def held_by(self, step: str) -> Sequence[Scope]:
+        """Return the scopes of a step: its branches, or its items."""
+        return self._scopes_by_step.get(step, ())
+
+    @cached_property
+    def _by_scope(self) -> Mapping[str, tuple[list[Node], list[Edge]]]:
+        found: defaultdict[str, tuple[list[Node], list[Edge]]] = defaultdict(lambda: ([], []))
+        for node in self.nodes:
+            found[node.scope][0].append(node)
+        for edge in self.edges:
+            found[edge.scope][1].append(edge)
+        return found
+
+    @cached_property
+    def _scopes_by_step(self) -> Mapping[str, Sequence[Scope]]:
+        found: defaultdict[str, list[Scope]] = defaultdict(list)
+        for scope in self.scopes:
+            found[scope.step].append(scope)
+        return found
 
 
 def graph_of(flow: Flow, path: Path = NO_PATH) -> Graph:

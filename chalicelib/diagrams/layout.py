@@ -100,7 +100,7 @@ class _Sheet:
         nodes, edges = graph.within(scope.id)
         self._nodes, edges = _with_own_ends(nodes, edges) if len(nodes) > _MAX_SHARED_END_NODES else (nodes, edges)
         self._held = {
-            node.id: [(one, inner[one.id]) for one in graph.scopes if one.step == node.id]
+            node.id: [(one, inner[one.id]) for one in graph.held_by(node.id)]
             for node in self._nodes
             if node.kind in ("fork", "each")
         }

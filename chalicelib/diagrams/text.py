@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -121,7 +122,7 @@ def mermaid(graph: Graph) -> str:
 def _mermaid_scope(graph: Graph, scope: str, ids: dict[str, str], indent: str) -> Iterator[str]:
     nodes, edges = graph.within(scope)
     for node in nodes:
-        held = [one for one in graph.scopes if one.step == node.id]
+        held = graph.held_by(node.id)
         if node.kind == STOPPED:
             yield f'{indent}state "stopped" as {ids[node.id]}'
         elif node.name:
@@ -171,7 +172,7 @@ def dot(graph: Graph) -> str:
 def _dot_scope(graph: Graph, scope: str, indent: str) -> Iterator[str]:
     nodes, edges = graph.within(scope)
     for node in nodes:
-        held = [one for one in graph.scopes if one.step == node.id]
+        held = graph.held_by(node.id)
         if not held:
             yield f"{indent}{_quoted(node.id)} [{_dot_look(node)}];"
             continue
@@ -216,14 +217,17 @@ def listing(graph: Graph) -> str:
 def _listed(graph: Graph, scope: str, indent: str) -> Iterator[str]:
     nodes, edges = graph.within(scope)
     names = {node.id: node.name or node.kind for node in nodes}
+    leaving: defaultdict[str, list[Edge]] = defaultdict(list)
+    for edge in edges:
+        leaving[edge.source].append(edge)
     for node in (one for one in nodes if one.name):
         undone = f"  undone {node.undone} times" if node.undone > 1 else "  undone" if node.undone else ""
         yield f"{indent}{_SIGNS[mark_of(node)]} {node.name}  ({node.detail}){undone}"
-        for one in (one for one in graph.scopes if one.step == node.id):
+        for one in graph.held_by(node.id):
             if one.name:
                 yield f"{indent}    {one.name}:"
             yield from _listed(graph, one.id, indent + "      ")
-        for edge in (one for one in edges if one.source == node.id):
+        for edge in leaving[node.id]:
             times = f"  [{edge.visits}]" if edge.visits else ""
             yield f"{indent}    {_label(edge)} -> {names[edge.target]}{times}"
 

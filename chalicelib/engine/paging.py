@@ -46,11 +46,11 @@ def _paged_steps(before: Run) -> dict[str, str | None] | None:
     if before.paged_steps is None and before.stored_tail.first > 1:
         return None
     steps = dict(before.paged_steps or {})
-    for entry in before.tail:
-        if entry.target not in ("", *ENDS):
-            steps.setdefault(entry.target, None)
-        if entry.is_return:
-            steps[entry.step] = entry.state
+    for returned, state, target in before.stored_tail.moves():
+        if target not in ("", *ENDS):
+            steps.setdefault(target, None)
+        if returned:
+            steps[returned] = state
     return steps if len(steps) <= MAX_PAGED_STEPS else None
 
 

@@ -133,7 +133,7 @@ def _routed(
         return None
     if run.steps >= definition.step_limit:
         return None
-    activation = _activation(definition, run, event, route.target, entered.invocation)
+    activation = _activation(definition, run.id, event, route.target, entered.invocation)
     arrived = Token(id=ROOT, step=route.target, activation=activation, state=event.state, result=data)
     if entered.invocation.evaluated:
         arrived = _with_args(definition, run, arrived, event.at, draws, variables, activation, entered.invocation)
@@ -200,11 +200,11 @@ def _entry(definition: Definition, run: Run, event: StepAcked, token: Token, rou
     )
 
 
-def _activation(definition: Definition, run: Run, fact: Fact, step: str, invocation: Invocation) -> Activation:
+def _activation(definition: Definition, run_id: str, fact: Fact, step: str, invocation: Invocation) -> Activation:
     options = invocation.options
     timeout = options.timeout if options.timeout is not None else definition.defaults.timeout
     return Activation(
-        uuid=mint_uuid(run.id, step, fact.nonce, 0),
+        uuid=mint_uuid(run_id, step, fact.nonce, 0),
         since=fact.at,
         deadline=fact.at + timeout,  # type: ignore[operator]  # a number: `is_straight`, `enters_straight`
         heartbeat=options.heartbeat,  # type: ignore[arg-type]
@@ -226,24 +226,26 @@ def started(definition: Definition, event: RunStarted) -> Decision | None:
         return None
     size_limits.admit("the input", event.input)
     size_limits.admit_labels(event.labels)
+    begun = _bounded_begun if definition.computes_vars or entered.invocation.evaluated else _begun
     try:
-        return _bounded_begun(definition, event, entered.step.name, entered.invocation)
+        return begun(definition, event, entered.step.name, entered.invocation)
     except ExpressionFailed:
         return None
 
 
 def _begun(definition: Definition, event: RunStarted, step: str, invocation: Invocation) -> Decision:
     """Let the run begin at its first step. Raises ExpressionFailed, TooLarge."""
-    at, run = event.at, new_run(event)
-    token, draws, variables = Token(id=ROOT, step=step), Draws(at, event.nonce), dict[str, Json]()
+    at, variables = event.at, dict[str, Json]()
+    activation = _activation(definition, event.id, event, step, invocation)
+    token, draws = Token(id=ROOT, step=step, activation=activation), Draws(at, event.nonce)
     if definition.flow.vars:
-        names = _names(definition, run, token, at, draws, {}, None)
+        names = NO_NAMES
+        if definition.computes_vars:
+            names = _names(definition, new_run(event), Token(id=ROOT, step=step), at, draws, {}, None)
         variables = resolve_kept(definition.flow.vars, names)
         size_limits.admit("the variables", variables)
-    activation = _activation(definition, run, event, step, invocation)
-    token = Token(id=ROOT, step=step, activation=activation)
     if invocation.evaluated:
-        token = _with_args(definition, run, token, at, draws, variables, activation, invocation)
+        token = _with_args(definition, new_run(event), token, at, draws, variables, activation, invocation)
     entry = Entry(
         seq=1,
         at=at,
@@ -254,8 +256,8 @@ def _begun(definition: Definition, event: RunStarted, step: str, invocation: Inv
         by=event.by,
         nonce=event.nonce if definition.has_draws else "",
     )
-    after = replace(
-        run,
+    after = new_run(
+        event,
         version=1,
         written=event.nonce[:8],
         status_at=at,

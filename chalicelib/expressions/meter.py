@@ -127,13 +127,15 @@ class together:  # noqa: N801 - a context manager that is used like a function
     def __call__(self, function: Callable[_P, _T]) -> Callable[_P, _T]:
         seconds = self._seconds
 
+        begin, end = _shared.set, _shared.reset
+
         @wraps(function)
         def bounded(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-            token = _shared.set(_Budget(seconds))
+            token = begin(_Budget(seconds))
             try:
                 return function(*args, **kwargs)
             finally:
-                _shared.reset(token)
+                end(token)
 
         return bounded
 

@@ -39,6 +39,8 @@ class Unusual(Exception):
 _UNUSUAL: Final = Unusual()
 _SCALARS: Final = frozenset({str, int, float, bool, type(None), Nothing})
 _NUMBERS: Final = frozenset({int, float})
+_BOOLEAN: Final = frozenset({"comparison", "equality", "and", "or"})
+"""The kinds of nodes that yield true or false."""
 
 
 def quick(tree: Node) -> Quick | None:
@@ -47,7 +49,9 @@ def quick(tree: Node) -> Quick | None:
     The function raises Unusual where only a full evaluation yields the result.
     """
     made = _made(tree)
-    return None if made is None else _checked(made)
+    if made is None or tree.kind in _BOOLEAN:
+        return made
+    return _checked(made)
 
 
 def _checked(made: Quick) -> Quick:
@@ -144,6 +148,8 @@ def _comparison(node: Node) -> Quick | None:
         return None
     left, right = parts
     compare = _COMPARED[node.value]
+    if node.right.kind == "literal" and type(node.right.value) in _NUMBERS:
+        return _compared_with(left, compare, node.right.value)
 
     def compared(names: Lookup) -> Any:
         one, other = left(names), right(names)
@@ -151,6 +157,16 @@ def _comparison(node: Node) -> Quick | None:
             return compare(one, other)
         if type(one) is str and type(other) is str and len(one) <= _MAX_TEXT:
             return compare(one, other)
+        raise _UNUSUAL
+
+    return compared
+
+
+def _compared_with(left: Quick, compare: Callable[[Any, Any], Any], number: float) -> Quick:
+    def compared(names: Lookup) -> Any:
+        one = left(names)
+        if type(one) in _NUMBERS:
+            return compare(one, number)
         raise _UNUSUAL
 
     return compared

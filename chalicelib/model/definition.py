@@ -60,6 +60,8 @@ class Definition:
     """Whether a fork, a branch or an each has variables of its own."""
     is_straight: bool = field(init=False, repr=False, compare=False)
     """Whether every wait has a time-out, and runs have no secrets, permits, cancellations, scopes and responses."""
+    computes_vars: bool = field(init=False, repr=False, compare=False)
+    """Whether the initial value of a variable of the flow holds an expression."""
     has_draws: bool = field(init=False, repr=False, compare=False)
     """Whether any expression may read what is drawn at random: `$random()`, `$uuid()`, `$shuffle()`, or the uuid of an
     activation."""
@@ -82,6 +84,7 @@ class Definition:
             "reads_response": _reads(self.flow, steps.values(), "response"),
             "reads_error": _reads(self.flow, steps.values(), "error"),
             "has_cancels": any(action.cancel for action in (*self.actions.values(), *self.newest.values())),
+            "computes_vars": bool(names_in(self.flow.vars)),
             "has_draws": _has_draws((self.flow, *self.actions.values(), *self.newest.values())),
             "has_conditions": any(isinstance(compiled.step, ConditionStep) for compiled in steps.values()),
         }

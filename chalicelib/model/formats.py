@@ -59,6 +59,9 @@ class Format:
         self.kind = kind
         self.current = len(upgrades) + 1
         self._upgrades = upgrades
+        self._end = f',"{MEMBER}":{self.current}}}'
+        self._end_bytes = self._end.encode()
+        """How `encode` ends an object, if the format is not the first."""
         self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 
     def encode(self, value: msgspec.Struct) -> bytes:
@@ -66,14 +69,15 @@ class Format:
         text = msgspec.json.encode(value)
         if self.current == 1:
             return text
-        return b'%s%s"%s":%d}' % (text[:-1], b"" if text == b"{}" else b",", MEMBER.encode(), self.current)
+        return text[:-1] + (self._end_bytes[1:] if text == b"{}" else self._end_bytes)
 
     def decode(self, data: bytes | str, kind: type[_T], decoder: msgspec.json.Decoder[_T] | None = None) -> _T:
         """Return the value in a JSON object of this or an earlier format. `decoder` replaces msgspec's default one.
 
         Raises NewerFormat for a later one, and msgspec.DecodeError if the JSON holds no such value.
         """
-        written = _HEADER.decode(data).format
+        is_current = data.endswith(self._end_bytes) if isinstance(data, bytes) else data.endswith(self._end)
+        written = self.current if is_current else _HEADER.decode(data).format
         if written != self.current:
             data = msgspec.json.encode(self.upgrade(msgspec.json.decode(data, type=dict[str, Any]), written))
         return (decoder or self._decoder(kind)).decode(data)

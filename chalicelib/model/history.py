@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import msgspec
 from chalicelib.model import formats
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import FrozenValue, Json, ready
-from chalicelib.model.packing import Packed, packed, unpacked
+from chalicelib.model.packing import BY_ACTION, Packed, moves_in, packed, shortened, trimmed, unpacked
 from chalicelib.model.run_error import StepError
 from chalicelib.model.times import Instant, Milliseconds
 
@@ -100,6 +100,12 @@ class Entries(FrozenValue, frozen=True, array_like=True, dict=True, eq=False):
         fields = list(unpacked(self.first, self.at, self.items[: len(self.items) - len(added)]))  # type: ignore[arg-type]
         return (*msgspec.convert(fields, tuple[Entry, ...]), *added)
 
+    def moves(self) -> Iterator[tuple[str, str, str]]:
+        """Yield of each entry: its step if it returned, else an empty text; its state; its target."""
+        for event, step, origin, target, state in moves_in(self.packed().items):  # type: ignore[arg-type]
+            is_return = bool(step and target) and origin == step and event not in _NO_RETURNS
+            yield step if is_return else "", state, target
+
     @property
     def last(self) -> int:
         """The number of the last entry; 0 if there is none."""
@@ -126,7 +132,7 @@ class Entries(FrozenValue, frozen=True, array_like=True, dict=True, eq=False):
         at = self.at if items else added[0].at
         target = items[-1][1] if items and len(items[-1]) > 1 else ""
         for entry in added:
-            items.append(packed(_fields(entry), at, target))
+            items.append(_packed(entry, at, target))
             at, target = entry.at, entry.target
         made = Entries(self.first, at, items)
         made.__dict__["added"] = added
@@ -149,12 +155,41 @@ class Entries(FrozenValue, frozen=True, array_like=True, dict=True, eq=False):
     def _added(self) -> tuple[Entry, ...]:
         """Return the last entries that are known unpacked."""
         known: tuple[Entry, ...] = self.__dict__.get("added", ())
-        if not known and self.items and isinstance(self.items[-1], Entry):
-            known = tuple(item for item in self.items if isinstance(item, Entry))
+        if not known:
+            for item in reversed(self.items):
+                if not isinstance(item, Entry):
+                    break
+                known = (item, *known)
         return known
 
 
 NO_ENTRIES: Final = Entries()
+
+
+def _packed(entry: Entry, at: Instant, target: str) -> Packed:
+    """Return how the entry is stored; the one before was `at`, with `target`. What most entries lack takes no time."""
+    short = shortened(entry.uuid)
+    if (
+        entry.event != "StepAcked"
+        or not (short or not entry.uuid)
+        or (entry.token != ROOT or entry.removed or entry.error or entry.error_name or entry.route or entry.nonce)
+        or not (entry.rule is None and entry.returned is None and entry.response is None)
+    ):
+        return packed(_fields(entry), at, target)
+    more: dict[str, Any] = {}
+    if entry.vars:
+        more["v"] = entry.vars
+    if entry.sent is not None:
+        more["h"] = trimmed([entry.sent.duration, entry.sent.status, entry.sent.address])
+    if entry.data is not None:
+        more["d"] = entry.data
+    if entry.step != target:
+        more["s"] = entry.step
+    if entry.origin != entry.step:
+        more["f"] = entry.origin
+    if entry.by != BY_ACTION:
+        more["b"] = entry.by
+    return trimmed([entry.at - at, entry.target, entry.state, short, more])
 
 
 def _fields(entry: Entry) -> dict[str, Any]:

@@ -23,7 +23,9 @@ Packed: TypeAlias = list[Any]
 """One entry as it is stored."""
 
 _EVENT: Final = "StepAcked"
-_AUTHORS: Final = {_EVENT: "action", "TimerRang": "timer"}
+BY_ACTION: Final = "action"
+"""The author that an answer has mostly."""
+_AUTHORS: Final = {_EVENT: BY_ACTION, "TimerRang": "timer"}
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
@@ -42,9 +44,9 @@ def packed(entry: Mapping[str, Any], at: int, target: str) -> Packed:
     if (author := more.pop("b", "")) != _AUTHORS.get(event, ""):
         more["b"] = author
     if (sent := more.get("h")) is not None:
-        more["h"] = _trimmed([sent.get("m", 0), sent.get("s"), sent.get("a", "")])
+        more["h"] = trimmed([sent.get("m", 0), sent.get("s"), sent.get("a", "")])
     item.append(more)
-    return _trimmed(item)
+    return trimmed(item)
 
 
 def unpacked(first: int, last_at: int, items: Sequence[Packed]) -> Iterator[dict[str, Any]]:
@@ -62,6 +64,16 @@ def unpacked(first: int, last_at: int, items: Sequence[Packed]) -> Iterator[dict
         target = after
 
 
+def moves_in(items: Sequence[Packed]) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield of each entry: its event, its step, where its token came from, its target, its state."""
+    target = ""
+    for item in items:
+        more = item[4] if len(item) > 4 else _NO_MORE
+        step = more.get("s", target)
+        target = item[1] if len(item) > 1 else ""
+        yield more.get("e", _EVENT), step, more.get("f", step), target, item[2] if len(item) > 2 else ""
+
+
 def packed_entries(entries: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Return how consecutive entries are stored."""
     if not entries:
@@ -74,10 +86,12 @@ def packed_entries(entries: Sequence[Mapping[str, Any]]) -> list[Any]:
     return [entries[0]["n"], at, items]
 
 
+_NO_MORE: Final[Mapping[str, Any]] = {}
 _EMPTY: Final[Packed] = [0, "", "", "", {}]
 
 
-def _trimmed(values: list[Any]) -> list[Any]:
+def trimmed(values: list[Any]) -> list[Any]:
+    """Return the list, without what is empty at its end."""
     while values and not values[-1]:
         values.pop()
     return values
@@ -85,17 +99,22 @@ def _trimmed(values: list[Any]) -> list[Any]:
 
 def _short(more: dict[str, Any]) -> str:
     """Take the uuid out of the map and return its short form. What is spelled otherwise stays in it."""
-    uuid = more.get("u")
-    if uuid is None or len(uuid) != 36:
+    short = shortened(more.get("u", ""))
+    if short:
+        del more["u"]
+    return short
+
+
+def shortened(uuid: str) -> str:
+    """Return the short form of a uuid; empty if it is none, or is spelled otherwise."""
+    digits = uuid.replace("-", "")
+    if len(uuid) != 36 or uuid[8:24:5] != "----":
         return ""
     try:
-        short = b2a_base64(bytes.fromhex(uuid.replace("-", "")), newline=False).translate(_URL_SAFE)[:22].decode()
+        raw = bytes.fromhex(digits)
     except ValueError:
         return ""
-    if _spelled(short) != uuid:
-        return ""
-    del more["u"]
-    return short
+    return b2a_base64(raw, newline=False).translate(_URL_SAFE)[:22].decode() if raw.hex() == digits else ""
 
 
 def _spelled(short: str) -> str:

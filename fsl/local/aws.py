@@ -20,6 +20,7 @@ from chalicelib import hosting
 from chalicelib.adapters import sqs
 from chalicelib.adapters.actions.dispatch import Dispatcher
 from chalicelib.adapters.dynamodb.items import TableLocation
+from chalicelib.adapters.dynamodb.keys import SHARDS
 from chalicelib.adapters.dynamodb.store import DynamoStore
 from chalicelib.adapters.dynamodb.tables import create_tables
 from chalicelib.adapters.system import SystemClock, SystemIds
@@ -80,7 +81,7 @@ def _make_queues(settings: Settings) -> None:
 
 
 def _embedded(settings: Settings) -> Adapters:
-    stack, clock = MotoStack(settings.table, settings.queue_prefix), SystemClock()
+    stack, clock = MotoStack(settings.table, settings.queue_prefix, shards=settings.shards), SystemClock()
     stack.start()
     return Adapters(
         store=stack.store,
@@ -116,11 +117,13 @@ class MotoStack:
         queue_prefix: str = "echoer",
         visibility: int | None = None,
         max_receives: int = sqs.MAX_RECEIVES,
+        shards: int = SHARDS,
     ) -> None:
         self._table = table
         self._queue_prefix = queue_prefix
         self._visibility = visibility
         self._max_receives = max_receives
+        self._shards = shards
         self.store: DynamoStore
         self.queue: sqs.SqsQueue
 
@@ -143,7 +146,7 @@ class MotoStack:
         self._stubber = botocore_stubber
         self._handler: RequestHandler = botocore_stubber.process_request
         botocore_stubber.process_request = one_at_a_time(self._handler)  # type: ignore[method-assign, assignment]
-        self.store = DynamoStore(TableLocation(table=self._table, region=REGION))
+        self.store = DynamoStore(TableLocation(table=self._table, region=REGION, shards=self._shards))
         create_tables(self.store.table.client, self._table)
         urls = sqs.create_queues(sqs.connect(REGION), self._queue_prefix, self._visibility, self._max_receives)
         self.queue = sqs.SqsQueue(urls, region=REGION)

@@ -16,7 +16,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from http import HTTPStatus
@@ -27,6 +27,7 @@ from chalice.app import Chalice, Request, Response
 
 from chalicelib.entrypoints.http import cors
 from chalicelib.entrypoints.http.own_site import OwnSite, authority
+from fsl.local.routing import Routes
 from fsl.local.shapes import HttpRequest, LambdaContext, api_event
 from fsl.local.time_limit import TimeLimit
 from fsl.local.waits import RETRY_AFTER_S, Waits
@@ -97,50 +98,6 @@ def per_thread(app: Chalice) -> Chalice:
     if not isinstance(app, _PerThread):
         app.__class__ = type("LocalChalice", (_PerThread, type(app)), {})
     return app
-
-
-class _Part:
-    """What the parts of paths lead to that begin alike."""
-
-    def __init__(self) -> None:
-        self.fixed: dict[str, _Part] = {}
-        self.parameter: _Part | None = None
-        self.resource: str | None = None
-
-
-class Routes:
-    """Finds the route of a path. A fixed part of a path takes precedence over a parameter."""
-
-    def __init__(self, resources: Iterable[str]) -> None:
-        self._root = _Part()
-        self._names: dict[str, list[tuple[int, str]]] = {}
-        """Resource -> place and name of each parameter."""
-        for resource in resources:
-            part, parts = self._root, resource.strip("/").split("/")
-            for text in parts:
-                if text.startswith("{"):
-                    part.parameter = part.parameter or _Part()
-                    part = part.parameter
-                else:
-                    part = part.fixed.setdefault(text, _Part())
-            part.resource = resource
-            self._names[resource] = [(place, text[1:-1]) for place, text in enumerate(parts) if text.startswith("{")]
-
-    def find(self, path: str) -> tuple[str, dict[str, str]] | None:
-        """Return the route and its parameters, still percent-encoded, or None."""
-        parts = path.strip("/").split("/")
-        resource = _resource(self._root, parts, 0)
-        return None if resource is None else (resource, {name: parts[place] for place, name in self._names[resource]})
-
-
-def _resource(part: _Part, parts: list[str], place: int) -> str | None:
-    if place == len(parts):
-        return part.resource
-    text = parts[place]
-    found = _resource(part.fixed[text], parts, place + 1) if text in part.fixed else None
-    if found is None and text and part.parameter:
-        found = _resource(part.parameter, parts, place + 1)
-    return found
 
 
 class Gateway:

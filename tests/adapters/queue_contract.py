@@ -142,20 +142,19 @@ class QueueContract:
         bench.pass_time(VISIBILITY)
         assert bench.receive() == []
 
-    def test_a_message_that_is_handed_on_says_something_else_and_stays_with_its_receiver(self, bench: Bench) -> None:
+    def test_a_message_that_is_handed_on_says_something_else_and_comes_again_in_its_time(self, bench: Bench) -> None:
         bench.queue.send(DELIVERIES, ["a"])
         (first,) = bench.receive()
         bench.pass_time(VISIBILITY - 2_000)
-        if not bench.queue.hand_on(DELIVERIES, first.receipt, "ä🙂 {}"):
-            bench.pass_time(3_000)
-            assert bench.bodies() == ["a"]  # a queue that cannot do it changes nothing
-            return
-        bench.pass_time(3_000)
+        is_handed_on = bench.queue.hand_on(DELIVERIES, first.receipt, "ä🙂 {}")
         assert bench.receive() == []
-        bench.pass_time(VISIBILITY)
+        bench.pass_time(3_000)
         (second,) = bench.receive()
-        assert (second.id, second.body, second.count) == (first.id, "ä🙂 {}", 2)
+        body = "ä🙂 {}" if is_handed_on else "a"  # a queue that cannot do it changes nothing
+        assert (second.id, second.body, second.count) == (first.id, body, 2)
         assert not bench.queue.hand_on(DELIVERIES, first.receipt, "b")
+        if not is_handed_on:
+            return
         bench.queue.delete(DELIVERIES, [first.receipt])
         bench.pass_time(VISIBILITY + 1_000)
         (third,) = bench.receive()

@@ -138,7 +138,8 @@ def test_a_message_that_is_handed_on_changes_with_its_transaction(bench: Bench) 
     with suppress(ZeroDivisionError), bench.database.transaction():
         assert bench.queue.hand_on(WAKES, message.receipt, "never")
         raise ZeroDivisionError
-    assert bench.rows() == [("a", 1, bench.clock.now() - 1_000 + VISIBILITY)]
+    due = bench.clock.now() - 1_000 + VISIBILITY
+    assert bench.rows() == [("a", 1, due)]
     with bench.database.transaction():
         assert bench.queue.hand_on(WAKES, message.receipt, "b")
-    assert bench.rows() == [("b", 1, bench.clock.now() + VISIBILITY)]
+    assert bench.rows() == [("b", 1, due)]

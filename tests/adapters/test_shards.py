@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import Any
 
 import pytest
 
 from chalicelib.adapters.dynamodb import keys
 from chalicelib.adapters.dynamodb.items import TableLocation
+from chalicelib.adapters.dynamodb.sharded import AT_ONCE
 from chalicelib.adapters.dynamodb.store import DynamoStore
 from chalicelib.model.run import Run
 from chalicelib.model.status import Status
+from chalicelib.service.errors import Busy
 from chalicelib.service.ports.runs import RunQuery
 from fsl.local.aws import REGION
 from tests.adapters.samples import a_run, a_signal, a_task, after, new
 from tests.adapters.store_contract import StoreContract
-from tests.fakes import START
+from tests.fakes import START, Throttled
 
 RUNS = 40
 OF_TEAM = (("team", "a"),)
@@ -107,6 +110,34 @@ class TestRaised:
         for number in range(RUNS):
             raised.tasks.remove("ns", a_task(number))
         assert list(dynamo.tasks.list("ns", 100)) == []
+
+
+def threads_of(store: DynamoStore, query: RunQuery) -> tuple[int, int]:
+    """Return how many queries a list makes, and from how many threads."""
+    threads = list[int]()
+    store.table.client.meta.events.register(
+        "before-parameter-build.dynamodb.Query", lambda **_: threads.append(get_ident())
+    )
+    store.runs.list("ns", query)
+    return len(threads), len(set(threads))
+
+
+def test_many_shards_are_read_side_by_side(dynamo: DynamoStore) -> None:
+    for number in range(RUNS):
+        dynamo.runs.create(new(labelled(number)))
+    assert threads_of(dynamo, RunQuery(limit=100)) == (20, 1)
+    store = with_shards(64)
+    queries, threads = threads_of(store, RunQuery(limit=100))
+    assert queries == 5 * 64
+    assert 1 < threads <= AT_ONCE
+    assert names_in(store, RunQuery(limit=100)) == sorted(f"r{number}" for number in range(RUNS))
+    assert len(store.runs.due(START + 10**9, 1_000)) == RUNS
+
+
+def test_an_error_in_one_shard_is_that_of_the_list(dynamo: DynamoStore) -> None:
+    store = DynamoStore(TableLocation(region=REGION, shards=64, retries=0))
+    with Throttled(store.table.client), pytest.raises(Busy):
+        store.runs.list("ns", RunQuery(limit=100))
 
 
 def test_labels_spread_over_a_quarter_of_the_shards(dynamo: DynamoStore) -> None:

@@ -296,7 +296,7 @@ def test_failures_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None
     errors = ErrorTranslator(lambda: now[0])
     for second in (0, 1, 2, 10, 11):
         now[0] = float(second)
-        with pytest.raises(Busy, match=r"^the store is unavailable; try again later$"), errors.translated():
+        with pytest.raises(Busy, match=r"^the store is unavailable; try again later$"), errors:
             raise sqlite3.OperationalError("database or disk is full")
     assert [record.getMessage() for record in caplog.records] == [
         "SQLite failed: the store fails",

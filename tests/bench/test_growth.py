@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench.growth import subjects
+from bench.growth import dynamodb, subjects
 from bench.growth.counts import Counts, count
 from bench.growth.host import GrowthHost
 from bench.growth.subjects import Operation
@@ -37,8 +38,13 @@ def assert_equal(small: Counts, large: Counts, *, more_bytes: int = MORE_BYTES) 
 
 
 def test_a_transition_does_not_grow_with_the_history() -> None:
-    small, large = counted(subjects.transitions((12, 2_000), times=30))["transition"]
+    small, large = counted(subjects.transitions((12, 1_008), times=36)).popitem()[1]
     assert_equal(small, large)
+
+
+def test_a_transition_on_dynamodb_does_not_grow_with_the_history() -> None:
+    small, large = dynamodb.transitions((12, 120))
+    assert replace(large, size=small.size) == small
 
 
 def test_nothing_on_the_way_of_a_run_grows_with_the_runs_in_the_store() -> None:
@@ -51,7 +57,7 @@ def test_nothing_on_the_way_of_a_run_grows_with_the_runs_in_the_store() -> None:
 @pytest.mark.parametrize("fail", [False, True], ids=["finish", "fail"])
 def test_an_item_does_not_grow_with_the_items(fail: bool) -> None:
     """Up to MAX_INLINE_BYTES the list of items is in the head; a longer one is a blob that is not written again."""
-    small, large = counted(subjects.items((120, 3_000), 5, fail=fail, times=30)).popitem()[1]
+    small, large = counted(subjects.items((120, 2_000), 5, fail=fail, times=30)).popitem()[1]
     assert large.statements <= small.statements + 0.5
     assert large.instructions <= small.instructions * 1.1
     assert large.calls <= small.calls * 1.3

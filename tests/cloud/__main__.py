@@ -26,10 +26,12 @@ from tests.acceptance.api import Api, poll
 from tests.cloud.checkout import STACK, STAGE, Checkout, CommandFailed
 from tests.cloud.domain import Domain
 from tests.cloud.emulator import Emulator
-from tests.cloud.update import Traffic
+from tests.cloud.update import Slow, Traffic
 
 TIME_LIMIT_S: Final = 900
 """After so many seconds everything is stopped, and the command fails."""
+
+PARTS: Final = ("deploy", "roles", "function_url_alone", "acceptance", "update", "switch", "unchanged", "remove")
 
 _STARTS: Final = 3
 """How often the emulator is started if another process takes its port first."""
@@ -57,10 +59,13 @@ _FAILURES: Final = (
 
 
 class Cloud:
-    """The parts, in their order. Each returns a line of figures."""
+    """The parts, in their order. Each returns a line of figures.
 
-    def __init__(self, emulator: Emulator, domain: Domain, folder: Path, tests: list[str]) -> None:
-        self.emulator, self.domain, self.tests = emulator, domain, tests
+    `domain` leads to API Gateway, and `answers` to the Function URL.
+    """
+
+    def __init__(self, emulator: Emulator, domain: Domain, answers: Domain, folder: Path, tests: list[str]) -> None:
+        self.emulator, self.domain, self.answers, self.tests = emulator, domain, answers, tests
         self.checkout = Checkout(folder, emulator.client_environment())
         self.settings = {
             # Functions run in several processes that each keep definitions, and the tests do not wait for that long.
@@ -69,6 +74,7 @@ class Cloud:
             "ECHOER_OUTBOUND_ALLOW": "127.0.0.1",
             "ECHOER_RETRY_DELAY": "100ms",
             "ECHOER_PUBLIC_URL": domain.url,
+            "ECHOER_CALLBACK_URL": answers.url,
         }
 
     def deploy(self) -> str:
@@ -78,6 +84,8 @@ class Cloud:
         self._after_deployment()
         (api,) = self.emulator.resources(STACK, "AWS::ApiGateway::RestApi")
         self.domain.leads_to = f"{self.emulator.url()}/_aws/execute-api/{api}/api"
+        host = self.function_url().removeprefix("https://").partition(".")[0]
+        self.answers.leads_to = f"{self.emulator.url()}/_aws/lambda-url/{host}"
         return f"{len(self.emulator.resources(STACK))} resources"
 
     def roles(self) -> str:
@@ -110,13 +118,30 @@ class Cloud:
         )
         if made.returncode:
             raise CommandFailed(f"the acceptance tests failed:\n{made.stdout[-12_000:]}")
-        return f"{made.stdout.strip().splitlines()[-1]}; {self.requests()}"
+        return f"{made.stdout.strip().splitlines()[-1]}; {self.requests()}, {self.answered()}"
+
+    def function_url_alone(self) -> str:
+        """Show that the Function URL serves answers in the form of the API, and nothing else."""
+        token = {"Authorization": f"Bearer {self.parameter('admin-token')}"}
+        for method, path, expected in (
+            ("GET", "/flow", 404),
+            ("POST", "/event", 404),
+            ("GET", "/step", 405),
+            ("POST", "/step", 400),
+        ):
+            found = requests.request(method, f"{self.answers.url}{path}", headers=token, timeout=30)
+            assert (found.status_code, bool(found.json()["error"]["detail"])) == (expected, True), found.text
+        odd = self.emulator.client("lambda").invoke(FunctionName=f"{STACK}-callback", Payload=b'{"version": "1.0"}')
+        answered = json.load(odd["Payload"])
+        assert ("FunctionError" in odd, answered["statusCode"]) == (False, 400), answered
+        return "other calls and odd events are refused"
 
     def update(self) -> str:
-        """Deploy a changed setting and changed code while runs go on."""
+        """Deploy a changed setting and changed code while runs go on. New deliveries name another URL for answers."""
         self.emulator.bring_back_sooner(STACK, _BACK_AFTER_S)
         version = self.api().get("/openapi.json")["info"]["version"]
-        with Actions() as actions, Traffic(self.api(), actions) as traffic:
+        with Actions() as actions, Traffic(self.api(), actions) as traffic, Slow(self.api(), actions) as slow:
+            self.settings["ECHOER_CALLBACK_URL"] = "api"
             self.checkout.configure(**self.settings, ECHOER_MAX_STEPS="999999")
             self.checkout.edit("chalicelib/__init__.py", f'{_VERSION}{version}"', f'{_VERSION}{version}+update"')
             self.checkout.make("deploy")
@@ -125,7 +150,21 @@ class Cloud:
             assert changed["Environment"]["Variables"]["ECHOER_MAX_STEPS"] == "999999"
             poll(lambda: f'"{version}+update"' in self.api().ask("GET", "/openapi.json").text)
             traffic.__exit__()
-            return traffic.check()
+            return f"{traffic.check()}; {slow.check(self.answers.url, self.domain.url)}"
+
+    def switch(self) -> str:
+        """Deploy with the Function URL itself as the place of answers: it is the one of before."""
+        before = self.function_url()
+        self.settings["ECHOER_CALLBACK_URL"] = "function-url"
+        self.checkout.configure(**self.settings)
+        self.checkout.make("deploy")
+        self._after_deployment()
+        functions = self.emulator.client("lambda")
+        for name in ("deliver", "api_handler"):
+            found = functions.get_function_configuration(FunctionName=f"{STACK}-{name}")["Environment"]["Variables"]
+            assert found["ECHOER_CALLBACK_URL"] == before == self.function_url(), (name, found)
+        poll(lambda: self.api().get("/doctor")["callback_url"] == f"{before}step")
+        return "the Function URL has not changed"
 
     def unchanged(self) -> str:
         """Deploy the same once more: nothing changes."""
@@ -152,6 +191,16 @@ class Cloud:
         return "all functions, queues, roles, rules and APIs are gone; table and keys remain"
 
     # ── helpers ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def function_url(self) -> str:
+        found = self.emulator.client("lambda").get_function_url_config(FunctionName=f"{STACK}-callback")
+        return str(found["FunctionUrl"])
+
+    def answered(self) -> str:
+        """Return how many answers the Function URL got. Raises AssertionError if a response is a server error."""
+        refusals = list(self.answers.refusals)
+        assert not refusals, "the Function URL responded with server errors:\n" + "\n".join(refusals[:5])
+        return f"{sum(self.answers.statuses.values())} answers to the Function URL"
 
     def api(self) -> Api:
         return Api(self.domain.url, token=self.parameter("admin-token"))
@@ -229,14 +278,15 @@ def main() -> int:
         with ExitStack() as stack:
             part("install", lambda: _install(home))
             emulator = stack.enter_context(running(home))
-            domain = stack.enter_context(Domain())
+            domain, answers = stack.enter_context(Domain()), stack.enter_context(Domain())
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="echoer-cloud-")))
-            cloud = Cloud(emulator, domain, folder, asked.tests)
+            cloud = Cloud(emulator, domain, answers, folder, asked.tests)
             try:
-                for name in ("deploy", "roles", "acceptance", "update", "unchanged", "remove"):
+                for name in PARTS:
                     part(name, getattr(cloud, name))
             except BaseException:
                 say(f"the end of the emulator's log:\n{emulator.last_lines()}")
+                say(f"statuses of the API: {dict(domain.statuses)}; of the Function URL: {dict(answers.statuses)}")
                 raise
     except _FAILURES as error:
         say(f"FAILED: {type(error).__name__}: {error}")

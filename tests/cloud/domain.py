@@ -1,6 +1,6 @@
-"""The API's own domain: a server on loopback that passes requests on to the emulated API Gateway.
+"""Domains of the stage's own: servers on loopback that pass requests on to the emulated API Gateway or Function URL.
 
-A stage needs its address (ECHOER_PUBLIC_URL) before API Gateway has chosen one, as with any custom domain.
+A stage needs its addresses (ECHOER_PUBLIC_URL, ECHOER_CALLBACK_URL) before AWS has chosen any, as with custom domains.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NO_BODY: Final = frozenset({204, 304})
 
 
 class Domain:
-    """A context manager that serves `url`. `statuses` counts the responses. `leads_to` is the API's address."""
+    """A context manager that serves `url`. `statuses` counts the responses. `leads_to` is the address on AWS."""
 
     def __init__(self) -> None:
         self.leads_to = ""

@@ -107,6 +107,36 @@ class Traffic:
                 self.refused[name] = refusal
 
 
+class Slow:
+    """A context manager in which an action works on a step that was delivered before, and has not answered."""
+
+    def __init__(self, api: Api, actions: Actions) -> None:
+        self._api = api
+        self._service = actions.serve()
+
+    def __enter__(self) -> Slow:
+        action = f'action slow addr = "{self._service.url}"; return = (OK); action_end'
+        self._api.submit(action, "flow slow step Work => (OK -> done) { action = slow; }; flow_end")
+        self._api.start("slow", name="slow-before")
+        self._service.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """There is nothing to stop."""
+
+    def check(self, before: str, after: str) -> str:
+        """Answer at the URL of before, and then at that of a new run. Raises AssertionError if they are other ones."""
+        self._api.start("slow", name="slow-after")
+        deliveries = self._service.wait(2)
+        urls = [delivery.fields["callbackUrl"] for delivery in deliveries]
+        assert urls == [f"{before}/step", f"{after}/step"], urls
+        for delivery, url in zip(deliveries, urls, strict=True):
+            response = requests.post(url, json=delivery.answer("OK"), timeout=30)
+            assert response.json() == {"outcome": "advanced"}, response.text
+            assert self._api.ended(delivery.fields["flowId"], _END_TIMEOUT_S)["status"] == "succeeded"
+        return "a delivery of before the switch to the API was answered at the Function URL"
+
+
 def _order(name: str) -> dict[str, Any]:
     """Return a start that can be repeated: the key says that it is the same run."""
     return {"name": name, "key": name, "input": {"rounds": 3}}

@@ -29,10 +29,14 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def signed(tmp_path_factory: pytest.TempPathFactory) -> Document:
-    """Return the template of a stage that requires AWS identities, also for answers to steps, and permits an origin."""
+    """Return the template of a stage that requires AWS identities, also for answers to steps, and permits an origin.
+
+    It reserves concurrency for answers.
+    """
     configured = configuration()
     own = {"ECHOER_AUTH": "iam", "ECHOER_CALLBACKS": "token", "ECHOER_ORIGINS": "https://console.example"}
     configured["stages"][STAGE]["environment_variables"] |= own
+    configured["stages"][STAGE]["lambda_functions"] = {"callback": {"reserved_concurrency": 20}}
     out = tmp_path_factory.mktemp("signed") / STAGE
     try:
         package(STAGE, out, configured=configured)

@@ -9,12 +9,14 @@ from typing import Any, Final
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 from moto import mock_aws
 
 from chalicelib import config
 from chalicelib.adapters import secret_references
 from chalicelib.adapters.telemetry.metrics import UNITS
 from chalicelib.config import Access, BadSetting
+from chalicelib.service.errors import Busy
 from deploy import cloudformation, policies, release, stages, terraform, watch
 from deploy.account import Account
 from deploy.stages import AUTHORIZE, CALLBACK, FUNCTIONS, BadStage, Document, NoSuchStage, Stage
@@ -143,7 +145,7 @@ OWN: Final = {"ECHOER_CALLBACK_URL": "https://answers.example"}
 def test_a_stage_says_where_actions_answer_and_keeps_its_function_url(
     given: dict[str, str], deliver: Document, api: Document, has_url: bool
 ) -> None:
-    """Actions that were told of the Function URL still answer there when new ones are told of something else."""
+    """Deliveries that named the Function URL are still answered there when new ones name something else."""
     assert _told(_configured(**given)) == (deliver, api, has_url)
 
 
@@ -338,6 +340,21 @@ def test_an_invalid_secret_is_reported_by_its_reference_alone(aws: Any, referenc
         secret_references.read(reference)
     assert reference in str(caught.value)
     assert "two" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ClientError({"Error": {"Code": "ThrottlingException"}}, "GetParameter"), Busy),
+        (ClientError({"Error": {"Code": "ParameterNotFound"}}, "GetParameter"), secret_references.NoSecret),
+        (ReadTimeoutError(endpoint_url="https://ssm"), Busy),
+        (EndpointConnectionError(endpoint_url="https://ssm"), Busy),
+        (NoCredentialsError(), secret_references.NoSecret),
+    ],
+)
+def test_a_secret_that_is_throttled_is_asked_for_again(error: Any, expected: type[Exception]) -> None:
+    """Many containers that start together read more than Parameter Store takes by default."""
+    assert type(secret_references.failure("ssm:/echoer/x", error)) is expected
 
 
 # ── a release ────────────────────────────────────────────────────────────────────────────────────────────────────────

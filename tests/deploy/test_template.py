@@ -270,12 +270,10 @@ def test_everyone_may_call_the_function_url_and_nobody_the_function_itself(templ
         for each in resources.values()
         if each["Type"] == "AWS::Lambda::Permission" and each["Properties"]["FunctionName"] == function
     ]
+    everyone = {"FunctionName": function, "Principal": "*"}
     assert permissions == [
-        {"FunctionName": function, "Principal": "*", "Action": action, **condition}
-        for action, condition in {
-            "lambda:InvokeFunctionUrl": {"FunctionUrlAuthType": "NONE"},
-            "lambda:InvokeFunction": {"InvokedViaFunctionUrl": True},
-        }.items()
+        {**everyone, "Action": "lambda:InvokeFunctionUrl", "FunctionUrlAuthType": "NONE"},
+        {**everyone, "Action": "lambda:InvokeFunction", "InvokedViaFunctionUrl": True},
     ]
     assert resources["Callback"]["Properties"]["Handler"] == "app.callback"
 
@@ -301,6 +299,11 @@ def test_who_tells_and_shows_where_actions_answer_knows_the_url_and_its_function
         text = json.dumps(template["Resources"][name])
         assert "RestAPI" not in text
         assert "CallbackUrl" not in text
+
+
+def test_a_stage_may_reserve_concurrency_for_answers(signed: Document, template: Document) -> None:
+    assert signed["Resources"]["Callback"]["Properties"]["ReservedConcurrentExecutions"] == 20
+    assert "ReservedConcurrentExecutions" not in json.dumps(template)
 
 
 def test_the_function_url_is_watched(template: Document, dev: Stage) -> None:

@@ -11,6 +11,7 @@ import logging
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -79,6 +80,39 @@ def test_a_body_may_be_base64(host: Host) -> None:
     assert answer("POST", "/step", raw=b"\xff").code == "malformed"
 
 
+@pytest.mark.parametrize(("coding", "bits"), [("gzip", 31), ("deflate", 15), ("GZIP ", 31)])
+def test_a_body_may_be_compressed_as_behind_api_gateway(host: Host, coding: str, bits: int) -> None:
+    """API Gateway decompresses it, because the stage sets `minimum_compression_size`."""
+    body = compressed(json.dumps(answered(started())).encode(), bits)
+    headers = {"Content-Encoding": coding}
+    assert answer("POST", "/step", raw=body, headers=headers).json == {"outcome": "advanced"}
+    for broken in (body[:-9], b"x", b""):
+        reply = answer("POST", "/step", raw=broken, headers=headers)
+        assert (reply.status, reply.code) == (400, "malformed"), broken
+        assert "as `Content-Encoding` says: " in reply.json["message"]
+    reply = answer("POST", "/step", "{}", headers={"Content-Encoding": "identity"})
+    assert reply.json["message"] == "`flowId` is missing"
+
+
+def test_a_body_in_an_unknown_coding_is_refused(host: Host) -> None:
+    reply = answer("POST", "/step", raw=b"x", headers={"Content-Encoding": "br"})
+    assert (reply.status, reply.code) == (415, "unsupported-media-type")
+
+
+def test_a_decompressed_body_has_a_limit(host: Host) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    most = b" " * function_url.MAX_BODY_BYTES
+    reply = answer("POST", "/step", raw=compressed(most, 31), headers=headers)
+    assert reply.json["message"].startswith("the body is empty")
+    reply = answer("POST", "/step", raw=compressed(most + b" ", 31), headers=headers)
+    assert (reply.status, reply.code) == (413, "too-large")
+
+
+def compressed(body: bytes, bits: int) -> bytes:
+    compressor = zlib.compressobj(wbits=bits)
+    return compressor.compress(body) + compressor.flush()
+
+
 def test_the_callback_url_may_name_the_namespace(guarded: Host) -> None:
     under(guarded, replace(guarded.services.settings, callbacks=Access.OPEN))
     token = bearer(made(Role.ADMIN, "team-a"))
@@ -116,8 +150,8 @@ def test_pages_of_permitted_origins_may_answer(host: Host) -> None:
     reply = answer("OPTIONS", "/step", headers=page)
     assert (reply.status, reply.headers["Access-Control-Allow-Origin"]) == (204, "https://console.example")
     assert "POST" in reply.headers["Access-Control-Allow-Methods"]
-    told = answer("POST", "/nowhere", {}, headers=page).headers
-    assert (told["Access-Control-Allow-Origin"], told["Vary"]) == ("https://console.example", "Origin")
+    shown = answer("POST", "/nowhere", {}, headers=page).headers
+    assert (shown["Access-Control-Allow-Origin"], shown["Vary"]) == ("https://console.example", "Origin")
 
 
 @pytest.mark.parametrize(
@@ -135,11 +169,11 @@ def test_the_doctor_shows_where_actions_answer(host: Host, changes: dict[str, An
 
 
 def test_actions_are_told_the_function_url_and_people_the_url_of_the_api() -> None:
-    told = config.from_environment(
+    shown = config.from_environment(
         {"ECHOER_PUBLIC_URL": "https://api.example", "ECHOER_CALLBACK_URL": f"https://{URL_HOST}/"}
     )
-    assert (told.url, told.callback_url) == ("https://api.example", f"https://{URL_HOST}/step")
-    host = Host(accept, settings=replace(told, backend=Backend.MEMORY))
+    assert (shown.url, shown.callback_url) == ("https://api.example", f"https://{URL_HOST}/step")
+    host = Host(accept, settings=replace(shown, backend=Backend.MEMORY))
     hosting.use(host.services)
     started()
     assert host.work() == []
@@ -160,11 +194,11 @@ def test_without_a_setting_actions_answer_at_the_url_of_the_server() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "shown"),
     [("function-url", "only a stage on AWS has a Function URL"), ("answers", "must be an http:// or https:// URL")],
 )
-def test_one_machine_has_no_function_url(value: str, told: str) -> None:
-    with pytest.raises(BadSetting, match=told):
+def test_one_machine_has_no_function_url(value: str, shown: str) -> None:
+    with pytest.raises(BadSetting, match=shown):
         config.from_environment({"ECHOER_CALLBACK_URL": value})
 
 
@@ -279,9 +313,9 @@ ODD: Final[list[tuple[Any, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("event", "told"), ODD)
-def test_an_odd_event_is_a_400_that_says_why(host: Host, event: Any, told: str) -> None:
-    assert detail(event).startswith(told)
+@pytest.mark.parametrize(("event", "shown"), ODD)
+def test_an_odd_event_is_a_400_that_says_why(host: Host, event: Any, shown: str) -> None:
+    assert detail(event).startswith(shown)
 
 
 def test_what_a_request_need_not_have_may_be_missing(host: Host) -> None:

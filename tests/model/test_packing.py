@@ -18,7 +18,9 @@ UUID_TEXT = "ee1e5da9-3cff-867c-9653-dada5082c537"
 ODD_UUIDS = ["", "u-1", UUID_TEXT.upper(), UUID_TEXT.replace("-", "0"), "x" * 36, f" {UUID_TEXT[1:]}", UUID_TEXT * 2]
 
 NAMES = st.sampled_from(["", "A", "Ship", "ü b", "done", "0", "0.goods", "ready", "StepAcked", "action", "timer"])
-JSON = st.sampled_from([None, False, 0, 7, 1.5, "", "ü", [], [None, {"a": []}], {}, {"id": 4711, "": [1]}])
+JSON: st.SearchStrategy[Any] = st.sampled_from(
+    [None, False, 0, 7, 1.5, "", "ü", [], [None, {"a": []}], {}, {"id": 4711, "": [1]}]
+)
 SENT = st.builds(Sent, duration=st.integers(0, 9), status=st.none() | st.integers(0, 599), address=NAMES)
 ENTRY = st.builds(
     Entry,
@@ -64,6 +66,8 @@ def test_what_is_stored_is_read_again(early: list[Entry], late: list[Entry], fir
     grown = stored(Entries.of(before)).plus(new)
     assert stored(whole).entries == stored(grown).entries == grown.entries == every
     assert stored(whole) == grown == whole
+    moves = [(entry.step if entry.is_return else "", entry.state, entry.target) for entry in every]
+    assert list(whole.moves()) == list(stored(whole).moves()) == moves
     assert (grown.first, grown.last) == (first, first + len(every) - 1)
     for seq in range(first - 1, first + len(every)):
         later = tuple(entry for entry in every if entry.seq > seq)

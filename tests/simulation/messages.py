@@ -88,7 +88,6 @@ class Messages:
         if found is not None:
             found.body, found.message = body, messages.decode(body)
             self._fates.happened("message-handed-on")
-            self._show(found, VISIBILITY)
         return found is not None
 
     # ── the other end ────────────────────────────────────────────────────────────────────────────────────────────────

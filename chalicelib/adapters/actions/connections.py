@@ -16,6 +16,7 @@ import base64
 import select
 import socket
 import ssl
+import struct
 import time
 import weakref
 from collections.abc import Callable
@@ -34,7 +35,10 @@ MAX_IDLE: Final = 64
 """Idle connections with the same trusted certificates that are kept."""
 
 _PIECE: Final = 16384
-"""A record of TLS. A time-out covers one record that is sent, and all of a request without TLS."""
+"""A record of TLS: a time-out covers one."""
+_TIMEVAL: Final = struct.Struct("@ll")
+_SHORTEST_S: Final = 0.001
+"""The system takes 0 as no limit."""
 _GONE: Final = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
@@ -67,13 +71,13 @@ class _Connection:
     def is_usable(self) -> bool:
         """Whether it can be used again: the peer has neither closed it nor sent anything unasked."""
         fresh = self._used_at is None or time.monotonic() - self._used_at < MAX_IDLE_S
-        return fresh and not self._poll.poll(0) and not (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending())
+        return fresh and not self._poll.poll(0)
 
     def exchange(self, request: bytes, due: float, most: int) -> Received:
         """Raises errors of the connection, Stale and NotHttp."""
         self._received = 0
         try:
-            is_sent = self._send(request, due)
+            is_sent = self._is_sent(request, due)
             found = read(partial(self._receive, due), most)
         except _GONE as exc:
             if self._used_at is None or self._received:
@@ -82,26 +86,61 @@ class _Connection:
         self._used_at = time.monotonic()
         return found if is_sent else Received(found.head, found.body, found.is_whole, is_kept=False)
 
-    def _send(self, request: bytes, due: float) -> bool:
-        """Return whether the peer took it all. A response may have been received even if it did not."""
-        view = memoryview(request)
-        step = _PIECE if isinstance(self._sock, ssl.SSLSocket) else len(view)
+    def _is_sent(self, request: bytes, due: float) -> bool:
+        """Send the request, and return whether the peer took it all.
+
+        A response may have been received even if it did not.
+        """
         try:
-            for start in range(0, len(view), step):
-                self._sock.settimeout(_left(due))
-                self._sock.sendall(view[start : start + step])
+            self._send(memoryview(request), due)
         except (BrokenPipeError, ConnectionResetError):
             return False
         return True
 
     def _receive(self, due: float) -> bytes:
-        self._sock.settimeout(_left(due))
-        piece = self._sock.recv(_PIECE)
+        piece = self._read(due)
         self._received += len(piece)
         return piece
 
+    def _send(self, request: memoryview, due: float) -> None:
+        """The system keeps the time limits of this socket: Python would ask it before each operation, in two calls."""
+        while request:
+            self._limit(socket.SO_SNDTIMEO, due)
+            try:
+                request = request[self._sock.send(request) :]
+            except BlockingIOError:
+                raise TimeoutError("timed out") from None
+
+    def _read(self, due: float) -> bytes:
+        self._limit(socket.SO_RCVTIMEO, due)
+        try:
+            return self._sock.recv(_PIECE)
+        except BlockingIOError:
+            raise TimeoutError("timed out") from None
+
+    def _limit(self, option: int, due: float) -> None:
+        left = max(_left(due), _SHORTEST_S)
+        self._sock.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(int(left), int(left % 1 * 1_000_000)))
+
     def close(self) -> None:
         self._sock.close()
+
+
+class _TlsConnection(_Connection):
+    _sock: ssl.SSLSocket
+
+    @property
+    def is_usable(self) -> bool:
+        return super().is_usable and not self._sock.pending()
+
+    def _send(self, request: memoryview, due: float) -> None:
+        for start in range(0, len(request), _PIECE):
+            self._sock.settimeout(_left(due))
+            self._sock.sendall(request[start : start + _PIECE])
+
+    def _read(self, due: float) -> bytes:
+        self._sock.settimeout(_left(due))
+        return self._sock.recv(_PIECE)
 
 
 def _left(due: float) -> float:
@@ -189,10 +228,11 @@ class Connections:
     def _connect(self, target: Target, due: float) -> _Connection:
         sock = self._connected(target, due)
         if not target.is_tls:
+            sock.settimeout(None)
             return _Connection(sock)
         try:
             sock.settimeout(_left(due))
-            return _Connection(self._context().wrap_socket(sock, server_hostname=_server_name(target.host)))
+            return _TlsConnection(self._context().wrap_socket(sock, server_hostname=_server_name(target.host)))
         except TimeoutError as exc:
             sock.close()
             raise ConnectTimeout("the handshake timed out") from exc

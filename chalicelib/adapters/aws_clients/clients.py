@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -16,7 +16,7 @@ import msgspec
 
 from chalicelib.adapters.aws_clients.first_attempt import FirstAttempt
 
-_SERVICES: Final = ("dynamodb", "sqs")
+_SERVICES: Final[tuple[str, ...]] = ("dynamodb", "sqs")
 _ENDPOINTS: Final = "endpoints.json"
 
 
@@ -43,7 +43,7 @@ def _endpoints(content: bytes) -> Any:
     return {**_decoded(found), "partitions": partitions}
 
 
-def _decoded(raw: dict[str, msgspec.Raw]) -> dict[str, Any]:
+def _decoded(raw: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
     return {name: msgspec.json.decode(value) for name, value in raw.items()}
 
 

@@ -87,7 +87,7 @@ class FirstAttempt:
         return self._refused(response)
 
     def _sent(self, operation: str, params: dict[str, Any]) -> Any:
-        """Send the request. Return the response of whoever answers the event `before-send`, or that of the service."""
+        """Send the request. Return the response of a handler of the event `before-send`, or that of the service."""
         url, body = params["url"], params["body"]
         headers = self._signer.sign(url, params["headers"], body, self._credentials.get_frozen_credentials())
         headers["Content-Length"] = str(len(body))

@@ -1,7 +1,7 @@
 """Items, the table that holds them, and the translation of DynamoDB's errors.
 
-Requests go through PynamoDB's `Connection`, and items are plain: PynamoDB's models would take a quarter of the CPU of
-a step, and a tenth of that of a cold start (`bench/README.md`).
+Requests go through PynamoDB's `Connection`, and items are plain: PynamoDB's models took a tenth of the CPU of a step
+and of a cold start (`bench/README.md`).
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from chalicelib.adapters.dynamodb.conditions import AL, CA, C, S
 from chalicelib.adapters.dynamodb.heads import run_of, sized_run_of
 from chalicelib.adapters.dynamodb.items import Table
 from chalicelib.adapters.dynamodb.keys import StatusClass
+from chalicelib.adapters.dynamodb.sharded import begun
 from chalicelib.adapters.store_rules import change_of
 from chalicelib.engine.steps.call import child_prefixes
 from chalicelib.model.run import Run
@@ -117,7 +118,7 @@ def changed(table: Table, namespace: str, since: Instant, limit: int) -> Sequenc
     shards = [_changes_in(table, namespace, number, since, limit) for number in range(table.shards)]
     found: dict[str, Run] = {}
     at_once = min(_HEADS_AT_ONCE, limit + 1)
-    positions = merge(*shards)
+    positions = merge(*begun(shards))
     while True:
         some = list(islice(positions, at_once))
         found.update((run.name, run) for _, run, _ in _heads(table, namespace, some) if run.status_at >= since)
@@ -178,8 +179,8 @@ class _Positions:
 
 def _positions(table: Table, namespace: str, query: RunQuery, after: Position | None) -> Iterator[Position]:
     if query.due_before is not None:
-        shards = range(table.shards)
-        yield from merge(*(_timers_in(table, namespace, query, query.due_before, n, after) for n in shards))
+        shards = [_timers_in(table, namespace, query, query.due_before, n, after) for n in range(table.shards)]
+        yield from merge(*begun(shards))
         return
     query = _since_parent(table, namespace, query)
     sources = [_labelled(table, namespace, query, after, *label) for label in query.labels]
@@ -202,7 +203,7 @@ def _labelled(
 
 def _distinct(partitions: Sequence[Iterator[str]]) -> Iterator[str]:
     """Yield what the sorted partitions hold, each once, the greatest first."""
-    return (text for text, _ in groupby(merge(*partitions, reverse=True)))
+    return (text for text, _ in groupby(merge(*begun(partitions), reverse=True)))
 
 
 def _common(sorted_texts: Sequence[Iterator[str]]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from chalicelib.adapters.dynamodb.items import Item, Table
 from chalicelib.adapters.dynamodb.keys import Key
 from chalicelib.adapters.dynamodb.listing import changed, count, listing
 from chalicelib.adapters.dynamodb.parts import Parts
+from chalicelib.adapters.dynamodb.sharded import begun
 from chalicelib.adapters.store_rules import conflict_error
 from chalicelib.model.flow import Flow
 from chalicelib.model.history import Page
@@ -127,7 +128,7 @@ class DynamoRuns:
         if since > until:
             return []
         shards = [self._due_in(number, until, limit, since) for number in range(self._table.shards)]
-        return list(islice(merge(*shards, key=lambda timer: timer.at), limit))
+        return list(islice(merge(*begun(shards), key=lambda timer: timer.at), limit))
 
     def _due_in(self, number: int, until: Instant, limit: int, since: Instant) -> Iterator[DueTimer]:
         for found in self._table.query(

@@ -12,6 +12,7 @@ from itertools import islice
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.adapters.dynamodb.conditions import AL, K, V
 from chalicelib.adapters.dynamodb.items import Item, Table
+from chalicelib.adapters.dynamodb.sharded import begun
 from chalicelib.adapters.store_rules import schedule_conflict
 from chalicelib.model import formats
 from chalicelib.model.times import Instant
@@ -44,7 +45,7 @@ class DynamoSchedules:
         if since > until:
             return []
         shards = [self._due_in(number, until, limit, since) for number in range(self._table.shards)]
-        return list(islice(merge(*shards, key=lambda due: due.at), limit))
+        return list(islice(merge(*begun(shards), key=lambda due: due.at), limit))
 
     def _due_in(self, number: int, until: Instant, limit: int, since: Instant) -> Iterator[DueSchedule]:
         for found in self._table.query(

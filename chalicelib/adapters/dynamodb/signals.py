@@ -15,6 +15,7 @@ from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.adapters.dynamodb.conditions import C, S, U
 from chalicelib.adapters.dynamodb.items import Item, Table, seconds
 from chalicelib.adapters.dynamodb.parts import Parts
+from chalicelib.adapters.dynamodb.sharded import begun
 from chalicelib.model import formats
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.events import Signal, Subscription
@@ -64,7 +65,7 @@ class DynamoSignals:
     ) -> Sequence[Signal]:
         shards = [self._listed(namespace, number, limit, before) for number in range(self._table.shards)]
         found: list[Signal] = []
-        entries = merge(*shards, key=lambda entry: entry[1], reverse=True)
+        entries = merge(*begun(shards), key=lambda entry: entry[1], reverse=True)
         while some := list(islice(entries, min(_MAX_BATCH_GETS, limit - len(found)))):
             items = self._table.get_all(some, consistent=False)
             there = [items[key] for key in some if key in items]

@@ -61,7 +61,6 @@ class MemoryQueue:
             message = self._held(queue, receipt)
             if message:
                 message.body = body
-                message.visible_at = self._clock.now() + self._visibility
         return message is not None
 
     def receive(self, queue: QueueName, limit: int, wait: float) -> Sequence[Received]:

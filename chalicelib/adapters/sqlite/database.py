@@ -19,8 +19,8 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 from time import monotonic
@@ -45,6 +45,8 @@ _CLOSE_TIMEOUT_S: Final = 2.0
 _CLOSE_INTERVAL_S: Final = 0.01
 _CHECK_INTERVAL_S: Final = 1.0
 """How long a successful check counts, so that checks do not wear out the disk."""
+_PAGES_PER_CHECKPOINT: Final = 4_000
+"""How many pages of 4 KiB the log has before they are moved into the file, for which a commit waits for the disk."""
 _MAX_POSTPONED: Final = 200
 """How many postponed statements are kept in memory."""
 
@@ -70,6 +72,8 @@ class Database:
         self._connections: list[sqlite3.Connection] = []
         self._postponed: list[tuple[str, Sequence[object]]] = []
         self._is_in_transaction = False
+        self._executed = 0
+        """How many postponed statements belong to the transaction."""
         self._at_end: list[_AtEnd] = []
         self._idle: list[sqlite3.Connection] = []
         """Connections for readers that are free."""
@@ -117,7 +121,7 @@ class Database:
         give_up_at = time.monotonic() + _CLOSE_TIMEOUT_S
         while len(self._idle) + 1 < len(self._connections) and time.monotonic() < give_up_at:
             time.sleep(_CLOSE_INTERVAL_S)
-        with self._lock, self._errors.translated():
+        with self._lock, self._errors:
             for connection in (self._writer, *self._idle):
                 connection.close()
             self._connections.clear()
@@ -128,7 +132,7 @@ class Database:
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """Return the rows that a query finds in the last committed state."""
-        with self._errors.translated():
+        with self._errors:
             if self._path == MEMORY:
                 with self._lock:
                     return self._writer.execute(sql, values).fetchall()
@@ -144,7 +148,7 @@ class Database:
         if self._postponed:
             with self.transaction() as connection:
                 return connection.execute(sql, values).rowcount
-        with self._errors.translated(), self._lock:
+        with self._errors, self._lock:
             return self._writer.execute(sql, values).rowcount
 
     def change_rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
@@ -152,7 +156,7 @@ class Database:
         if self._postponed:
             with self.transaction() as connection:
                 return connection.execute(sql, values).fetchall()
-        with self._errors.translated(), self._lock:
+        with self._errors, self._lock:
             return self._writer.execute(sql, values).fetchall()
 
     def change_later(self, sql: str, values: Sequence[object] = ()) -> None:
@@ -177,47 +181,63 @@ class Database:
                 return
         committed()
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Transaction:
         """Commit everything done in the `with` block at its end, or nothing if it ends with an exception.
 
         Within another transaction of this thread it is a part of that one. Postponed statements are executed first.
         They are dropped if one of them fails.
         """
-        with self._lock:
-            is_part = self._is_in_transaction
-        if is_part:
-            with self._errors.translated():
-                yield self._writer
-            return
-        ended: list[_AtEnd] = []
-        is_committed = False
-        try:
-            with self._errors.translated(), self._lock:
-                yield from self._transaction(ended)
-                is_committed = True
-        finally:
-            for committed, rolled_back in ended:
-                (committed if is_committed else rolled_back)()
+        return Transaction(self)
 
-    def _transaction(self, ended: list[_AtEnd]) -> Iterator[sqlite3.Connection]:
-        """Run a transaction, and add to `ended` what is to be called after it."""
-        self._writer.execute("BEGIN IMMEDIATE")
-        postponed = tuple(self._postponed)
-        self._is_in_transaction = True
+    def begin(self) -> bool:
+        """Begin a transaction, and keep other threads from the database. Return whether it is a part of another one."""
+        self._lock.acquire()
+        if self._is_in_transaction:
+            return True
         try:
-            self._execute_postponed(postponed)
-            yield self._writer
-            self._writer.execute("COMMIT")
-            del self._postponed[: len(postponed)]
-        except BaseException:
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-            raise
-        finally:
+            self._writer.execute("BEGIN IMMEDIATE")
+            self._is_in_transaction, self._executed = True, len(self._postponed)
+            self._execute_postponed(self._postponed[: self._executed])
+        except BaseException as error:
             self._is_in_transaction = False
-            ended += self._at_end
-            self._at_end.clear()
+            self._roll_back()
+            self._lock.release()
+            if isinstance(error, sqlite3.Error):
+                raise self._errors.translation(error) from error
+            raise
+        return False
+
+    def end(self, error: BaseException | None, *, is_part: bool) -> None:
+        """End what `begin` began: commit it, or roll it back if there is an error."""
+        is_committed = False
+        ended: Sequence[_AtEnd] = ()
+        try:
+            if error is None and not is_part:
+                self._writer.execute("COMMIT")
+                del self._postponed[: self._executed]
+                is_committed = True
+        except sqlite3.Error as failure:
+            error = failure
+        finally:
+            if not is_part:
+                if not is_committed:
+                    self._roll_back()
+                self._is_in_transaction = False
+                ended, self._at_end = self._at_end, []
+            self._lock.release()
+        for committed, rolled_back in ended:
+            (committed if is_committed else rolled_back)()
+        if isinstance(error, sqlite3.Error):
+            raise self._errors.translation(error) from error
+
+    @property
+    def writer(self) -> sqlite3.Connection:
+        """The connection that writes, for transactions."""
+        return self._writer
+
+    def _roll_back(self) -> None:
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
 
     def _execute_postponed(self, postponed: Sequence[tuple[str, Sequence[object]]]) -> None:
         """Execute the statements in the transaction that has begun, or none of them."""
@@ -226,8 +246,7 @@ class Database:
                 self._writer.execute(sql, values)
         except sqlite3.Error:
             LOG.warning("%d postponed statements failed and are dropped", len(postponed), exc_info=True)
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
+            self._roll_back()
             self._writer.execute("BEGIN IMMEDIATE")
 
     def check(self) -> None:
@@ -269,6 +288,24 @@ class Database:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         self._connections.append(connection)
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_PER_CHECKPOINT}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if self._full_sync else 'NORMAL'}")
         return connection
+
+
+class Transaction:
+    """A `with` block whose writes are committed at its end."""
+
+    __slots__ = ("_database", "_is_part")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._is_part = False
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._is_part = self._database.begin()
+        return self._database.writer
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        self._database.end(error, is_part=self._is_part)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
@@ -43,24 +42,27 @@ def _code_of(error: sqlite3.Error) -> int:
 
 
 class ErrorTranslator:
-    """Translates the errors of one database."""
+    """Translates the errors of one database: a context manager, which threads share."""
 
     def __init__(self, now_s: Callable[[], float] = monotonic) -> None:
         self._now_s = now_s
         self._logged_at = float("-inf")
         self._unlogged = 0
 
-    @contextmanager
-    def translated(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Turn sqlite3's errors in the `with` block into the service's."""
-        try:
-            yield
-        except sqlite3.DataError as exc:
-            LOG.warning("SQLite refused a value: %s", exc)
-            raise TooLarge("the value is larger than the store takes") from exc
-        except sqlite3.Error as exc:
-            self._log(exc)
-            raise Busy("the store is unavailable; try again later") from exc
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            raise self.translation(error) from error
+
+    def translation(self, error: sqlite3.Error) -> Busy | TooLarge:
+        """Log the error, and return the one of the service."""
+        if isinstance(error, sqlite3.DataError):
+            LOG.warning("SQLite refused a value: %s", error)
+            return TooLarge("the value is larger than the store takes")
+        self._log(error)
+        return Busy("the store is unavailable; try again later")
 
     def _log(self, error: sqlite3.Error) -> None:
         if "closed database" in str(error):

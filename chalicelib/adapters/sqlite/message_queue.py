@@ -86,9 +86,8 @@ class SqliteQueue:
         self._expect(queue, due)
 
     def hand_on(self, queue: QueueName, receipt: str, body: str) -> bool:
-        sql = "UPDATE messages SET body = ?, visible_at = ? WHERE id = ? AND count = ? AND queue = ?"
-        values = (body, self._clock.now() + self._visibility, *_parsed(receipt), queue)
-        return self._database.change(sql, values) > 0
+        sql = "UPDATE messages SET body = ? WHERE id = ? AND count = ? AND queue = ?"
+        return self._database.change(sql, (body, *_parsed(receipt), queue)) > 0
 
     def receive(self, queue: QueueName, limit: int, wait: float) -> Sequence[Received]:
         end, receivers = monotonic() + wait, self._receivers[queue]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Final
 
@@ -33,10 +33,8 @@ class SqliteRuns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        with self._database.transaction():
-            yield
+    def together(self) -> AbstractContextManager[object]:
+        return self._database.transaction()
 
     def create(self, new: NewRun) -> None:
         if new.own is None and not new.run.labels:
@@ -87,7 +85,10 @@ class SqliteRuns:
         return found
 
     def save(self, run: Run, seen: int, body: bytes = b"") -> None:
-        if not self._database.change(*_update(run, seen, body)):
+        body = body or encode(run)
+        if not self._database.change(*_advance(run, seen, body)) and not self._database.change(
+            *_update(run, seen, body)
+        ):
             raise conflict_error(run)
 
     def save_relabeled(self, run: Run, before: Run, body: bytes = b"") -> None:
@@ -145,6 +146,16 @@ def _insert(new: NewRun) -> tuple[str, tuple[object, ...]]:
     key = (run.namespace, run.name, run.id, run.version, run.status, run.status_at)
     values = (flow_of(run), run.created_at, timer_of(run), new.body or encode(run), undo_failed(run))
     return sql, (*key, *values, error_of(run), parent_of(run), run.definition.version)
+
+
+def _advance(run: Run, seen: int, body: bytes) -> tuple[str, tuple[object, ...]]:
+    """Return the update of a head of which no index changes. SQLite writes each index of a column that is set."""
+    sql = (
+        "UPDATE runs SET version = ?, body = ? WHERE namespace = ? AND name = ? AND version = ? AND id = ?"
+        " AND status = ? AND status_at = ? AND timer_at IS ? AND undo_failed IS ? AND error IS ? AND flow_version IS ?"
+    )
+    same = (run.status, run.status_at, timer_of(run), undo_failed(run), error_of(run), run.definition.version)
+    return sql, (run.version, body, run.namespace, run.name, seen, run.id, *same)
 
 
 def _update(run: Run, seen: int, body: bytes) -> tuple[str, tuple[object, ...]]:

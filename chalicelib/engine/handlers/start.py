@@ -16,6 +16,7 @@ from chalicelib.engine.values.evaluation import resolve_known
 from chalicelib.engine.values.secret_values import Cipher
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import STOPPED
+from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
 from chalicelib.model.run_error import StepError
 from chalicelib.model.status import READY, Status
@@ -72,13 +73,12 @@ def proceed(transition: Transition, event: RunAdmitted | RunRefused) -> Outcome:
     return Outcome.ADVANCED
 
 
-def new_run(event: RunStarted) -> Run:
-    """Return the head of a run before its first decision."""
+def new_run(event: RunStarted, **fields: Json) -> Run:
+    """Return the head of a run before its first decision, with other fields set."""
     return Run(
         namespace=event.namespace,
         name=event.name,
         id=event.id,
-        version=0,
         status=Status.RUNNING,
         definition=event.ref,
         created_at=event.at,
@@ -93,6 +93,7 @@ def new_run(event: RunStarted) -> Run:
         scheduled=event.scheduled,
         queued_behind=event.queued_behind,
         start_at=event.start_at,
+        **{"version": 0, **fields},
     )
 
 

@@ -6,23 +6,25 @@ Gateway, so authentication, namespaces, rates, limits, the audit and errors are 
 
 | ECHOER_AUTH | ECHOER_CALLBACKS | who may answer |
 |---|---|---|
-| open | | whoever knows the uuid of the activation, but for pages of other origins |
-| token, iam | open | whoever knows the uuid |
+| open | | all who know the uuid of the activation, but for pages of other origins |
+| token, iam | open | all who know the uuid |
 | token | token | a token of the role `action` or higher: `http.auth` checks it, and there is no authorizer before |
 | iam | token | an AWS identity: the URL has the type AWS_IAM, and Lambda verifies the signature |
 
 In all other cases the URL has the type NONE: Lambda calls the function for every request. Clients cannot write
 `requestContext`, which says who signed. A header that was sent several times arrives as one, joined by commas; API
-Gateway keeps the last one. So two tokens, or two namespaces, are refused here.
+Gateway keeps the last one. So two tokens, or two namespaces, are refused here. Compressed bodies are decompressed, as
+API Gateway does it (Developer Guide, "Payload compression").
 
-Every event gets a response, also one that is no request of a Function URL: whoever may call the function directly
-(`lambda:InvokeFunction`) can send any.
+Every event gets a response, also one that is no request of a Function URL: AWS identities that may call the function
+directly (`lambda:InvokeFunction`) can send any.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import zlib
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -36,7 +38,7 @@ from chalicelib.entrypoints.http import errors, exchange, reading, register
 from chalicelib.entrypoints.http.calls import CALLS, Call
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.json_values import ready
-from chalicelib.service.errors import Malformed
+from chalicelib.service.errors import Malformed, TooLarge
 from chalicelib.service.observability import work_context
 
 FUNCTION: Final = "callback"
@@ -47,6 +49,12 @@ VERSION: Final = "2.0"
 
 METHOD: Final = "POST"
 """The method of every callback."""
+
+MAX_BODY_BYTES: Final = 6 * 1024 * 1024
+"""The largest decompressed body: as much as Lambda accepts of one that is not compressed."""
+
+_WINDOW_BITS: Final = {"gzip": 31, "deflate": 15}
+"""Codings of a body -> zlib's `wbits`."""
 
 _MAX_SHOWN_CHARACTERS: Final = 200
 
@@ -66,6 +74,12 @@ class _NotAllowed(EchoerError):
     """The path leads to a callback, but the method is not POST."""
 
     code = "method-not-allowed"
+
+
+class _NotDecompressed(EchoerError):
+    """The body is compressed in an unknown way."""
+
+    code = "unsupported-media-type"
 
 
 class _Iam(msgspec.Struct, frozen=True):
@@ -89,7 +103,7 @@ class _Context(msgspec.Struct, frozen=True):
 
     @property
     def user_arn(self) -> str | None:
-        """The AWS identity whose signature Lambda verified."""
+        """The AWS identity that signed the request, as Lambda verified it."""
         return self.authorizer.iam.user_arn if self.authorizer and self.authorizer.iam else None
 
 
@@ -109,17 +123,35 @@ class _Payload(msgspec.Struct, frozen=True):
         return {**self.headers, "cookie": "; ".join(self.cookies)} if self.cookies else self.headers
 
     def body_bytes(self) -> bytes:
-        """Return the body. Raises Malformed."""
+        """Return the body, decompressed. Raises Malformed, TooLarge, _NotDecompressed."""
         text = self.body or ""
         try:
-            return base64.b64decode(text, validate=True) if self.is_base64 else text.encode()
+            sent = base64.b64decode(text, validate=True) if self.is_base64 else text.encode()
         except binascii.Error as error:
             raise Malformed(f"`body` must be base64, because `isBase64Encoded` is true: {error}") from error
         except ValueError as error:  # not ASCII in base64, or half of a character
             raise Malformed("`body` has a character that it cannot have") from error
+        coding = self.headers.get("content-encoding", "").strip().lower()
+        return sent if coding in ("", "identity") else _decompressed(sent, coding)
 
 
 ready(_Payload)
+
+
+def _decompressed(body: bytes, coding: str) -> bytes:
+    if coding not in _WINDOW_BITS:
+        known = ", ".join(_WINDOW_BITS)
+        raise _NotDecompressed(f"`Content-Encoding` must be one of {known}, identity, not {coding!a:.40}")
+    decompressor = zlib.decompressobj(_WINDOW_BITS[coding])
+    try:
+        found = decompressor.decompress(body, MAX_BODY_BYTES + 1)
+    except zlib.error as error:
+        raise Malformed(f"the body must be {coding}, as `Content-Encoding` says: {error}") from error
+    if len(found) > MAX_BODY_BYTES:
+        raise TooLarge(f"the decompressed body is larger than {MAX_BODY_BYTES} bytes")
+    if not decompressor.eof:
+        raise Malformed(f"the body must be {coding}, as `Content-Encoding` says: it ends too early")
+    return found
 
 
 def serve(event: Any, context: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ Programs send neither `Origin` nor `Sec-Fetch-Site`, and a browser that opens an
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -79,6 +80,7 @@ def authority(text: str) -> tuple[str, int | None] | None:
     return (found[1].lower(), int(found[2]) if found[2] else None) if found else None
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Return whether the host is this machine: localhost, 127.0.0.0/8 or [::1]."""
     if host == "localhost":
@@ -89,6 +91,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=64)
 def _origin_of(url: str) -> tuple[str, str, int] | None:
     """Return scheme, host and port of the URL; None if it has none."""
     try:

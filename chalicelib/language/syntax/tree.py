@@ -7,7 +7,6 @@ The checker knows them, so that `adr = ...` gets a hint about `addr` instead of 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -221,12 +220,14 @@ _LEAVES: Final = (Span, Word, Number, Duration, str, int, float, bool, type(None
 """What holds no expressions."""
 
 
-@cache
-def _parts_of(kind: type) -> tuple[str, ...]:
-    """Return the fields of a kind of node that may hold expressions, the last one first."""
-    if not issubclass(kind, msgspec.Struct) or kind in _LEAVES:
-        return ()
-    return tuple(name for name in reversed(kind.__struct_fields__) if name != "span")
+_PARTS: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
+    kind: tuple(name for name in reversed(kind.__struct_fields__) if name != "span")
+    for kind in (
+        *(Reference, ListValue, MapValue, Assignment, Declaration, EventName, Route, Group, Call, Property, Damaged),
+        *(Body, Step, Use, Statement, Document),
+    )
+}
+"""The fields of each kind of node that may hold expressions, the last one first."""
 
 
 def expressions_in(node: object) -> Iterator[Expression]:
@@ -239,7 +240,7 @@ def expressions_in(node: object) -> Iterator[Expression]:
         elif isinstance(one, tuple):
             waiting.extend(reversed(one))
         else:
-            for name in _parts_of(type(one)):
+            for name in _PARTS.get(type(one), ()):
                 part = getattr(one, name)
                 if type(part) not in _LEAVES:
                     waiting.append(part)

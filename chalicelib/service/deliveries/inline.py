@@ -44,7 +44,8 @@ MARGIN_MS: Final[Milliseconds] = 5_000
 """What a worker needs beside the time-out of a request."""
 
 NET_DELAY_MS: Final[Milliseconds] = 180_000
-"""When a message `is_net` comes: after the visibility time-out of deliveries on SQS. No function runs as long."""
+"""When a message `is_net` comes: after the visibility time-out of deliveries, which a worker's message has, too.
+No chain takes as long."""
 
 _MAX_KNOWN: Final = 10_000
 """How many actions are remembered."""
@@ -112,7 +113,9 @@ class Chain:
         """Whether it has a message of its own, which the worker does not hold."""
         self._inline = inline
         self._hold = hold
-        self._until = inline.clock.now() + MAX_CHAIN_MS
+        begun = inline.clock.now()
+        self._until = begun + MAX_CHAIN_MS
+        self._ends = min(begun + NET_DELAY_MS, hold.until or begun + NET_DELAY_MS)
         self._made = 1
         self._next: Deliver | None = None
         self._is_changed = False
@@ -157,7 +160,7 @@ class Chain:
         if invocation is None or invocation.is_human or awaits_approval(token) or not _is_plain(invocation):
             return False
         lasts = (invocation.action.reply_timeout or REPLY_TIMEOUT_S * 1_000) * max(1, len(invocation.action.addresses))
-        if self._hold.until is not None and now + lasts + MARGIN_MS > self._hold.until:
+        if now + lasts + MARGIN_MS > self._ends:
             return False
         return inline.answers(run.namespace, invocation.action.name)
 

@@ -46,7 +46,7 @@ class Queue(Protocol):
         ...
 
     def hand_on(self, queue: QueueName, receipt: str, body: str) -> bool:
-        """Let a received message say `body` from now on. It counts as received now; its receipt stays valid.
+        """Let a received message say `body` from now on. Its receipt, and the time until it comes again, stay the same.
 
         Where the queue is in the store of runs, it is a part of `RunStore.together`. Returns False, and changes
         nothing, if the receipt is no longer valid or the queue cannot do that (SQS). A queue that can do it accepts the

@@ -97,7 +97,7 @@ class DueTimer(msgspec.Struct, frozen=True):
 class RunStore(Protocol):
     """Stores runs: heads, history pages and blobs."""
 
-    def together(self) -> AbstractContextManager[None]:
+    def together(self) -> AbstractContextManager[object]:
         """Commit what this thread writes and sends within the `with` block at its end, or nothing if it raises.
 
         Stores that cannot do so commit each write by itself, in their order.

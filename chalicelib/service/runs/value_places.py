@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from chalicelib.model.history import Entries, Entry
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import Activation, Run, Token
+from chalicelib.model.run import Activation, PendingUndo, Run, Token
 from chalicelib.model.waits import REFERENCE_KEY, wait_from_json, wait_to_json
 
 _PLAIN: Final = (type(None), bool, int, float)
@@ -44,7 +44,7 @@ def in_run(run: Run, change: Change) -> Run:
         output=_in_one(run.output, change),
         tokens=_in_all(run.tokens, _in_token, change),
         interrupted=_in_all(run.interrupted, _in_token, change),
-        undos=_in_all(run.undos, lambda undo, _: _with(undo, args=_in_values(undo.args, change)), change),
+        undos=_in_all(run.undos, _in_undo, change),
         stopping=_in_all(run.stopping, lambda child, _: _with(child, vars=_in_values(child.vars, change)), change),
         notices=_in_all(run.notices, _in_token, change),
         stored_tail=in_entries(run.stored_tail, change),
@@ -104,16 +104,23 @@ def _in_activation(activation: Activation, change: Change) -> Activation:
     return replace(activation, data=data, wait=wait, args=args, old_vars=old_vars)
 
 
+def _in_undo(undo: PendingUndo, change: Change) -> PendingUndo:
+    args = _in_values(undo.args, change)
+    return undo if args is undo.args else replace(undo, args=args)
+
+
 def _in_one(value: Json, change: Change) -> Json:
     return value if type(value) in _PLAIN else change(value)
 
 
 def _in_values(values: Mapping[str, Json], change: Change) -> Any:
     """Return the map with its values changed: itself if none was."""
-    if not values:
-        return values
-    changed = {name: value if type(value) in _PLAIN else change(value) for name, value in values.items()}
-    return changed if any(changed[name] is not value for name, value in values.items()) else values
+    changed: dict[str, Json] | None = None
+    for name, value in values.items():
+        if type(value) not in _PLAIN and (after := change(value)) is not value:
+            changed = changed or dict(values)
+            changed[name] = after
+    return values if changed is None else changed
 
 
 def _in_all(parts: tuple[_S, ...], in_part: Callable[[_S, Change], _S], change: Change) -> tuple[_S, ...]:

@@ -14,13 +14,8 @@ from typing import Any, Final
 import pytest
 from chalice.app import Chalice
 
-from fsl.local.connections import (
-    LARGE_BODY_BYTES,
-    MAX_LARGE_REQUESTS,
-    MAX_UNREAD_BYTES,
-    ConnectionLimits,
-    HttpServer,
-)
+from fsl.local.channel import LARGE_BODY_BYTES, MAX_UNREAD_BYTES
+from fsl.local.connections import MAX_LARGE_REQUESTS, ConnectionLimits, HttpServer
 from fsl.local.gateway import Gateway
 from fsl.local.time_limit import TimeLimit
 from fsl.local.waits import Waits
@@ -479,7 +474,7 @@ def test_requests_one_after_the_other_have_one_thread() -> None:
         for _ in range(20):
             connection.sendall(PLAIN[0])
             threads.add(json.loads(response_on(connection)[1])["thread"])
-        assert len(threads) < 20  # one, but for waits of more than LINGER_MS
+        assert len(threads) < 20  # one, but for waits of more than NEXT_REQUEST_MS
         assert server.is_well()
 
 

@@ -1,0 +1,181 @@
+"""Lambda's bill: CPU and memory of the functions over the floor of the requests that they make."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from bench import report
+from bench.bill.records import Case, read
+
+TITLE: Final = "Lambda's bill"
+
+ROOT: Final = Path(__file__).parents[2]
+OUT: Final = ROOT / "out" / "bench" / "bill"
+
+COLD_STARTS: Final = 5
+"""Processes per figure of a cold start; the best counts."""
+
+LATER: Final = 1_000
+"""Requests after which memory is measured once more."""
+
+PRICE: Final = 0.0000166667
+"""USD per GB-second on x86 in us-east-1 (AWS Lambda pricing, 2026-11)."""
+
+MB_PER_CPU: Final = 1_769
+"""With so much memory a function has one CPU, with less its share of it (AWS Lambda Developer Guide, "Memory")."""
+
+WAIT_MS: Final = {0: 15, 1: 15, 2: 15, 3: 55, 4: 65, 5: 5}
+"""What each case waits for besides its CPU, assumed: 5 ms per request to AWS, and 50 ms for an action."""
+
+Figures: TypeAlias = dict[str, Any]
+
+
+def measure(seconds: float) -> str:
+    """Record the functions, measure them, and return the section."""
+    with service() as port:
+        cases = _recorded(port)
+        usual = [path for path, case in cases.items() if not case.is_large]
+        warm = _json("bench.bill.warm", str(seconds), *map(str, usual))
+        shares = _json("bench.bill.breakdown", *map(str, usual))
+        parts = [
+            _warm_table(warm),
+            _share_table(shares, "shares", "share of our CPU"),
+            _share_table(shares, "floor_shares", "share of the floor's CPU"),
+            _cold_table({cases[path].name: _cold(path) for path in usual}),
+            _memory_table([(case, _started("own", path, 2)) for path, case in cases.items() if case.is_large]),
+            _price_table([cases[path] for path in usual], warm),
+        ]
+    return "\n".join(parts)
+
+
+# ── processes ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def service() -> Iterator[int]:
+    """Run the action service; provide its port."""
+    command = [sys.executable, "-m", "bench.bill.service"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603
+        assert running.stdin is not None  # noqa: S101 - for the type checker
+        assert running.stdout is not None  # noqa: S101 - for the type checker
+        try:
+            yield int(running.stdout.readline())
+        finally:
+            running.stdin.close()
+
+
+def _recorded(port: int) -> dict[Path, Case]:
+    """Record all cases; return each by its file."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    for old in OUT.glob("*.bin"):
+        old.unlink()
+    _run("bench.bill.recorder", str(port), str(OUT))
+    return {path: read(path) for path in sorted(OUT.glob("*.bin"), key=lambda path: int(path.stem))}
+
+
+def _run(program: str, *arguments: str) -> str:
+    """Run a program of the benchmark, with bytecode that is kept, as Lambda has it. Return what it prints."""
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(OUT / "bytecode")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = [sys.executable, "-m", program, *arguments]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    if ran.returncode:
+        raise RuntimeError(f"{program} failed:\n{ran.stderr}")
+    return ran.stdout
+
+
+def _json(program: str, *arguments: str) -> Figures:
+    found: Figures = json.loads(_run(program, *arguments))
+    return found
+
+
+def _started(way: str, path: Path, requests: int = 0) -> Figures:
+    return _json("bench.bill.cold", way, str(path), str(requests))
+
+
+def _cold(path: Path) -> dict[str, Figures]:
+    """Return the best cold start in each way. The ways take turns; a first start of each stores the bytecode."""
+    ways = ("own", "floor", "libraries")
+    later = {way: _started(way, path, LATER)["later_mb"] for way in ways}
+    rounds = [{way: _started(way, path) for way in ways} for _ in range(COLD_STARTS)]
+    return {way: {**min((one[way] for one in rounds), key=_cpu), "later_mb": later[way]} for way in ways}
+
+
+def _cpu(figures: Figures) -> float:
+    return float(figures["cpu_ms"])
+
+
+# ── tables ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _warm_table(found: Figures) -> str:
+    rows = [
+        (name, one["own"], one["floor"], one["own"] / one["floor"], one.get("floor to AWS", one["floor"]))
+        for name, one in found.items()
+    ]
+    columns = ("warm function, CPU per invocation", "ours, µs", "floor, µs", "ratio", "of the floor to AWS, µs")
+    return report.table(columns, rows)
+
+
+def _share_table(found: Figures, kind: str, title: str) -> str:
+    rows = [(name, *(f"{share:.0%}" for share in one[kind].values())) for name, one in found.items()]
+    return report.table((title, *next(iter(found.values()))[kind]), rows)
+
+
+def _cold_table(found: dict[str, dict[str, Figures]]) -> str:
+    rows = []
+    for name, ways in found.items():
+        own, floor, libraries = (_cpu(ways[way]) for way in ("own", "floor", "libraries"))
+        memory = [ways[way]["later_mb"] for way in ("own", "floor")]
+        rows.append((name, own, floor, own / floor, libraries, own / libraries, ways["own"]["first_ms"], *memory))
+    columns = (
+        "cold start and first request, CPU",
+        "ours, ms",
+        "floor, ms",
+        "ratio",
+        "with our libraries, ms",
+        "ratio",
+        "of ours in the first request, ms",
+        f"ours after {LATER:,} requests, MB",
+        "floor, MB",
+    )
+    return report.table(columns, rows)
+
+
+def _memory_table(found: Sequence[tuple[Case, Figures]]) -> str:
+    rows = [(case.name, case.function, one["peak_mb"], one["first_ms"]) for case, one in found]
+    return report.table(("memory of the largest requests", "function", "peak, MB", "CPU of the first, ms"), rows)
+
+
+def memory_setting(function: str) -> int:
+    """Return the memory of a function in `.chalice/config.json`, in MB."""
+    configured = json.loads((ROOT / ".chalice" / "config.json").read_text())
+    name = {"app": "api_handler"}.get(function.partition(".")[2], function.partition(".")[2])
+    found = configured["lambda_functions"].get(name, {}).get("lambda_memory_size", configured["lambda_memory_size"])
+    return int(found)
+
+
+def _price_table(cases: Sequence[Case], warm: Figures) -> str:
+    rows = []
+    for number, case in enumerate(cases):
+        memory, cpu_s = memory_setting(case.function), warm[case.name]["own"] / 1e6
+        busy = cpu_s * MB_PER_CPU / memory
+        waiting = WAIT_MS[number] / 1e3
+        rows.append(
+            (case.name, memory, f"{busy * 1e3:.1f}", *(1e6 * PRICE * memory / 1024 * part for part in (busy, waiting)))
+        )
+    columns = (
+        "a million invocations",
+        "memory, MB",
+        "CPU at that share, ms",
+        "USD for CPU",
+        "USD for waiting, assumed",
+    )
+    return report.table(columns, rows)
