@@ -75,7 +75,7 @@ class Entry(FrozenValue, frozen=True, kw_only=True):
         return bool(self.step and self.target) and self.origin == self.step and self.event not in _NO_RETURNS
 
 
-class Entries(FrozenValue, frozen=True, array_like=True, dict=True, eq=False):
+class Entries(FrozenValue, frozen=True, array_like=True, dict=True, eq=False, gc=True):
     """Consecutive entries as they are stored: packed (`model.packing`), and unpacked when they are first read.
 
     The last ones may be no more than added (`plus`): they are packed when they are encoded.
