@@ -1,4 +1,4 @@
-"""The real service over SQLite in a file, one thread, a clock that stands still, and actions that answer at once."""
+"""The real service with one thread, a clock that stands still, and actions that answer at once."""
 
 from pathlib import Path
 
@@ -7,11 +7,12 @@ from chalicelib.adapters.sqlite.message_queue import SqliteQueue
 from chalicelib.adapters.sqlite.store import SqliteStore
 from chalicelib.adapters.virtual import SequentialIds, VirtualClock
 from chalicelib.config import Settings
-from chalicelib.hosting import Adapters, assemble, consumers
+from chalicelib.hosting import Adapters, QueueAndSource, assemble, consumers
 from chalicelib.model.json_values import Json
 from chalicelib.service import messages
 from chalicelib.service.ports.actions import Call, Reply, Taken
 from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.ports.store import Store
 from chalicelib.service.runs.start import StartOrder
 
 NS = "default"
@@ -31,25 +32,18 @@ class AnsweringCaller:
         return Taken({"ackState": self.state, "data": {"n": 1}})
 
 
-class GrowthHost:
-    """A host whose messages are handled one by one."""
+class StoreHost:
+    """A host on any store, whose messages are handled one by one."""
 
-    def __init__(self, folder: Path) -> None:
-        self.database = Database.open(folder / "echoer.db")
-        self.clock = VirtualClock()
+    def __init__(self, store: Store, queue: QueueAndSource, clock: VirtualClock, *, delivery_log: bool) -> None:
+        self.clock = clock
         self.caller = AnsweringCaller()
-        self.queue = SqliteQueue(self.database, self.clock)
-        self.store = SqliteStore(self.database)
+        self._queue = queue
         self._started = 0
         self.handled = 0
         """How many messages were handled."""
-        adapters = Adapters(
-            store=self.store, queue=self.queue, caller=self.caller, clock=self.clock, ids=SequentialIds()
-        )
-        self.services = assemble(Settings(delivery_log=True), adapters)
-
-    def close(self) -> None:
-        self.database.close()
+        adapters = Adapters(store=store, queue=queue, caller=self.caller, clock=clock, ids=SequentialIds())
+        self.services = assemble(Settings(delivery_log=delivery_log), adapters)
 
     def submit(self, text: str) -> None:
         self.services.submitter.submit(NS, text)
@@ -79,12 +73,24 @@ class GrowthHost:
 
     def _handle_next(self) -> bool:
         for queue in _QUEUES:
-            for received in self.queue.receive(queue, 1, 0):
+            for received in self._queue.receive(queue, 1, 0):
                 self.handled += 1
                 again, *_ = consumers.handle(self.services, queue, [messages.decode(received.body)])
                 if again is None:
-                    self.queue.delete(queue, [received.receipt])
+                    self._queue.delete(queue, [received.receipt])
                 else:
-                    self.queue.defer(queue, received.receipt, again)
+                    self._queue.defer(queue, received.receipt, again)
                 return True
         return False
+
+
+class GrowthHost(StoreHost):
+    """A host on one machine: SQLite in a file, with the log of deliveries."""
+
+    def __init__(self, folder: Path) -> None:
+        self.database, clock = Database.open(folder / "echoer.db"), VirtualClock()
+        self.store = SqliteStore(self.database)
+        super().__init__(self.store, SqliteQueue(self.database, clock), clock, delivery_log=True)
+
+    def close(self) -> None:
+        self.database.close()

@@ -1,4 +1,4 @@
-"""What was measured, as tables: medians of the rounds, and ratios to the best peer."""
+"""What was measured, as tables: medians of the rounds, durations of all runs, and ratios to the best peer."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -30,9 +30,9 @@ class Results:
         return _median(len(window.durations) / window.seconds for window in self._windows[row, clients])
 
     def duration(self, row: str, clients: int, part: float) -> float:
-        """Return the duration in ms that `part` (0 to 1) of the runs do not exceed."""
-        found = [sorted(window.durations) for window in self._windows[row, clients] if window.durations]
-        return _median(1000 * durations[min(len(durations) - 1, int(part * len(durations)))] for durations in found)
+        """Return the duration in ms that `part` (0 to 1) of all runs do not exceed; 0 if there is none."""
+        found = sorted(took for window in self._windows[row, clients] for took in window.durations)
+        return 1000 * found[min(len(found) - 1, int(part * len(found)))] if found else 0.0
 
     def cpu(self, row: str, clients: int) -> float:
         """Return CPU time per step in ms."""
@@ -77,13 +77,12 @@ def _rates(results: Results, row: str) -> list[object]:
 
 
 def _durations(results: Results, row: str) -> list[object]:
-    return [
-        f"{results.duration(row, clients, 0.5):.3g} / {results.duration(row, clients, 0.99):.3g}" for clients in CLIENTS
-    ]
+    found = [(results.duration(row, clients, 0.5), results.duration(row, clients, 0.99)) for clients in CLIENTS]
+    return [f"{half:.3g} / {most:.3g}" if most else _NONE for half, most in found]
 
 
 def _cpu(results: Results, row: str) -> list[object]:
-    return [results.cpu(row, clients) for clients in CLIENTS]
+    return [results.cpu(row, clients) or _NONE for clients in CLIENTS]
 
 
 def _survival(results: Results) -> Iterable[Sequence[object]]:

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from bench.growth import subjects
+from bench.growth import dynamodb, subjects
 from bench.growth.memory import memory_and_file_mib
 from bench.growth.subjects import Operation
 from bench.report import table
@@ -20,6 +20,7 @@ ITEMS: Final = (10, 100, 1_000, 10_000)
 SCHEDULES: Final = (1, 100, 10_000)
 WAITERS: Final = (1, 100, 10_000)
 IN_FLIGHT: Final = (5, 100)
+ON_DYNAMODB: Final = (12, 120, 1_200)
 MEMORY_RUNS: Final = (1, 100_000)
 
 
@@ -35,6 +36,9 @@ def measure(seconds: float) -> str:  # noqa: ARG001 - what is measured has a fix
         texts.append(
             table(["operation", "size", "CPU ms", "statements", "instructions", "bytes", "calls"], _rows(operations))
         )
+    texts.append("Transitions on DynamoDB, without the log of deliveries, and the units billed for them:\n")
+    billed = [astuple(one) for one in dynamodb.transitions(ON_DYNAMODB)]
+    texts.append(table(["transitions made", "requests", "read units", "write units"], billed))
     texts.append("Memory of the local server with so many live runs, after 600 calls, and its file, in MiB:\n")
     texts.append(table(["live runs", "memory", "file"], _memory(MEMORY_RUNS)))
     return "\n".join(texts)
