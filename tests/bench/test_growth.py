@@ -38,7 +38,7 @@ def assert_equal(small: Counts, large: Counts, *, more_bytes: int = MORE_BYTES) 
 
 
 def test_a_transition_does_not_grow_with_the_history() -> None:
-    small, large = counted(subjects.transitions((12, 1_000), times=30)).popitem()[1]
+    small, large = counted(subjects.transitions((12, 1_008), times=36)).popitem()[1]
     assert_equal(small, large)
 
 

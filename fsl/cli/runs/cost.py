@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from fsl.cli.common import Cell, Json, put, say, table
 from fsl.cli.remote import remote
 from fsl.client import Client, Refused
 
-_DOLLARS = ("usd", "step_functions_usd")
+_DOLLARS = "usd"
 _NOT_FOUND = 404
 
 
@@ -55,11 +55,12 @@ def cost(
     elif compare:
         _show_comparison(found, f"run {target}")
     else:
-        rows = [(name.replace("_", " "), _shown(name, value)) for name, value in found.items() if name != _THERE]
+        rows = [(name.replace("_", " "), _shown(name, value)) for name, value in _flat(found) if name != _THERE]
         table(("what", "so far"), rows)
 
 
 _THERE = "step_functions"
+_PARTS = "usd_by_service"
 
 
 def _is_run(client: Client, name: str) -> bool:
@@ -72,14 +73,24 @@ def _is_run(client: Client, name: str) -> bool:
     return True
 
 
+def _flat(found: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
+    """Yield the values by name, and the parts of the price by the service that asks for them."""
+    for name, value in found.items():
+        if name == _PARTS:
+            yield from ((f"{part}_usd", usd) for part, usd in value.items())
+        else:
+            yield name, value
+
+
 def _shown(name: str, value: Json) -> str:
-    return f"${value:.6f}" if name in _DOLLARS else str(value)
+    return f"${value:.6f}" if name.endswith(_DOLLARS) else str(value)
 
 
 def _show_comparison(found: Mapping[str, Any], what: str) -> None:
     """Print what a run costs here, and what Step Functions asks for it."""
     standard, express = found[_THERE]["standard"], found[_THERE]["express"]
     here = f"{found['writes']:,} writes, {found['reads']:,} reads, {found['messages']:,} messages"
+    here += f", {found['answers']:,} answers"
     least = "" if standard["complete"] else "at least "
     there = f"{least}{standard['transitions']:,} state transitions"
     seconds = f"1 request, {express['duration_ms'] / 1000:,.1f} s with {express['memory_mb']} MB"
@@ -91,8 +102,8 @@ def _show_comparison(found: Mapping[str, Any], what: str) -> None:
     table((what, "counted", "per million runs"), rows)
     if not express["fits"]:
         say("it took longer than the 5 minutes that an Express workflow may", "yellow")
-    say(f"list prices of {found['prices']}, without what the steps call; of Echoer DynamoDB and SQS,", "dim")
-    say("to which Lambda and API Gateway are added", "dim")
+    say(f"list prices of {found['prices']}, without what the steps call; of Echoer DynamoDB, SQS, Lambda and", "dim")
+    say("API Gateway, if actions answer through it", "dim")
 
 
 def _dollars(usd: float) -> str:
