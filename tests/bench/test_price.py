@@ -11,6 +11,7 @@ from bench.parts import price
 from bench.price import others
 from bench.price.account import NAMESPACE, Account
 from bench.price.paths import STEPS, Counted, Paths, chain, each, fork
+from chalicelib.service.details.cost import IDLE_MONTH
 from chalicelib.service.observability.prices import Requests
 
 CALLBACKS = {"has_callbacks": True}
@@ -87,7 +88,9 @@ def test_a_start_and_an_end(paths: Paths) -> None:
 
 
 def test_an_idle_month(paths: Paths) -> None:
+    """`fsl cost --idle` shows it without counting."""
     idle = price.idle_month(paths.account)
+    assert idle == IDLE_MONTH
     assert idle["empty receives"].queue_requests == 1_944_000
     assert sum(one.usd() for one in idle.values()) < 1
 
