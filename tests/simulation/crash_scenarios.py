@@ -153,11 +153,6 @@ def _read(services: Services) -> None:
     services.reader.signals(NS, 10)
     services.runs.changed(NS, 0, 10)
     services.reader.count(NS, RunQuery())
-<<<<<<< HEAD
-    path = services.reader.path(NS, "w")
-    services.run_details.compared(path.run, path.entries, services.adapters.clock.now())
-=======
->>>>>>> local
     services.definition_details.versions(NS, Kind.FLOW, "small", 10)
     history = services.reader.history(NS, "w", 0, 1_000)
     services.run_details.compared(services.reader.run(NS, "w"), tuple(history), 0)
