@@ -215,6 +215,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return callback_url_at(self.callback_base or self.url)
 
     @property
+    def answered_by_rest(self) -> bool:
+        """Whether actions answer through API Gateway, which charges for it, as far as the URL says that."""
+        return self.backend is Backend.AWS and "execute-api" in (self.callback_base or "execute-api")
+
+    @property
     def gate(self) -> Access:
         """What API Gateway requires before it calls the API function. There is no gateway on one machine."""
         if self.backend is not Backend.AWS or (self.auth is Access.TOKEN and not self.authorizer):

@@ -105,7 +105,8 @@ def _cold(path: Path) -> dict[str, Figures]:
     ways = ("own", "floor", "libraries")
     later = {way: _started(way, path, LATER)["later_mb"] for way in ways}
     rounds = [{way: _started(way, path) for way in ways} for _ in range(COLD_STARTS)]
-    return {way: {**min((one[way] for one in rounds), key=_cpu), "later_mb": later[way]} for way in ways}
+    best = {way: min([one[way] for one in rounds], key=_cpu) for way in ways}
+    return {way: {**best[way], "later_mb": later[way]} for way in ways}
 
 
 def _cpu(figures: Figures) -> float:

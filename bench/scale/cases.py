@@ -22,8 +22,8 @@ _SPREAD: Final = 100
 
 FIXED: Final = Capacity.of(400_000, 400_000, adaptive=False, spare=2)
 SPENT: Final = Capacity.of(400_000, 400_000, adaptive=False, spare=2, rested=False)
-"""Tables of the size of RAISED whose capacity does not adapt: each partition has half of what it could take, and what
-it did not use in the last 300 seconds, or nothing of that."""
+"""Tables of the size of RAISED, of which the capacity does not adapt: each partition has half of what it could take,
+and what it did not use in the last 300 seconds, or nothing of that."""
 
 TABLES: Final = {
     "new": NEW,
@@ -91,7 +91,7 @@ CASES: Final = (
     Case("the same, inline", "inline", 10_000, shards=MANY, seconds=3, spread=True),
     Case("the same, inline", "inline", 10_000, "raised, fixed", MANY, seconds=3, spread=True),
     Case("the same, inline", "inline", 10_000, "raised, fixed, no burst", MANY, seconds=3, spread=True),
-    Case("the same, inline", "inline", 10_000, "default", MANY, seconds=3, spread=True),
+    Case("the same, inline", "inline", 10_000, "default", MANY, seconds=8, spread=True),
     Case("one namespace and flow, inline", "inline", 1_200),
     Case("one namespace and flow, inline", "inline", 2_000),
     Case("one namespace and flow, inline", "inline", 2_000, "raised, fixed, no burst"),

@@ -187,8 +187,8 @@ class Studio:
         return next(token.activation.uuid for token in self.host.run(run).tokens if token.activation)
 
     def answer(self, story: Story, run: str, uuid: str, pause_ms: int = ANSWER_MS) -> None:
-        told = {"flowId": run, "stepName": "", "uuid": uuid, "ackState": "OK", "done": True}
-        self.post(story, "answer", "/step", told, pause_ms)
+        body = {"flowId": run, "stepName": "", "uuid": uuid, "ackState": "OK", "done": True}
+        self.post(story, "answer", "/step", body, pause_ms)
 
 
 def _check(answer: Answer) -> None:

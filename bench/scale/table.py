@@ -53,7 +53,7 @@ RAISED: Final = Capacity.of(400_000, 400_000)
 
 
 class Table:
-    """A simulated table. `refuses` lets a part of the requests fail whatever they touch."""
+    """A simulated table."""
 
     def __init__(self, capacity: Capacity) -> None:
         self._resources = {

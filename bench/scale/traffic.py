@@ -72,7 +72,7 @@ class Outcome:
 
 @dataclass
 class Traffic:
-    """Runs that arrive at a table. `weather(now)` is the share of requests that it refuses whatever they touch."""
+    """Runs that arrive at a table. `weather(now)` is the share of requests that fails, whichever keys they touch."""
 
     table: Table
     calls: Sequence[Played]

@@ -17,11 +17,10 @@ import secrets
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from chalicelib.adapters import private_files
 from chalicelib.service.errors import ServiceError
@@ -47,8 +46,7 @@ class LostKey(ServiceError):
     code = "lost-key"
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
+class _Key(NamedTuple):
     master: bytes
 
     @property

@@ -55,4 +55,8 @@ def _paged_steps(before: Run) -> dict[str, str | None] | None:
 
 
 def _is_full(tail: Entries) -> bool:
-    return len(tail.items) >= MAX_TAIL_ENTRIES or len(msgspec.json.encode(tail)) > MAX_TAIL_BYTES
+    """Return whether the committed tail becomes a page.
+
+    Two that decide from the same head turn the same page, whether they have read the head or just written it.
+    """
+    return len(tail.items) >= MAX_TAIL_ENTRIES or len(msgspec.json.encode(tail.packed())) > MAX_TAIL_BYTES

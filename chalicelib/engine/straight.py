@@ -9,7 +9,7 @@ tests/engine/test_straight.py compares both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec.structs import replace
@@ -32,6 +32,7 @@ from chalicelib.engine.senders import Sender
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.evaluation import Draws, Names, holds, resolve_kept
 from chalicelib.expressions import NOTHING, together
+from chalicelib.expressions import compile as compile_expression
 from chalicelib.model.compiled_step import CompiledStep, Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import DONE, Route
@@ -43,6 +44,7 @@ from chalicelib.model.status import READY, Status
 from chalicelib.model.times import Instant
 
 _RUNNING: Final = Status.RUNNING
+_NO_DRAWS: Final = Draws()
 _ANY: Final = Sender.ANY
 _PERSON: Final = Sender.PERSON
 
@@ -63,9 +65,11 @@ def answered(definition: Definition, run: Run, event: StepAcked) -> Decision | N
     if event.variables:
         variables = {**run.vars, **event.variables}
         size_limits.admit("the run's variables", variables)
-    decided = _bounded if compiled.names else _routed
     try:
-        return decided(definition, run, event, token, compiled, variables)
+        try:
+            return _routed(definition, run, event, token, compiled, variables, _holds_at_once, _args_bounded)
+        except _NotAtOnce:
+            return _routed_bounded(definition, run, event, token, compiled, variables, holds, _with_args)
     except ExpressionFailed:
         return None
 
@@ -108,18 +112,20 @@ def _routed(
     token: Token,
     compiled: CompiledStep,
     variables: dict[str, Json],
+    fits: Callable[[str, Names], bool],
+    add_args: Callable[..., Token],
 ) -> Decision | None:
-    """Let the token take its route; None if that is not a plain one."""
+    """Let the token take its route; None if that is not a plain one. `fits` judges conditions."""
     data = event.data
     if isinstance(data, str) and not event.direct and not event.is_value:
         data = answered_value(data)
-    after = Token(id=ROOT, step=token.step, state=event.state, result=data)
-    draws = Draws(event.at, event.nonce)
-    names = NO_NAMES
+    draws, names = _NO_DRAWS, NO_NAMES
     if compiled.names:
+        after = Token(id=ROOT, step=token.step, state=event.state, result=data)
+        draws = Draws(event.at, event.nonce)
         names = _names(definition, run, after, event.at, draws, variables, token.activation)
     for route in compiled.routes_of(event.state):
-        if route.when is None or holds(route.when, names):
+        if route.when is None or fits(route.when, names):
             break
     else:
         return None
@@ -136,13 +142,34 @@ def _routed(
     activation = _activation(definition, run.id, event, route.target, entered.invocation)
     arrived = Token(id=ROOT, step=route.target, activation=activation, state=event.state, result=data)
     if entered.invocation.evaluated:
-        with_args = _with_args if compiled.names else _bounded_with_args  # with names, all of this is bounded already
-        arrived = with_args(definition, run, arrived, event.at, draws, variables, activation, entered.invocation)
+        draws = draws if compiled.names else Draws(event.at, event.nonce)
+        arrived = add_args(definition, run, arrived, event.at, draws, variables, activation, entered.invocation)
     return _moved(run, event, entry, variables, arrived, activation)
 
 
-_bounded: Final = together()(_routed)
-"""Expressions of one decision are bounded together; without expressions there is nothing to bound."""
+_routed_bounded: Final = together()(_routed)
+"""All expressions of a decision are bounded together, but for conditions that are evaluated at once."""
+
+
+class _NotAtOnce(Exception):
+    """A condition needs a full evaluation."""
+
+
+_NOT_AT_ONCE: Final = _NotAtOnce()
+
+
+def _holds_at_once(when: str, names: Names) -> bool:
+    """Return whether a small condition is true, as `holds` does. It does so little that nothing bounds it.
+
+    Raises _NotAtOnce for another condition, and for one that yields neither true nor false.
+    """
+    names.draws.count += 1
+    value = compile_expression(when).small(names)
+    if value is True or value is False:
+        return bool(value)
+    if value is NOTHING or value is None:
+        return False
+    raise _NOT_AT_ONCE
 
 
 def _names(
@@ -182,7 +209,7 @@ def _with_args(
     return replace(token, activation=replace(activation, args=args)) if args else token
 
 
-_bounded_with_args: Final = together()(_with_args)
+_args_bounded: Final = together()(_with_args)
 
 
 def _entry(definition: Definition, run: Run, event: StepAcked, token: Token, route: Route, place: int) -> Entry:
@@ -230,7 +257,7 @@ def started(definition: Definition, event: RunStarted) -> Decision | None:
         return None
     size_limits.admit("the input", event.input)
     size_limits.admit_labels(event.labels)
-    begun = _bounded_begun if definition.computes_vars or entered.invocation.evaluated else _begun
+    begun = _begun_bounded if definition.computes_vars or entered.invocation.evaluated else _begun
     try:
         return begun(definition, event, entered.step.name, entered.invocation)
     except ExpressionFailed:
@@ -269,13 +296,13 @@ def _begun(definition: Definition, event: RunStarted, step: str, invocation: Inv
         tokens=(token,),
         vars=variables,
         steps=1,
-        stored_tail=Entries.of((entry,)),
+        stored_tail=Entries(entry.seq, 0, [entry]),
         extra_messages=int(activation.due - at <= MAX_MESSAGE_DELAY_MS),
     )
     return Decision(after, Outcome.ADVANCED, (DeliverAction(activation.uuid), SetTimer(activation.due)))
 
 
-_bounded_begun: Final = together()(_begun)
+_begun_bounded: Final = together()(_begun)
 
 
 # ── the decisions ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,6 +14,7 @@ Rooms
     meter        what an evaluation may take, and the meter that stops it; `together` bounds many
     values       NOTHING, sequences, functions; truth, members, numbers as text
     names        the names of FSL, unknown names with suggestions, members that are used
+    quick        small expressions over single values as functions; where they meet anything else, evaluation follows
     outline      what an expression of another language than FSL reads
     draw         the moment and the random bytes of an evaluation
     compiled     an expression that was read; cache keeps those used lately, by what they weigh

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+from typing import TYPE_CHECKING
 
 from chalicelib import config
 from chalicelib.config import Settings
 from chalicelib.hosting.backends import adapters_for
 from chalicelib.hosting.wiring import Services, assemble
-from chalicelib.service.security.tokens import Tokens
+
+if TYPE_CHECKING:
+    from chalicelib.service.security.tokens import Tokens
 
 _services: list[Services] = []
 _tokens: list[Tokens] = []
@@ -55,6 +58,7 @@ def _tokens_on_aws(settings: Settings) -> Tokens:
     from chalicelib.adapters.dynamodb.items import TableLocation
     from chalicelib.adapters.dynamodb.store import DynamoStore
     from chalicelib.adapters.system import SystemClock, SystemIds
+    from chalicelib.service.security.tokens import Tokens
 
     versioned_values = DynamoStore(TableLocation(table=settings.table, endpoint=settings.dynamodb_url)).versioned_values
     return Tokens(versioned_values, SystemClock(), SystemIds(), settings.namespace, settings.admin_token_sha256)

@@ -167,7 +167,7 @@ class Services(Running):
         """The use case that shows what one run waits for, its children and its cost."""
         from chalicelib.service.details.run_details import RunDetailReader
 
-        return RunDetailReader(self.adapters.store.runs, self.limiter)
+        return RunDetailReader(self.adapters.store.runs, self.limiter, by_rest=self.settings.answered_by_rest)
 
     @on_first_use
     def activity(self) -> ActivityReader:

@@ -52,6 +52,9 @@ _LEFT: Final = getattr(select, "POLLRDHUP", 0)
 """Reported by poll when the client has closed its side of the connection. Linux has it."""
 
 
+_CLOSED: Final = (OSError, ValueError, AttributeError, TypeError)
+"""What using the socket raises once waitress has closed the connection: then its descriptor is -1, or it is None."""
+
 _AWAITED: Final = PlainRequest(HttpRequest("", "", "", {}, b""))
 """In the place of a request: a thread waits for one."""
 
@@ -166,11 +169,12 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def _receive(self) -> bytes:
         """Return what is received soon; nothing if the connection ended, which the thread of waitress sees, too."""
         try:
+            connected: socket.socket = self.socket
             if self._poll is None:
                 self._poll = select.poll()
-                self._poll.register(self.socket, select.POLLIN)
-            return bytes(self.socket.recv(_PIECE_BYTES)) if self._poll.poll(NEXT_REQUEST_MS) else b""
-        except (OSError, ValueError):
+                self._poll.register(connected, select.POLLIN)
+            return connected.recv(_PIECE_BYTES) if self._poll.poll(NEXT_REQUEST_MS) else b""
+        except _CLOSED:
             return b""
 
     def has_left(self) -> bool:
@@ -183,7 +187,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             return bool(poll.poll(0))
         except BlockingIOError:
             return False
-        except (OSError, ValueError):  # closed here
+        except _CLOSED:
             return True
 
     def give_up(self, answer: GatewayResponse) -> None:

@@ -43,9 +43,9 @@ def run(program: str, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("case", "requests", "calls"),
     [
-        ("start of a run", {"SendMessageBatch": 1, "PutItem": 1}, 2_500),
-        ("callback through the REST API", ADVANCE, 2_500),
-        ("callback through the Function URL", ADVANCE, 2_400),
+        ("start of a run", {"SendMessageBatch": 1, "PutItem": 1}, 2_600),
+        ("callback through the REST API", ADVANCE, 2_550),
+        ("callback through the Function URL", ADVANCE, 2_500),
         ("delivery, taken", {"GetItem": 1}, 1_300),
         ("delivery, answered in the response", ADVANCE, 2_700),
         ("timer", {"GetItem": 1}, 850),

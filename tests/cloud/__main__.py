@@ -28,7 +28,7 @@ from tests.cloud.domain import Domain
 from tests.cloud.emulator import Emulator
 from tests.cloud.update import Slow, Traffic
 
-TIME_LIMIT_S: Final = 900
+TIME_LIMIT_S: Final = 1_200
 """After so many seconds everything is stopped, and the command fails."""
 
 PARTS: Final = ("deploy", "roles", "function_url_alone", "acceptance", "update", "switch", "unchanged", "remove")

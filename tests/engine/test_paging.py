@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from chalicelib.engine.paging import MAX_PAGED_STEPS, MAX_TAIL_ENTRIES, turn_page
 from chalicelib.model.history import Entries, Entry
-from chalicelib.model.run import DefinitionRef, Run
+from chalicelib.model.run import DefinitionRef, Run, decode_run, encode
 
 BEGUN = Entry(seq=1, at=0, event="RunStarted", origin="ready", target="A")
 
@@ -73,3 +73,19 @@ def test_a_tail_with_room_is_no_page() -> None:
     before = head(BEGUN)
     after = replace(before, stored_tail=Entries.of((BEGUN, replace(BEGUN, seq=2))))
     assert turn_page(before, after) == (after, None)
+
+
+@pytest.mark.parametrize("count", range(1, MAX_TAIL_ENTRIES + 1))
+def test_a_head_that_was_just_written_turns_the_same_page_as_one_that_was_read(count: int) -> None:
+    """Otherwise two that decide at the same time write pages that overlap, whichever of them commits."""
+    uuid = "8101479c-1baa-84f3-ba2a-d9fd91884373"
+    answers = [
+        replace(returned("A", "OK", "A"), seq=seq, at=seq, uuid=uuid, data={"v": seq}, nonce="0ee07c99d7d2ea9f" * 2)
+        for seq in range(1, count + 1)
+    ]
+    written = head(*answers)
+    read = decode_run(encode(written))
+    made = replace(answers[0], seq=count + 1)
+    assert turn_page(written, replace(written, stored_tail=written.stored_tail.plus((made,)))) == turn_page(
+        read, replace(read, stored_tail=read.stored_tail.plus((made,)))
+    )

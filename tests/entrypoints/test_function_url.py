@@ -188,6 +188,29 @@ def test_the_url_of_answers_may_be_set_with_or_without_its_path(value: str) -> N
     assert config.from_environment({"ECHOER_CALLBACK_URL": value}).callback_url == "https://answers.example/step"
 
 
+@pytest.mark.parametrize("is_back", [False, True], ids=["to the API", "to the Function URL"])
+def test_a_stage_is_switched_while_a_step_waits(*, is_back: bool) -> None:
+    """The delivery of before is answered at the URL that it names, and the next one at its own."""
+    doors = {f"https://{URL_HOST}/step": answer, "https://api.example/step": call}
+    by_api = replace(IN_MEMORY, url="https://api.example")
+    by_url = replace(by_api, callback_base=f"https://{URL_HOST}")
+    before, after = (by_api, by_url) if is_back else (by_url, by_api)
+    host = Host(accept, settings=before)
+    hosting.use(host.services)
+    started()
+    for _ in range(2):
+        assert host.work() == []
+        under(host, after)
+        request = host.actions.requests[-1]
+        named = {name: request[name] for name in ("flowId", "stepName", "uuid")}
+        reply = doors[request["callbackUrl"]]("POST", "/step", {**named, "ackState": "OK"})
+        assert reply.json == {"outcome": "advanced"}
+    urls = [request["callbackUrl"] for request in host.actions.requests]
+    assert urls == [before.callback_url, after.callback_url]
+    assert call("GET", "/flowrun/r").json["spec"]["status"] == "succeeded"
+    hosting.forget()
+
+
 def test_without_a_setting_actions_answer_at_the_url_of_the_server() -> None:
     for set_ in ({}, {"ECHOER_CALLBACK_URL": ""}, {"ECHOER_CALLBACK_URL": "API"}):
         assert config.from_environment(set_).callback_url == "http://127.0.0.1:8080/step"

@@ -89,8 +89,8 @@ class Story:
         self._ask("POST", "/flow/all/runs", {"name": "r"}, headers={"Idempotency-Key": "one"})
         self._work(until=lambda: "first" in {what for what, _ in self.delivered})
         (uuid,) = {uuid for what, uuid in self.delivered if what == BY_CALLBACK}
-        told = {"flowId": "r", "stepName": "A", "uuid": uuid, "ackState": "OK", "done": True}
-        self._ask("POST", "/step", told)
+        answer = {"flowId": "r", "stepName": "A", "uuid": uuid, "ackState": "OK", "done": True}
+        self._ask("POST", "/step", answer)
         self._work()
         self._ask("POST", "/event", {"name": "paid", "key": "k", "id": "e1"})
         self._work()

@@ -78,9 +78,9 @@ _EMBEDDING: Final[tuple[tuple[IPv6Network, int], ...]] = (
 )
 
 _GLOBAL: Final = IPv6Network("2000::/3")
-_OF_AWS: Final = re.compile(r"(queue|[a-z0-9-]+\.queue|sqs(-fips)?\.[a-z0-9-]+)\.amazonaws\.com(\.cn)?")
+_OF_AWS: Final = r"(queue|[a-z0-9-]+\.queue|sqs(-fips)?\.[a-z0-9-]+)\.amazonaws\.com(\.cn)?"
 """SQS itself: names that only AWS can resolve to other addresses."""
-_HOST: Final = re.compile(r"(?:[a-z]+://)?(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]+)?(?:/[!-~]*)?", re.IGNORECASE)
+_HOST: Final = r"(?i:(?:[a-z]+://)?(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]+)?(?:/[!-~]*)?)"
 
 
 class Forbidden(OSError):
@@ -120,7 +120,7 @@ class EgressPolicy:
 
     def refuses_url(self, url: str) -> str | None:
         """Return why nothing can be sent to a URL, as far as that is certain before its host is resolved."""
-        found = _HOST.fullmatch(url)
+        found = re.fullmatch(_HOST, url)
         host = _plain(found[1].strip("[]")) if found else ""
         if host == "localhost" or host.endswith(".localhost"):
             host = "127.0.0.1"
@@ -129,7 +129,7 @@ class EgressPolicy:
 
     def refuses_name(self, host: str) -> str | None:
         """Return the same for a name that a library resolves by itself: a name that is not listed is refused."""
-        if not self._public or _plain(host) in self._hosts or _OF_AWS.fullmatch(_plain(host)):
+        if not self._public or _plain(host) in self._hosts or re.fullmatch(_OF_AWS, _plain(host)):
             return None
         if _parsed(host) is None:
             return "a name, and its addresses cannot be checked for this method"
@@ -153,7 +153,7 @@ class GuardedCaller:
         for address in call.addresses:
             if not self._always_hosts and "://" not in address:
                 continue
-            found = _HOST.fullmatch(address)
+            found = re.fullmatch(_HOST, address)
             host = found[1].strip("[]") if found else ""
             if reason := self._egress.refuses_name(host):
                 text = f"{address}: {host or 'the host'} is {reason}; add it to ECHOER_OUTBOUND_ALLOW"

@@ -8,9 +8,8 @@ deleted name leaves a tombstone, which keeps the version number.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 from pynamodb.exceptions import VerboseClientError
@@ -29,8 +28,7 @@ MAX_TRANSACTION_ITEMS: Final = 100
 """The most items that a transaction takes (an AWS limit)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Put:
+class _Put(NamedTuple):
     """An item, the condition for writing it, and the error to raise if the condition does not hold."""
 
     item: Item

@@ -5,31 +5,14 @@ DynamoDB bills writes by the kilobyte, so a body that would make its item larger
 
 from __future__ import annotations
 
-import zlib
-from typing import Final
-
 import msgspec
 
 from chalicelib.adapters.dynamodb import keys
 from chalicelib.adapters.dynamodb.items import Item
 from chalicelib.model import formats
+from chalicelib.model.compression import MAX_PLAIN_BYTES, compressed, decompressed
 from chalicelib.model.history import Page, decode_page, encode_page
 from chalicelib.model.run import Run, decode_run, encode
-
-MAX_PLAIN_BYTES: Final = 800
-"""A body of more bytes is compressed. The keys of an item and its index entries have about 150 bytes, and the names in
-them."""
-
-_DICTIONARY: Final = (
-    b'["0.goods","0.0",{"h":[12],"e":"DeliveryFailed","x":"HTTP 500","y":"TimedOut","n":1}]"k":"0.","p":"0","x":0}],'
-    b'"pr":{"r":"","u":""},"lb":{"customer":""},"un":[{"s":"","a":"","g":{"id":""},"t":"OK","u":""}],"ea":18,"ou":{"'
-    b'"st":"paused","st":"compensating","pa":17,"ap":"open"}},"id":"","vn":1,"st":"running","df":{"f":"","v":1,"a":{"'
-    b'":1}},"ca":18000,"ua":18000,"sa":18000,"dl":18000,"al":18006,"tk":[{"s":"","a":{"u":"-8","s":18000,"d":18006},'
-    b'"t":"OK","r":{"id":"}}],"in":{"order_id":"","amount":},"vr":{"name":"","result":true,false,null,"ls":"",'
-    b'"le":"_OK","sc":1,"wr":"","tl":[1,18000,[[0,"","OK","",{"s":""}],[123,"","OK","",{"h":[12],"d":{"id":"'
-    b'"status":"}}]]],"ps":{"":"OK","'
-)
-"""What heads have in common. Bodies that were written need these very bytes: to change them, add another dictionary."""
 
 
 def put_head(item: Item, run: Run, body: bytes = b"") -> None:
@@ -63,15 +46,12 @@ def _put(item: Item, text: bytes, start: str, of: formats.Format) -> None:
     if len(text) <= MAX_PLAIN_BYTES:
         item.b = text.decode()
         return
-    compressor = zlib.compressobj(zdict=_DICTIONARY)
-    item.r = compressor.compress(text) + compressor.flush()
+    item.r = compressed(text)
     item.b = f'{start}"{formats.MEMBER}":{of.current}}}'
 
 
 def _text_of(item: Item) -> str:
-    if item.r is None:
-        return item.text
-    return zlib.decompressobj(zdict=_DICTIONARY).decompress(item.r).decode()
+    return item.text if item.r is None else decompressed(item.r).decode()
 
 
 def beginning(run: Run) -> str:

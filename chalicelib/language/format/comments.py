@@ -60,6 +60,8 @@ class Comments:
         precedes.
         """
         comments = self.between(start, end)
+        if not comments:
+            return Gap("", "", (), len(LINE_END.findall(self._text, start, end)) > 1, "")
         edges = [start, *(comment.span.end for comment in comments)]
         befores = [
             self._text[edge:stop]
@@ -93,8 +95,9 @@ class Comments:
         return self._text.index("/", start, end)
 
     def _remark(self, comment: Comment, *, blank: bool) -> Remark:
-        line = self._text[: comment.span.start]
-        indent = line[max(line.rfind("\n"), line.rfind("\r")) + 1 :]
+        start = comment.span.start
+        line = self._text.rfind("\n", 0, start) + 1
+        indent = self._text[max(line, self._text.rfind("\r", line, start) + 1) : start]
         return Remark(comment.text, 0 if indent.strip(" \t\ufeff") else indent_of(indent), blank)
 
 

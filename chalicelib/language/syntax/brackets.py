@@ -17,6 +17,8 @@ from chalicelib.language.syntax.tokens import SyntaxToken
 
 _CLOSER_OF: Final = {"LPAREN": "RPAREN", "LSQUARE": "RSQUARE", "LCURLY": "RCURLY"}
 _CLOSERS: Final = frozenset(_CLOSER_OF.values())
+_MAY_CLOSE: Final = _CLOSERS | {"SLASH", "EOF", "END", "NAME", "LCURLY", "SEMICOLON"}
+"""The tokens before which brackets may have to be closed."""
 _AFTER_MEMBER: Final = frozenset({"SEMICOLON", "LCURLY", "RCURLY"})
 _PLAIN_STEPS: Final = frozenset({"step", "deci", "wait", "call", "set", "emit", "start"})
 """Steps without nested steps. A step inside one of them means that a closing brace is missing."""
@@ -44,7 +46,8 @@ class _Balancer:
 
     def run(self) -> Iterator[SyntaxToken]:
         for index, token in enumerate(self._tokens):
-            yield from self._close_before(token, self._open_that_must_end(index))
+            if self._open and token.kind in _MAY_CLOSE and (count := self._open_that_must_end(index)):
+                yield from self._close_before(token, count)
             if self._stray and token.kind == "SEMICOLON":
                 self._stray = False
                 continue
@@ -86,9 +89,7 @@ class _Balancer:
             yield replace(token, depth=len(self._open) + 1)
 
     def _open_that_must_end(self, index: int) -> int:
-        """Return how many of the open brackets must be closed before this token."""
-        if not self._open:
-            return 0
+        """Return how many of the open brackets must be closed before this token. There are some."""
         token, before = self._tokens[index], self._tokens[index - 1].kind
         match token.kind:
             case "SLASH" | "EOF":
@@ -128,8 +129,6 @@ class _Balancer:
 
     def _close_before(self, token: SyntaxToken, count: int) -> Iterator[SyntaxToken]:
         """Close the innermost `count` brackets and report the outermost of them."""
-        if count == 0:
-            return
         first = self._open[-count]
         if not (self._cut and token.kind == "EOF"):
             found = "the end of the text" if token.kind == "EOF" else f"'{token.value}'"

@@ -1,35 +1,104 @@
-"""What a run has cost so far: requests, and money at list prices. Pure.
+"""What a run has cost so far on AWS: requests, and money at list prices. Pure.
 
-The requests of a run are counted in its head, or follow from what is:
+The requests of a run are counted in its head and its history, or follow from what is:
 
     writes      the version of the head: each transition is one write of it
     pages       counted by their keys, the first MAX_COUNTED_PAGES of them; the others follow from how many entries
                 these hold. Each is one write more
-    messages    counted in the head, with the decision that sends them
-    reads       one for each message that is received, and one for each write but the first: a delivery that is answered
-                in its response needs one read for both, so this is a maximum
+    messages    counted in the head, with the decision that sends them. Each is sent, received and deleted, and handled
+                in an invocation that reads the head
+    answers     answers by callback, counted in the entries that are at hand; older ones follow from their share. Each
+                is a request through the REST API or the Function URL, an invocation, and a read
+    timers      counted in the same way: each moves an entry of an index, and a sweep sends a message for one that is
+                farther than a message can be delayed
+    index writes  those, and those of a start and of an end. Those of pauses are not counted
 
-`usd` is what DynamoDB and SQS ask for these. Each write and read is priced by the size that the head has now. Index
-entries, which change only with the status, values stored beside the head, Lambda and API Gateway are not in it.
+Each write and read is priced by the size that the head has now. Values stored beside the head, events, and how long
+actions take to respond while the function waits are not in it. `tests/bench` compares the result with what the
+handlers really ask for (`bench/price`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
+from chalicelib.model.compression import MAX_PLAIN_BYTES, compressed
+from chalicelib.model.history import Entry
 from chalicelib.model.run import Run
 from chalicelib.service.observability.prices import (
     LIST_PRICES,
     REQUESTS_PER_MESSAGE,
     Prices,
+    Requests,
     read_units,
     write_units,
 )
+from chalicelib.service.ports.queues import MAX_DELAY_MS
 
 MAX_COUNTED_PAGES: Final = 250
 """How many pages of a history are counted by their keys: on DynamoDB that reads the pages."""
+
+
+KEY_BYTES: Final = 160
+"""About what the keys of a head and of its index entries have, beside what its JSON says."""
+
+START_INDEX_WRITES: Final = 4
+"""Entries that a new run puts: it is listed, by its flow too, its status has changed, and it has a timer."""
+
+END_INDEX_WRITES: Final = 7
+"""Each of these moves; that of the timer is deleted."""
+
+MOVED: Final = 2
+"""An entry that moves is deleted and put."""
+
+_TIMER: Final = "timer"
+"""The author of an entry that a timer made."""
+
+_AWS_MS: Final = 5
+"""Assumed time of a request to AWS."""
+
+_MB_PER_CPU: Final = 1_769
+"""With so much memory a function has one CPU, and with less a part of it."""
+
+_CPU_MS: Final = 2
+"""Assumed CPU of an invocation on a whole CPU: `make bench PARTS=bill` measures it."""
+
+
+def _gb_seconds(memory: int, requests: int) -> float:
+    """Return what an invocation takes that makes so many requests to AWS, one after the other."""
+    return memory / 1024 * (_CPU_MS * _MB_PER_CPU / memory + _AWS_MS * requests) / 1000
+
+
+GB_SECONDS: Final = {
+    "api": _gb_seconds(512, 2),
+    "callback": _gb_seconds(512, 3),
+    "deliveries": _gb_seconds(1024, 1),
+    "wakes": _gb_seconds(512, 1),
+    "dead": _gb_seconds(512, 1),
+    "sweep": _gb_seconds(512, 8),
+}
+"""GB-seconds of an invocation, by function or queue, without what an action takes to respond. The memory is that of
+`.chalice/config.json`."""
+
+ANSWERED_GB_SECONDS: Final = _gb_seconds(1024, 3) - GB_SECONDS["deliveries"]
+"""What a delivery takes more that is answered in its response: a write and a message."""
+
+
+SWEEP: Final = Requests(read_units=4, invocations=1, gb_seconds=GB_SECONDS["sweep"])
+"""What a sweep asks for that finds nothing: it looks into four shards of the timers of runs, and of schedules."""
+
+SWEEPS: Final = 30 * 24 * 60
+"""In a month of 30 days: one each minute."""
+
+EMPTY_RECEIVES: Final = 3 * 5 * 30 * 86_400 // 20
+"""In a month without messages: of three queues, by five pollers, each for 20 s. AWS describes five pollers ("Using
+Lambda with Amazon SQS") and does not promise it; 20 s is the longest that SQS lets a receive wait."""
+
+IDLE_MONTH: Final = {"sweeps": SWEEP * SWEEPS, "empty receives": Requests(queue_requests=EMPTY_RECEIVES)}
+"""What a stage with four shards asks for in a month in which nothing happens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +111,12 @@ class Cost:
     pages: int
     steps: int
     """How many steps were entered: what Step Functions would count as state transitions, without retries."""
+    answers: int
+    """Answers by callback."""
     bytes: int
-    """The size of the head as it is stored."""
+    """The size of the head in bytes of JSON. DynamoDB stores large ones compressed."""
     usd: float
+    usd_by_service: dict[str, float] = field(hash=False)
     step_functions_usd: float
     """What a standard workflow of Step Functions asks for as many state transitions, without what it calls."""
     prices: str
@@ -60,23 +132,59 @@ def page_count(numbers: Sequence[int], first_in_tail: int) -> int:
     return max(len(numbers), round(len(numbers) * (first_in_tail - 1) / numbers[-1]))
 
 
-def cost_of(run: Run, size: int, pages: int, prices: Prices = LIST_PRICES) -> Cost:
-    """Return the cost of the run so far. `size` is that of its head as it is stored, in bytes."""
-    reads = run.messages + run.version - 1
-    usd = (
-        run.version * write_units(size) * prices.write_unit
-        + pages * prices.write_unit
-        + reads * read_units(size) * prices.read_unit
-        + run.messages * REQUESTS_PER_MESSAGE * prices.queue_request
+def cost_of(
+    run: Run,
+    body: bytes,
+    pages: int,
+    entries: Sequence[Entry],
+    prices: Prices = LIST_PRICES,
+    *,
+    by_rest: bool = False,
+) -> Cost:
+    """Return the cost of the run so far.
+
+    `body` is the JSON of its head as it is stored; `entries` are those of its history that are at hand. `by_rest`:
+    whether actions answer through the REST API, and not through the Function URL.
+    """
+    answers, timers, far_timers = _found_in(run, entries)
+    messages = run.messages + far_timers
+    reads = messages + answers
+    size = KEY_BYTES + (len(body) if len(body) <= MAX_PLAIN_BYTES else len(compressed(body)))
+    is_asked_for = run.parent is None and not run.scheduled
+    requests = Requests(
+        write_units=run.version * write_units(size) + pages + len(run.labels),
+        index_writes=START_INDEX_WRITES + MOVED * timers + (END_INDEX_WRITES if run.ended_at is not None else 0),
+        read_units=reads * read_units(size),
+        queue_requests=messages * REQUESTS_PER_MESSAGE,
+        invocations=messages + answers + is_asked_for,
+        gb_seconds=messages * GB_SECONDS["deliveries"]
+        + (run.version - 1 - answers) * ANSWERED_GB_SECONDS
+        + answers * GB_SECONDS["callback"]
+        + is_asked_for * GB_SECONDS["api"],
+        rest_requests=is_asked_for + (answers if by_rest else 0),
     )
     return Cost(
         writes=run.version,
         reads=reads,
-        messages=run.messages,
+        messages=messages,
         pages=pages,
         steps=run.steps,
-        bytes=size,
-        usd=round(usd, 9),
+        answers=answers,
+        bytes=len(body),
+        usd=round(requests.usd(prices), 9),
+        usd_by_service={name: round(usd, 9) for name, usd in requests.by_service(prices).items()},
         step_functions_usd=round(run.steps * prices.state_transition, 9),
         prices=prices.name,
     )
+
+
+def _found_in(run: Run, entries: Sequence[Entry]) -> tuple[int, int, int]:
+    """Return how many answers came by callback (no delivery recorded them), how many timers fired, and how many of
+    these were too far for a delayed message."""
+    if not entries:
+        return 0, 0, 0
+    answers = sum(entry.event == "StepAcked" and entry.sent is None for entry in entries)
+    gaps = [later.at - earlier.at for earlier, later in pairwise(entries) if later.by == _TIMER]
+    far = sum(gap > MAX_DELAY_MS for gap in gaps)
+    share = run.seq / len(entries)
+    return round(answers * share), round(len(gaps) * share), round(far * share)

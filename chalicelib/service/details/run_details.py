@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,10 +20,9 @@ from chalicelib.service.details.cost import MAX_COUNTED_PAGES, Cost, cost_of, pa
 from chalicelib.service.details.items import Progress, progress_of
 from chalicelib.service.details.step_functions import StepFunctionsCost, cost_of_run
 from chalicelib.service.details.waits import TokenWait, wait_of
-from chalicelib.service.errors import NotFound
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.ports.runs import RunStore
-from chalicelib.service.runs.references import stored_size
+from chalicelib.service.runs.references import stored_body
 
 MAX_CHILDREN: Final = 100
 """How many children of a run are shown: those that run, and the last ones that have ended."""
@@ -58,9 +57,13 @@ class RunDetails:
 
 
 class RunDetailReader:
-    """Makes details of runs. `runs` is the store of heads as they are stored."""
+    """Makes details of runs. `runs` is the store of heads as they are stored.
 
-    def __init__(self, runs: RunStore, limiter: Limiter) -> None:
+    `by_rest`: whether actions answer through the REST API.
+    """
+
+    def __init__(self, runs: RunStore, limiter: Limiter, *, by_rest: bool = False) -> None:
+        self._by_rest = by_rest
         self._runs = runs
         self._limiter = limiter
 
@@ -80,28 +83,21 @@ class RunDetailReader:
             children=tuple(children_of(run, definition, entries)),
             waits=waits,
             eaches=tuple(progress_of(run)),
-            cost=self._cost(run),
+            cost=self._cost(run, entries),
         )
-
-    def cost(self, namespace: str, name: str) -> Cost:
-        """Return what the run has cost so far. Raises NotFound."""
-        stored = self._runs.load(namespace, name)
-        if stored is None:
-            raise NotFound("flow_run", name)
-        return self._cost(stored)
 
     def compared(self, run: Run, entries: tuple[Entry, ...], now: Instant) -> tuple[Cost, StepFunctionsCost]:
         """Return what the run has cost so far, and what Step Functions would have asked for it.
 
         `entries` are those of its newest history that were read.
         """
-        found = self._cost(run)
+        found = self._cost(run, entries)
         return found, cost_of_run(run, entries, found.bytes, now)
 
-    def _cost(self, run: Run) -> Cost:
-        first = run.tail[0].seq if run.tail else 1
+    def _cost(self, run: Run, entries: Sequence[Entry]) -> Cost:
+        first = run.stored_tail.first
         numbers = self._runs.page_numbers(run, MAX_COUNTED_PAGES) if first > 1 else ()
-        return cost_of(run, stored_size(run), page_count(numbers, first))
+        return cost_of(run, stored_body(run), page_count(numbers, first), entries, by_rest=self._by_rest)
 
     def _queued(self, run: Run, definition: Definition) -> frozenset[str]:
         """Return the uuids of activations that wait in the queue of a limit."""

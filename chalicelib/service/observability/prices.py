@@ -7,6 +7,7 @@ a month), each for US East (N. Virginia): https://aws.amazon.com/step-functions/
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import Final, NamedTuple
 
 _MILLION: Final = 1_000_000
@@ -38,6 +39,14 @@ class Prices(NamedTuple):
     """The start of an execution of an Express workflow."""
     express_gb_second: float
     """A second of an execution of an Express workflow with 1 GB of memory."""
+    stored_gb_month: float
+    """A gigabyte in DynamoDB for a month."""
+    durable_operation: float
+    """An operation of a Lambda durable function: a start, a step, a wait."""
+    durable_gb_written: float
+    """A gigabyte that a durable function writes."""
+    durable_gb_month: float
+    """A gigabyte that is retained of durable functions for a month."""
 
     @property
     def name(self) -> str:
@@ -58,6 +67,10 @@ LIST_PRICES: Final = Prices(
     state_transition=25.0 / _MILLION,
     express_request=1.00 / _MILLION,
     express_gb_second=0.00001667,
+    stored_gb_month=0.25,
+    durable_operation=8.0 / _MILLION,
+    durable_gb_written=0.25,
+    durable_gb_month=0.15,
 )
 
 EXPRESS_STEP_MS: Final = 100
@@ -87,3 +100,36 @@ def write_units(size: int) -> int:
 def read_units(size: int) -> int:
     """Return the read request units of a consistent read of an item of so many bytes."""
     return max(1, -(-size // READ_UNIT_BYTES))
+
+
+@dataclass(slots=True)
+class Requests:
+    """Requests that AWS bills, as they were counted or as they are expected. A retry or a part counts as a fraction."""
+
+    write_units: float = 0
+    index_writes: float = 0
+    """Entries of indexes that were put or deleted: a write unit each, since they have nothing but keys."""
+    read_units: float = 0
+    queue_requests: float = 0
+    invocations: float = 0
+    gb_seconds: float = 0
+    rest_requests: float = 0
+
+    def __add__(self, other: Requests) -> Requests:
+        return Requests(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
+
+    def __mul__(self, times: float) -> Requests:
+        return Requests(*(getattr(self, one.name) * times for one in fields(self)))
+
+    def usd(self, prices: Prices = LIST_PRICES) -> float:
+        """Return what they cost."""
+        return sum(self.by_service(prices).values())
+
+    def by_service(self, prices: Prices = LIST_PRICES) -> dict[str, float]:
+        """Return what they cost by the name of the service that asks for it."""
+        return {
+            "dynamodb": (self.write_units + self.index_writes) * prices.write_unit + self.read_units * prices.read_unit,
+            "sqs": self.queue_requests * prices.queue_request,
+            "lambda": self.invocations * prices.invocation + self.gb_seconds * prices.gb_second,
+            "api_gateway": self.rest_requests * prices.rest_request,
+        }

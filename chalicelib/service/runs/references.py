@@ -84,12 +84,12 @@ def offload_head(run: Run, body: bytes = b"", known: KeyOf | None = None) -> Off
     return OffloadedHead(thin, body, offload.blobs)
 
 
-def stored_size(run: Run) -> int:
-    """Return how many bytes the head has as it is stored. `run` may have values or references to them."""
+def stored_body(run: Run) -> bytes:
+    """Return the JSON of the head as it is stored. `run` may have values or references to them."""
     offload = _Offload()
     thin = in_run(run, lambda value: offload(value) if key_in(value) is None else value)
-    size = len(encode(thin))
-    return size if size <= MAX_HEAD_BYTES else len(encode(_offload_fields(thin, offload)))
+    body = encode(thin)
+    return body if len(body) <= MAX_HEAD_BYTES else encode(_offload_fields(thin, offload))
 
 
 def offload_page(page: Page, known: KeyOf | None = None) -> tuple[Page, Mapping[str, bytes]]:

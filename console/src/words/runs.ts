@@ -84,7 +84,7 @@ export const runWords = {
   stepFunctionsOf: (kind: string) => `Step Functions, ${kind}`,
   timesAsMuch: (times: string) => `${times} times as much`,
   costWhat: (prices: string) =>
-    `DynamoDB and SQS at list prices (${prices}), without Lambda and API Gateway. Step Functions: the same steps as state transitions, without what they call.`,
+    `DynamoDB, SQS, Lambda and API Gateway at list prices (${prices}). Step Functions: the same steps as state transitions, without what they call.`,
   goneRun: "This run was deleted. What you see is its last state.",
   hideIdle: "Hide idle time",
   calls: "Calls",

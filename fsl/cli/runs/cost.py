@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ from fsl.cli.common import Cell, Json, put, say, table
 from fsl.cli.remote import remote
 from fsl.client import Client, Refused
 
-_DOLLARS = ("usd", "step_functions_usd")
+_DOLLARS = "usd"
 _NOT_FOUND = 404
 
 
 @click.command(no_args_is_help=True)
-@click.argument("target", metavar="RUN|FLOW|FILE")
+@click.argument("target", metavar="[RUN|FLOW|FILE]", default="")
+@click.option("--idle", is_flag=True, help="Show what a stage costs in a month in which nothing happens.")
 @click.option("--compare", type=click.Choice(["sfn"]), help="Compare with AWS Step Functions (sfn).")
 @click.option("--flow", metavar="NAME", help="The flow, if the file defines several.")
 @click.option(
@@ -27,8 +28,8 @@ _NOT_FOUND = 404
 @click.option("--items", type=click.IntRange(0, 100_000), default=1, show_default=True, help="Items of each `each`.")
 @remote
 def cost(
-    *, target: str, compare: str | None, flow: str | None, inputs: Sequence[str], items: int, client: Client,
-    as_json: bool,
+    *, target: str, idle: bool, compare: str | None, flow: str | None, inputs: Sequence[str], items: int,
+    client: Client, as_json: bool,
 ) -> None:  # fmt: skip
     """Show what a run or a flow costs on AWS.
 
@@ -41,7 +42,13 @@ def cost(
     fsl cost my_flow_run --compare sfn
     fsl cost order --compare sfn --input amount=12
     fsl cost release.fsl --compare sfn --json
+    fsl cost --idle
     """
+    if bool(target) is idle:
+        raise click.UsageError("name a run, a flow or a file, or say --idle")
+    if idle:
+        _show_idle(as_json=as_json)
+        return
     if Path(target).exists() or (compare and not _is_run(client, target)):
         if compare is None:
             raise click.UsageError("a flow has a cost only in comparison: add --compare sfn")
@@ -55,11 +62,25 @@ def cost(
     elif compare:
         _show_comparison(found, f"run {target}")
     else:
-        rows = [(name.replace("_", " "), _shown(name, value)) for name, value in found.items() if name != _THERE]
+        rows = [(name.replace("_", " "), _shown(name, value)) for name, value in _flat(found) if name != _THERE]
         table(("what", "so far"), rows)
 
 
 _THERE = "step_functions"
+_PARTS = "usd_by_service"
+
+
+def _show_idle(*, as_json: bool) -> None:
+    from chalicelib.service.details.cost import IDLE_MONTH
+    from chalicelib.service.observability.prices import LIST_PRICES
+
+    found = {name: round(asked.usd(), 4) for name, asked in IDLE_MONTH.items()}
+    if as_json:
+        put({"usd": round(sum(found.values()), 4), "usd_by_part": found, "prices": LIST_PRICES.name})
+        return
+    rows = [*found.items(), ("in all", sum(found.values()))]
+    table(("an idle month", LIST_PRICES.name), [(name, f"${usd:.2f}") for name, usd in rows])
+    say("without storage, logs, alarms (0.10 USD each) and the dashboard", "dim")
 
 
 def _is_run(client: Client, name: str) -> bool:
@@ -72,14 +93,24 @@ def _is_run(client: Client, name: str) -> bool:
     return True
 
 
+def _flat(found: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
+    """Yield the values by name, and the parts of the price by the service that asks for them."""
+    for name, value in found.items():
+        if name == _PARTS:
+            yield from ((f"{part}_usd", usd) for part, usd in value.items())
+        else:
+            yield name, value
+
+
 def _shown(name: str, value: Json) -> str:
-    return f"${value:.6f}" if name in _DOLLARS else str(value)
+    return f"${value:.6f}" if name.endswith(_DOLLARS) else str(value)
 
 
 def _show_comparison(found: Mapping[str, Any], what: str) -> None:
     """Print what a run costs here, and what Step Functions asks for it."""
     standard, express = found[_THERE]["standard"], found[_THERE]["express"]
     here = f"{found['writes']:,} writes, {found['reads']:,} reads, {found['messages']:,} messages"
+    here += f", {found['answers']:,} answers"
     least = "" if standard["complete"] else "at least "
     there = f"{least}{standard['transitions']:,} state transitions"
     seconds = f"1 request, {express['duration_ms'] / 1000:,.1f} s with {express['memory_mb']} MB"
@@ -91,8 +122,8 @@ def _show_comparison(found: Mapping[str, Any], what: str) -> None:
     table((what, "counted", "per million runs"), rows)
     if not express["fits"]:
         say("it took longer than the 5 minutes that an Express workflow may", "yellow")
-    say(f"list prices of {found['prices']}, without what the steps call; of Echoer DynamoDB and SQS,", "dim")
-    say("to which Lambda and API Gateway are added", "dim")
+    say(f"list prices of {found['prices']}, without what the steps call; of Echoer DynamoDB, SQS, Lambda and", "dim")
+    say("API Gateway, if actions answer through it", "dim")
 
 
 def _dollars(usd: float) -> str:

@@ -504,3 +504,17 @@ def test_a_large_response_to_a_plain_request_is_sent_whole(server: Server) -> No
             connection.sendall(b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n")
             server.stopping.wait(0.02)  # longer than the socket's buffer takes
             assert response_on(connection) == (200, b"x" * 300_000)
+
+
+def test_clients_that_break_off_leave_nothing_behind() -> None:
+    """They reset the connection within a request, after it, or while its thread waits for the next one."""
+    with serving(ConnectionLimits(threads=8, connections=100)) as server:
+        for number in range(60):
+            with server.connect() as connection:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                connection.sendall(PLAIN[0] if number % 3 == 0 else PLAIN[0][:20])
+                if number % 6 == 0:
+                    assert response_on(connection)[0] == 200
+        until(lambda: not server.http.active_channels)
+        until(lambda: not server.http.task_dispatcher.active_count)
+        assert server.is_well()

@@ -39,8 +39,10 @@ def cost(found: Cost) -> shapes.Cost:
         "messages": found.messages,
         "pages": found.pages,
         "steps": found.steps,
+        "answers": found.answers,
         "bytes": found.bytes,
         "usd": found.usd,
+        "usd_by_service": found.usd_by_service,
         "step_functions_usd": found.step_functions_usd,
         "prices": found.prices,
     }

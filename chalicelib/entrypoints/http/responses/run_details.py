@@ -8,12 +8,14 @@ from chalicelib.service.details.kinds import ItemStatus
 
 
 class Cost(TypedDict):
-    """The requests of a run so far: writes of its head, pages of its history, messages, and reads (at most so many).
+    """The requests of a run so far on AWS: writes of its head, pages of its history, messages, answers by callback, and
+    reads.
 
-    `usd` is what DynamoDB and SQS ask for them at list prices, by the size that the head has now (`bytes`). Lambda, API
-    Gateway and what is stored beside the head are not in it. `step_functions_usd` is what a standard workflow of AWS
-    Step Functions asks for as many state transitions as the run entered steps. `prices` says of where and when the
-    prices are.
+    `usd` is what DynamoDB, SQS, Lambda and API Gateway ask for them at list prices, by the size that the head has now
+    (`bytes`, of JSON); `usd_by_service` are its parts: `dynamodb`, `sqs`, `lambda`, `api_gateway`. How long actions
+    take to respond, and what is stored beside the head, are not in it. `step_functions_usd` is what a standard workflow
+    of AWS Step Functions asks for as many state transitions as the run entered steps. `prices` says of where and when
+    the prices are.
     """
 
     writes: Count
@@ -21,8 +23,10 @@ class Cost(TypedDict):
     messages: Count
     pages: Count
     steps: Count
+    answers: Count
     bytes: Count
     usd: float
+    usd_by_service: dict[str, float]
     step_functions_usd: float
     prices: str
 
