@@ -30,9 +30,8 @@ from chalicelib.engine.request_args import evaluated_args
 from chalicelib.engine.returning.routes import place_of_route
 from chalicelib.engine.senders import Sender
 from chalicelib.engine.values import size_limits
-from chalicelib.engine.values.evaluation import Draws, Names, holds, resolve_kept
+from chalicelib.engine.values.evaluation import Draws, Names, evaluate_at_once, holds, resolve_kept
 from chalicelib.expressions import NOTHING, together
-from chalicelib.expressions import compile as compile_expression
 from chalicelib.model.compiled_step import CompiledStep, Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import DONE, Route
@@ -163,8 +162,7 @@ def _holds_at_once(when: str, names: Names) -> bool:
 
     Raises _NotAtOnce for another condition, and for one that yields neither true nor false.
     """
-    names.draws.count += 1
-    value = compile_expression(when).small(names)
+    value = evaluate_at_once(when, names)
     if value is True or value is False:
         return bool(value)
     if value is NOTHING or value is None:

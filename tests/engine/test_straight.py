@@ -259,6 +259,32 @@ def test_args_of_the_next_step_are_bounded_together() -> None:
     assert "together" in decision.run.last_err
 
 
+@pytest.mark.parametrize("when", ["$input.a", " $input.`a` ", "$input.a = true", "$count($input) > 0"])
+def test_conditions_use_up_the_same_draws(when: str) -> None:
+    """A plain member of the input is read without a draw, so the args after it draw as the handlers have them."""
+    action = Action(
+        name="work",
+        returns=("OK",),
+        addresses=("http://w/",),
+        parameters=(Parameter(name="p", type=ArgType.ANY, required=False),),
+    )
+    first = ActionStep(name="A", routes=(Route(target="B", state="OK", when=when),), action="work")
+    second = ActionStep(
+        name="B", routes=(Route(target="done", state="OK"),), action="work", args={"p": expression("$random()")}
+    )
+    definition = Definition(
+        flow=Flow(name="f", steps=(first, second)), actions={"work": action}, defaults=Options(timeout=DAY)
+    )
+    ref = DefinitionRef(flow="f", version=1)
+    start = RunStarted(at=1, nonce=nonce(0), namespace="default", name="r", id="run-id", ref=ref, input={"a": True})
+    run = decide(definition, None, start).run
+    assert run.tokens[0].activation is not None
+    answer = StepAcked(at=2, nonce=nonce(1), by="action", step="", uuid=run.tokens[0].activation.uuid, state="OK")
+    decision = decide(definition, run, answer)
+    assert decision.run.tokens[0].step == "B"
+    assert decision == decide_by_handlers(definition, run, answer)
+
+
 def test_most_answers_take_the_short_way() -> None:
     maker = Maker(0)
     begun, taken, ended = 0, 0, 0

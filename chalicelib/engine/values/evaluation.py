@@ -162,6 +162,15 @@ def evaluate(source: str, names: Names) -> Json | Nothing:
     raise ExpressionFailed(f"expression {source.strip()!r} failed; the reason is hidden because it may read secrets")
 
 
+def evaluate_at_once(source: str, names: Names) -> Json | Nothing:
+    """Return what `evaluate` returns; `expressions.UNUSUAL` if that takes a full evaluation. Uses up the same draw."""
+    plain = _plain_input(source)
+    if plain is not None and isinstance(names.input, Mapping):
+        return names.input.get(plain, NOTHING)
+    names.draws.count += 1
+    return expressions.compile(source).small(names)
+
+
 def holds(source: str, names: Names) -> bool:
     """Return whether a condition is true; nothing and null are false. Raises ExpressionFailed for other values."""
     value = evaluate(source, names)
