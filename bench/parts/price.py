@@ -10,6 +10,7 @@ from bench.price import others
 from bench.price.account import REPLY_MS, Account
 from bench.price.paths import Counted, Paths, chain, counted
 from bench.report import table
+from chalicelib.service.details.cost import IDLE_MONTH, SWEEPS
 from chalicelib.service.observability.prices import LIST_PRICES, Requests
 
 TITLE = "Price per million"
@@ -22,14 +23,6 @@ TARGETS: Final = {
     "answer in the response": 2.0,
 }
 """USD per million steps."""
-
-MONTH_S: Final = 30 * 86_400
-POLLERS: Final = 5
-POLL_S: Final = 20
-"""With so many long polls of this length Lambda waits for messages of an idle queue: AWS, "Understanding Lambda's
-behavior for standard queues", says five; the length is the longest that SQS allows. Both are not in the contract."""
-
-QUEUES: Final = 3
 
 
 def measure(seconds: float) -> str:  # noqa: ARG001 - it counts
@@ -68,8 +61,8 @@ def idle_month(account: Account) -> dict[str, Requests]:
     account.clock.advance(60_000)
     account.sweep()
     return {
-        "sweeps, one each minute": account.requests * (MONTH_S / 60),
-        "empty receives": Requests(queue_requests=QUEUES * POLLERS * MONTH_S / POLL_S),
+        "sweeps": account.requests * SWEEPS,
+        "empty receives": IDLE_MONTH["empty receives"],
     }
 
 

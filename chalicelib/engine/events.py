@@ -21,7 +21,7 @@ from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.times import Instant
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True):
+class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What all events have."""
 
     at: Instant

@@ -296,7 +296,7 @@ def _begun(definition: Definition, event: RunStarted, step: str, invocation: Inv
         tokens=(token,),
         vars=variables,
         steps=1,
-        stored_tail=Entries.of((entry,)),
+        stored_tail=Entries(entry.seq, 0, [entry]),
         extra_messages=int(activation.due - at <= MAX_MESSAGE_DELAY_MS),
     )
     return Decision(after, Outcome.ADVANCED, (DeliverAction(activation.uuid), SetTimer(activation.due)))

@@ -75,7 +75,7 @@ class Entry(FrozenValue, frozen=True, kw_only=True):
         return bool(self.step and self.target) and self.origin == self.step and self.event not in _NO_RETURNS
 
 
-class Entries(FrozenValue, frozen=True, array_like=True, dict=True, eq=False):
+class Entries(FrozenValue, frozen=True, array_like=True, dict=True, eq=False, gc=True):
     """Consecutive entries as they are stored: packed (`model.packing`), and unpacked when they are first read.
 
     The last ones may be no more than added (`plus`): they are packed when they are encoded.
@@ -113,7 +113,10 @@ class Entries(FrozenValue, frozen=True, array_like=True, dict=True, eq=False):
 
     def plus(self, added: Sequence[Entry]) -> Entries:
         """Return these entries and the next ones."""
-        return Entries(self.first, self.at, [*self.items, *added]) if self.items else Entries.of(added)
+        known: Entries = self.__dict__.get(
+            "in_packed_form", self
+        )  # what was encoded already need not be packed once more
+        return Entries(known.first, known.at, [*known.items, *added]) if known.items else Entries.of(added)
 
     def since(self, seq: int) -> tuple[Entry, ...]:
         """Return the entries with higher numbers. Those that were only added need not be unpacked."""
@@ -127,6 +130,9 @@ class Entries(FrozenValue, frozen=True, array_like=True, dict=True, eq=False):
         """Return the entries with all of them packed."""
         if not self.items or not isinstance(self.items[-1], Entry):
             return self
+        known: Entries | None = self.__dict__.get("in_packed_form")
+        if known is not None:
+            return known
         added = self._added()
         items: list[Any] = self.items[: -len(added)]
         at = self.at if items else added[0].at
@@ -136,6 +142,7 @@ class Entries(FrozenValue, frozen=True, array_like=True, dict=True, eq=False):
             at, target = entry.at, entry.target
         made = Entries(self.first, at, items)
         made.__dict__["added"] = added
+        self.__dict__["in_packed_form"] = made
         return made
 
     def changed(self, change: Callable[[Json], Json]) -> Entries:

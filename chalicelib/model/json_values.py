@@ -61,7 +61,7 @@ def shown(value: Json, limit: int = 60) -> str:
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 
-class FrozenValue(msgspec.Struct, frozen=True, omit_defaults=True):
+class FrozenValue(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A frozen value that leaves defaults out of its JSON."""
 
 

@@ -16,10 +16,10 @@ from chalicelib.expressions import UNUSUAL, Draw
 from chalicelib.expressions.compiled import Compiled
 from chalicelib.model.run import Run, decode_run, encode
 
-CALLS_OF_A_DECISION = 75
+CALLS_OF_A_DECISION = 65
 """Calls of functions, of Python and of C, of the decision that takes a token through a guarded route."""
 
-CALLS_OF_A_START = 75
+CALLS_OF_A_START = 50
 CALLS_OF_A_STEP = 1_900
 """Calls of parsing and checking one plain step."""
 

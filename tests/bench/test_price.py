@@ -11,6 +11,8 @@ from bench.parts import price
 from bench.price import others
 from bench.price.account import NAMESPACE, Account
 from bench.price.paths import STEPS, Counted, Paths, chain, each, fork
+from chalicelib.config import Backend, Settings
+from chalicelib.service.details.cost import IDLE_MONTH
 from chalicelib.service.observability.prices import Requests
 
 CALLBACKS = {"has_callbacks": True}
@@ -87,7 +89,9 @@ def test_a_start_and_an_end(paths: Paths) -> None:
 
 
 def test_an_idle_month(paths: Paths) -> None:
+    """`fsl cost --idle` shows it without counting."""
     idle = price.idle_month(paths.account)
+    assert idle == IDLE_MONTH
     assert idle["empty receives"].queue_requests == 1_944_000
     assert sum(one.usd() for one in idle.values()) < 1
 
@@ -118,6 +122,20 @@ def test_what_the_service_shows_is_what_was_asked_for(paths: Paths, by_rest: boo
         shown, _ = account.services.run_details.compared(view.run, view.entries, account.clock.now())
         assert shown.usd == pytest.approx(counted.requests.usd(), rel=tolerance), flow
         assert sum(shown.usd_by_service.values()) == pytest.approx(shown.usd, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [
+        (None, True),
+        ("https://a1b2.execute-api.us-east-1.amazonaws.com/api", True),
+        ("https://a1b2.lambda-url.us-east-1.on.aws", False),
+        ("https://answers.example", False),
+    ],
+)
+def test_who_asks_for_a_callback(base: str | None, expected: bool) -> None:
+    assert Settings(backend=Backend.AWS, callback_base=base).answered_by_rest is expected
+    assert not Settings(callback_base=base).answered_by_rest
 
 
 def test_what_others_ask() -> None:

@@ -153,9 +153,9 @@ def _read(services: Services) -> None:
     services.reader.signals(NS, 10)
     services.runs.changed(NS, 0, 10)
     services.reader.count(NS, RunQuery())
-    services.run_details.cost(NS, "w")
     services.definition_details.versions(NS, Kind.FLOW, "small", 10)
     history = services.reader.history(NS, "w", 0, 1_000)
+    services.run_details.compared(services.reader.run(NS, "w"), tuple(history), 0)
     services.activations.find(NS, "w", next(entry.uuid for entry in history if entry.step == "Left" and entry.uuid))
 
 

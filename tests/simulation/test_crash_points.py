@@ -112,12 +112,14 @@ def test_a_message_whose_receiver_crashes_comes_again() -> None:
 
 def _port_methods() -> set[str]:
     """`port.method` for each method of each Protocol; the stores are named as `Store` names them."""
-    stores = {name: get_type_hints(part.fget)["return"] for name, part in vars(Store).items() if _is_property(part)}
-    names = {IdSource: "ids", **{protocol: name for name, protocol in stores.items()}}
-    found: set[str] = set()
     modules = [
         importlib.import_module(found.name) for found in pkgutil.iter_modules(ports.__path__, f"{ports.__name__}.")
     ]
+    known = {name: value for module in modules for name, value in vars(module).items() if inspect.isclass(value)}
+    properties = {name: part.fget for name, part in vars(Store).items() if _is_property(part)}
+    stores = {name: get_type_hints(get, localns=known)["return"] for name, get in properties.items()}
+    names = {IdSource: "ids", **{protocol: name for name, protocol in stores.items()}}
+    found: set[str] = set()
     for protocol in {value for module in modules for value in vars(module).values() if inspect.isclass(value)}:
         if not inspect.isclass(protocol) or Protocol not in protocol.__bases__ or protocol is Store:
             continue

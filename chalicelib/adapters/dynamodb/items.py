@@ -76,7 +76,7 @@ class Item(msgspec.Struct):
     b: str | None = None
     """The value as JSON text."""
     r: bytes | None = None
-    """A part of a blob, or a versioned value."""
+    """A part of a blob, a versioned value, or the compressed body of a head or a page."""
     n: int | None = None
     """In the first part of a blob: the number of parts."""
     v: int | None = None

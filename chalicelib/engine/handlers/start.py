@@ -73,7 +73,7 @@ def proceed(transition: Transition, event: RunAdmitted | RunRefused) -> Outcome:
     return Outcome.ADVANCED
 
 
-def new_run(event: RunStarted, **fields: Json) -> Run:
+def new_run(event: RunStarted, version: int = 0, **fields: Json) -> Run:
     """Return the head of a run before its first decision, with other fields set."""
     return Run(
         namespace=event.namespace,
@@ -93,7 +93,8 @@ def new_run(event: RunStarted, **fields: Json) -> Run:
         scheduled=event.scheduled,
         queued_behind=event.queued_behind,
         start_at=event.start_at,
-        **{"version": 0, **fields},
+        version=version,
+        **fields,
     )
 
 

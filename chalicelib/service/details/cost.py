@@ -87,6 +87,20 @@ ANSWERED_GB_SECONDS: Final = _gb_seconds(1024, 3) - GB_SECONDS["deliveries"]
 """What a delivery takes more that is answered in its response: a write and a message."""
 
 
+SWEEP: Final = Requests(read_units=4, invocations=1, gb_seconds=GB_SECONDS["sweep"])
+"""What a sweep asks for that finds nothing: it looks into four shards of the timers of runs, and of schedules."""
+
+SWEEPS: Final = 30 * 24 * 60
+"""In a month of 30 days: one each minute."""
+
+EMPTY_RECEIVES: Final = 3 * 5 * 30 * 86_400 // 20
+"""In a month without messages: of three queues, by five pollers, each for 20 s. AWS describes five pollers ("Using
+Lambda with Amazon SQS") and does not promise it; 20 s is the longest that SQS lets a receive wait."""
+
+IDLE_MONTH: Final = {"sweeps": SWEEP * SWEEPS, "empty receives": Requests(queue_requests=EMPTY_RECEIVES)}
+"""What a stage with four shards asks for in a month in which nothing happens."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """The cost of a run so far."""

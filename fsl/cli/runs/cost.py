@@ -18,7 +18,8 @@ _NOT_FOUND = 404
 
 
 @click.command(no_args_is_help=True)
-@click.argument("target", metavar="RUN|FLOW|FILE")
+@click.argument("target", metavar="[RUN|FLOW|FILE]", default="")
+@click.option("--idle", is_flag=True, help="Show what a stage costs in a month in which nothing happens.")
 @click.option("--compare", type=click.Choice(["sfn"]), help="Compare with AWS Step Functions (sfn).")
 @click.option("--flow", metavar="NAME", help="The flow, if the file defines several.")
 @click.option(
@@ -27,8 +28,8 @@ _NOT_FOUND = 404
 @click.option("--items", type=click.IntRange(0, 100_000), default=1, show_default=True, help="Items of each `each`.")
 @remote
 def cost(
-    *, target: str, compare: str | None, flow: str | None, inputs: Sequence[str], items: int, client: Client,
-    as_json: bool,
+    *, target: str, idle: bool, compare: str | None, flow: str | None, inputs: Sequence[str], items: int,
+    client: Client, as_json: bool,
 ) -> None:  # fmt: skip
     """Show what a run or a flow costs on AWS.
 
@@ -41,7 +42,13 @@ def cost(
     fsl cost my_flow_run --compare sfn
     fsl cost order --compare sfn --input amount=12
     fsl cost release.fsl --compare sfn --json
+    fsl cost --idle
     """
+    if bool(target) is idle:
+        raise click.UsageError("name a run, a flow or a file, or say --idle")
+    if idle:
+        _show_idle(as_json=as_json)
+        return
     if Path(target).exists() or (compare and not _is_run(client, target)):
         if compare is None:
             raise click.UsageError("a flow has a cost only in comparison: add --compare sfn")
@@ -61,6 +68,19 @@ def cost(
 
 _THERE = "step_functions"
 _PARTS = "usd_by_service"
+
+
+def _show_idle(*, as_json: bool) -> None:
+    from chalicelib.service.details.cost import IDLE_MONTH
+    from chalicelib.service.observability.prices import LIST_PRICES
+
+    found = {name: round(asked.usd(), 4) for name, asked in IDLE_MONTH.items()}
+    if as_json:
+        put({"usd": round(sum(found.values()), 4), "usd_by_part": found, "prices": LIST_PRICES.name})
+        return
+    rows = [*found.items(), ("in all", sum(found.values()))]
+    table(("an idle month", LIST_PRICES.name), [(name, f"${usd:.2f}") for name, usd in rows])
+    say("without storage, logs, alarms (0.10 USD each) and the dashboard", "dim")
 
 
 def _is_run(client: Client, name: str) -> bool:

@@ -72,6 +72,15 @@ def test_a_flow_that_cannot_be_played(fsl: Cli) -> None:
     assert "it took longer than the 5 minutes" in fsl("cost", "waits", "--compare", "sfn").stdout
 
 
+def test_an_idle_month(fsl: Cli) -> None:
+    found = fsl.json("cost", "--idle")
+    assert found["usd"] == pytest.approx(sum(found["usd_by_part"].values()))
+    assert 0 < found["usd"] < 1
+    assert fsl("cost", "--idle").stdout.splitlines()[-2].split() == ["in", "all", f"${found['usd']:.2f}"]
+    assert "or say --idle" in fsl("cost", "--items", "2").stderr
+    assert "or say --idle" in fsl("cost", "c-1", "--idle").stderr
+
+
 def test_wrong_targets(fsl: Cli, tmp_path: Path) -> None:
     nothing = fsl("cost", "nothing", "--compare", "sfn")
     assert (nothing.exit_code, "there is no flow 'nothing'" in nothing.stderr) == (1, True)
