@@ -141,11 +141,12 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             self.requests[0], self.arrived_at = found, time.monotonic()
             self._serve_plain(found)
         with self.requests_lock:
+            arriving = self.request if len(self.requests) == 1 else None
+            if arriving is not None and arriving.expect_continue and arriving.headers_finished:
+                self.send_continue()  # while `requests` is empty, the thread of waitress sends without a lock
             del self.requests[:1]
             if self.connected and self.requests:
                 self.server.add_task(self)
-            elif self.request is not None and self.request.expect_continue and self.request.headers_finished:
-                self.send_continue()
         self.last_activity = time.time()
         self.server.pull_trigger()
 

@@ -16,7 +16,7 @@ from chalicelib.hosting.virtual import IN_MEMORY
 from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.service import messages
-from chalicelib.service.deliveries.inline import MAX_CHAIN_MS, MAX_DELIVERIES, NET_DELAY_MS
+from chalicelib.service.deliveries.inline import MAX_DELIVERIES, NET_DELAY_MS
 from chalicelib.service.errors import Busy, Conflict
 from chalicelib.service.messages import Deliver
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
@@ -222,11 +222,12 @@ def test_a_chain_ends_so_that_other_runs_have_their_turn() -> None:
     assert host.queue.sent == 2
 
 
-def test_a_chain_ends_after_some_time() -> None:
-    host = Machine()
+@pytest.mark.parametrize(("is_aws", "milliseconds"), [(False, 100), (True, 10_000)])
+def test_a_chain_ends_after_some_time(*, is_aws: bool, milliseconds: int) -> None:
+    host = Machine(is_aws=is_aws)
 
     def slowly(request: dict[str, Any]) -> Reply:
-        host.clock.advance(MAX_CHAIN_MS // 2)
+        host.clock.advance(milliseconds // 2)
         return answer_at_once(request)
 
     host.actions.script = slowly

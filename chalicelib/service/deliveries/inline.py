@@ -38,7 +38,11 @@ MAX_DELIVERIES: Final = 20
 """How many deliveries a worker makes in a chain before the run waits in the queue again, behind other runs."""
 
 MAX_CHAIN_MS: Final[Milliseconds] = 10_000
-"""How long after its beginning a chain still goes on."""
+"""How long after its beginning a chain still goes on where workers are added as needed (Lambda)."""
+
+MAX_TURN_MS: Final[Milliseconds] = 100
+"""The same on one machine, whose workers are few: beside slow actions a message costs little, and with long chains of
+them all workers would be taken from other runs."""
 
 MARGIN_MS: Final[Milliseconds] = 5_000
 """What a worker needs beside the time-out of a request."""
@@ -114,7 +118,7 @@ class Chain:
         self._inline = inline
         self._hold = hold
         begun = inline.clock.now()
-        self._until = begun + MAX_CHAIN_MS
+        self._until = begun + (MAX_TURN_MS if inline.net_delay is None else MAX_CHAIN_MS)
         self._ends = min(begun + NET_DELAY_MS, hold.until or begun + NET_DELAY_MS)
         self._made = 1
         self._next: Deliver | None = None

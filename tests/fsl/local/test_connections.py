@@ -468,6 +468,20 @@ def test_requests_of_every_kind_alternate_on_a_connection(server: Server) -> Non
         assert answer_on(connection)[0] == 200
 
 
+def test_100_continue_is_sent_once(server: Server) -> None:
+    """The thread of waitress is woken just then, by the end of the request before, which it has read."""
+    unusual = b"GET /ok HTTP/1.1\r\nHost: localhost\r\nX_Y: 1\r\n\r\n"
+    waits = b"POST /ok HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+    with server.connect() as connection:
+        for _ in range(300):
+            connection.sendall(unusual)
+            assert response_on(connection)[0] == 200
+            connection.sendall(waits)
+            assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            connection.sendall(b"ab")
+            assert response_on(connection) == (200, b'{"body":"ab"}')
+
+
 def test_requests_one_after_the_other_have_one_thread() -> None:
     with serving(ConnectionLimits(threads=8, connections=20)) as server, server.connect() as connection:
         threads = set()
