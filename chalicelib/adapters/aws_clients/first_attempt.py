@@ -16,7 +16,7 @@ from random import random
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from botocore.awsrequest import AWSPreparedRequest, HeadersDict
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError
 
 from chalicelib.adapters.aws_clients.signature import Signer
@@ -91,7 +91,7 @@ class FirstAttempt:
         url, body = params["url"], params["body"]
         headers = self._signer.sign(url, params["headers"], body, self._credentials.get_frozen_credentials())
         headers["Content-Length"] = str(len(body))
-        request = AWSPreparedRequest("POST", url, HeadersDict(headers), body, stream_output=False)
+        request = AWSPreparedRequest("POST", url, headers, body, stream_output=False)
         for _handler, response in self._events.emit(f"before-send.{self._service}.{operation}", request=request):
             if response is not None:
                 return response
