@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ from chalicelib import config, hosting
 from chalicelib.adapters import secret_references
 from chalicelib.adapters.virtual import ScriptedCaller
 from chalicelib.entrypoints import authorizer
-from chalicelib.hosting import Services
+from chalicelib.hosting import QueueAndSource, Services
 from chalicelib.service.ports.actions import Reply, Taken
 from chalicelib.service.ports.queues import QueueName, Received
 from chalicelib.service.security.webhooks import secrets_for
@@ -189,7 +190,7 @@ class Cloud:
 
     def bury(self, queue: QueueName) -> bool:
         """Move the due messages of the queue to the dead letters, as SQS does. Return whether there were any."""
-        source, moved = self._services_of(API).adapters.queue, False
+        source, moved = self._event_source, False
         while messages := list(source.receive(queue, 10, 0)):
             source.send(QueueName.DEAD, [message.body for message in messages])
             source.delete(queue, [message.receipt for message in messages])
@@ -253,7 +254,7 @@ class Cloud:
     def _hand_over(self, function: str, queue: QueueName, batch: int) -> bool:
         if queue is QueueName.WAKES and self.wakes_die:
             return self.bury(queue)
-        source = self._services_of(function).adapters.queue
+        source = self._event_source
         messages: list[Received] = list(source.receive(queue, batch, 0))
         if messages:
             with self._as(function):
@@ -262,6 +263,11 @@ class Cloud:
             failed = failed_in(answer, messages)
             source.delete(queue, [message.receipt for message in messages if message.id not in failed])
         return bool(messages)
+
+    @cached_property
+    def _event_source(self) -> QueueAndSource:
+        """The queues as Lambda itself and SQS use them: the functions do not learn their URLs by that."""
+        return hosting.adapters_for(self.services.settings).queue
 
     @contextmanager
     def _as(self, function: str) -> Iterator[None]:

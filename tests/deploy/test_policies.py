@@ -47,7 +47,14 @@ def recorded(packaged: Path, dev: Stage) -> Recorded:
     with Cloud(dev, packaged / "cloudformation") as cloud:
         live(cloud)
         happen(cloud)
-        return Recorded(cloud.needs, {name: cloud.policy(name) for name in ALL})
+        needs = {name: found | _finding_queues(found) for name, found in cloud.needs.items()}
+        return Recorded(needs, {name: cloud.policy(name) for name in ALL})
+
+
+def _finding_queues(needs: set[Need]) -> set[Need]:
+    """Return the look-ups of the queues that the function uses: here, functions share what one of them has found."""
+    used = {need.resource for need in needs if need.action in ("sqs:SendMessage", "sqs:ChangeMessageVisibility")}
+    return {Need("sqs:GetQueueUrl", queue) for queue in used}
 
 
 def by_lambda(stage: Stage, function: str) -> set[Need]:
