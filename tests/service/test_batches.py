@@ -413,6 +413,14 @@ class TestCrashes:
         host.pass_time(RECEIVED_AGAIN_MS)
         assert now(host, batch).counts == {BatchOutcome.DONE: 4}
 
+    def test_a_run_is_missing_and_not_done_when_a_dry_run_of_a_deletion_is_repeated(self) -> None:
+        host = with_failed(1)
+        target = Target("r00000", host.run("r00000").id)
+        host.services.operator.delete_run(NS, "r00000")
+        batch = Batch(id="b", command="delete", dry_run=True, rate=1.0, created_at=0, updated_at=0, expires_at=1 << 50)
+        result = Watched(host, lambda _: None, lambda _: False).execute(NS, batch, target, repeats=True)
+        assert result == Result("r00000", BatchOutcome.MISSING)
+
     def test_a_message_that_comes_twice_does_nothing_twice(self) -> None:
         host = with_failed(6)
         host.actions.script = lambda request: answer_at_once({**request, "ackStates": ["BAD"]})
