@@ -16,7 +16,7 @@ from chalicelib.service.batches.operator import BatchOrder
 from chalicelib.service.batches.worker import MAX_BUSY, BatchWorker
 from chalicelib.service.errors import Busy, NotFound
 from chalicelib.service.ports.batches import Batch, BatchOutcome, BatchStatus, Result, Target
-from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.ports.queues import QueueName, Received
 from chalicelib.service.ports.runs import RunQuery
 from tests.hosts import NS, Host, accept, answer_at_once
 
@@ -315,39 +315,53 @@ class Crash(BaseException):
 
 
 Before: TypeAlias = Callable[[Target], None]
+Unseen: TypeAlias = Callable[[Target], bool]
 
 
 class Watched(RunCommands):
-    """Calls a function before each run is commanded."""
+    """Calls a function before each run is commanded. Where `is_unseen`, the command seems to fail after it was done."""
 
-    def __init__(self, host: Host, before: Before) -> None:
+    def __init__(self, host: Host, before: Before, is_unseen: Unseen) -> None:
         services = host.services
         super().__init__(services.runs, services.operator, services.operator, services.signaler, services.secrets)
         self._before = before
+        self._is_unseen = is_unseen
 
     def execute(self, namespace: str, batch: Batch, target: Target, *, repeats: bool) -> Result:
         self._before(target)
-        return super().execute(namespace, batch, target, repeats=repeats)
+        result = super().execute(namespace, batch, target, repeats=repeats)
+        if self._is_unseen(target):
+            raise Busy("the store did not answer in time")
+        return result
 
 
-def work_with(host: Host, before: Before) -> None:
+def work_with(host: Host, before: Before, is_unseen: Unseen = lambda _: False) -> None:
     """Handle the next message of a batch with a worker that calls the function before each run."""
     services, store = host.services, host.store
     collector = Collector(services.reader.listing, store.batches, host.clock)
     worker = BatchWorker(
         store.batches,
         collector,
-        Watched(host, before),
+        Watched(host, before, is_unseen),
         BatchAudit(is_open=True),
         host.queue,
         host.clock,
         services.adapters.ids,
     )
-    (received,) = host.queue.receive(QueueName.WAKES, 1, 0)
-    message = messages.decode(received.body)
-    assert isinstance(message, messages.RunBatch)
+    received, message = next_slice(host)
     assert worker.work(message) is None
     host.queue.delete(QueueName.WAKES, [received.receipt])
+
+
+def next_slice(host: Host) -> tuple[Received, messages.RunBatch]:
+    """Receive the next message of a batch, and handle those of runs before it."""
+    while True:
+        (received,) = host.queue.receive(QueueName.WAKES, 1, 0)
+        message = messages.decode(received.body)
+        if isinstance(message, messages.RunBatch):
+            return received, message
+        host.handle(message)
+        host.queue.delete(QueueName.WAKES, [received.receipt])
 
 
 def crash_after(host: Host, count: int) -> None:
@@ -398,6 +412,14 @@ class TestCrashes:
         crash_after(host, 2)
         host.pass_time(RECEIVED_AGAIN_MS)
         assert now(host, batch).counts == {BatchOutcome.DONE: 4}
+
+    def test_a_run_is_missing_and_not_done_when_a_dry_run_of_a_deletion_is_repeated(self) -> None:
+        host = with_failed(1)
+        target = Target("r00000", host.run("r00000").id)
+        host.services.operator.delete_run(NS, "r00000")
+        batch = Batch(id="b", command="delete", dry_run=True, rate=1.0, created_at=0, updated_at=0, expires_at=1 << 50)
+        result = Watched(host, lambda _: None, lambda _: False).execute(NS, batch, target, repeats=True)
+        assert result == Result("r00000", BatchOutcome.MISSING)
 
     def test_a_message_that_comes_twice_does_nothing_twice(self) -> None:
         host = with_failed(6)
@@ -453,6 +475,77 @@ class TestCrashes:
         host.pass_time(120_000)
         after = now(host, batch)
         assert (after.status, after.recorded, after.counts) == (BatchStatus.DONE, 60, {BatchOutcome.DONE: 60})
+
+
+class TestWritesThatSeemToFail:
+    """The store writes a run and then fails: the run seems busy, and is tried again by a later slice."""
+
+    def test_a_run_that_was_paused_and_then_continued_is_not_paused_again(self) -> None:
+        host, batch = paused_by_batch(1)
+        work_with(host, lambda _: None, lambda target: target.name == "r0")
+        assert (host.run("r0").status, now(host, batch).recorded) == (Status.PAUSED, 0)
+        host.services.operator.resume(NS, "r0")
+        host.pass_time(60_000)
+        assert (now(host, batch).status, now(host, batch).counts) == (BatchStatus.DONE, {BatchOutcome.DONE: 1})
+        assert (host.run("r0").status, pauses(host, "r0")) == (Status.RUNNING, 1)
+
+    def test_also_if_the_batch_is_stopped_and_continued_meanwhile(self) -> None:
+        host, batch = paused_by_batch(1)
+        work_with(host, lambda _: None, lambda target: target.name == "r0")
+        stop(host, batch)
+        host.services.operator.resume(NS, "r0")
+        host.services.batches.resume(NS, batch.id)
+        host.pass_time(60_000)
+        assert now(host, batch).counts == {BatchOutcome.DONE: 1}
+        assert (host.run("r0").status, pauses(host, "r0")) == (Status.RUNNING, 1)
+
+    def test_runs_of_a_crashed_slice_that_its_repetition_did_not_reach_are_not_commanded_again(self) -> None:
+        host, batch = paused_by_batch(5)
+        crash_after(host, 4)
+        for number in range(4):
+            host.services.operator.resume(NS, f"r{number}")
+        host.clock.advance(RECEIVED_AGAIN_MS)
+
+        def busy(target: Target) -> None:
+            if target.name == "r1":
+                raise Busy("the store is slow")
+
+        work_with(host, busy)
+        assert now(host, batch).recorded < 4
+        host.pass_time(60_000)
+        assert (now(host, batch).status, now(host, batch).counts) == (BatchStatus.DONE, {BatchOutcome.DONE: 5})
+        assert [pauses(host, f"r{number}") for number in range(5)] == [1] * 5
+
+    def test_a_run_that_was_deleted_is_done(self) -> None:
+        host = with_failed(2)
+        batch = create(host, BatchCommand.DELETE)
+        work_with(host, lambda _: None, lambda _: True)
+        host.pass_time(60_000)
+        assert now(host, batch).counts == {BatchOutcome.DONE: 2}
+
+    def test_the_run_after_a_busy_one_that_others_deleted_is_missing(self) -> None:
+        host = with_failed(3)
+        batch = create(host, BatchCommand.DELETE)
+        first = host.store.batches.targets(NS, batch.id, 0)[0].name
+        other = host.store.batches.targets(NS, batch.id, 0)[1].name
+        work_with(host, lambda _: None, lambda target: target.name == first)
+        host.services.operator.delete_run(NS, other)
+        host.pass_time(60_000)
+        assert now(host, batch).counts == {BatchOutcome.DONE: 2, BatchOutcome.MISSING: 1}
+
+
+def paused_by_batch(count: int) -> tuple[Host, Batch]:
+    """Return a host with so many runs, and the batch that pauses them and has not begun."""
+    host = hosted()
+    for number in range(count):
+        host.start("waiting", f"r{number}")
+    host.settle()
+    host.clock.advance(1_000)
+    return host, create(host, BatchCommand.PAUSE, query=RunQuery(flow="waiting"))
+
+
+def pauses(host: Host, name: str) -> int:
+    return sum(entry.event == "RunPaused" for entry in host.services.reader.history(NS, name, 0, 1_000))
 
 
 def stop(host: Host, batch: Batch) -> None:

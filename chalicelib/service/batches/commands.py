@@ -135,7 +135,7 @@ class RunCommands:
         command, name = BatchCommand(batch.command), target.name
         run = self._runs.head(namespace, name)
         if run is None or (target.id and run.id != target.id):
-            is_deleted = repeats and command is BatchCommand.DELETE
+            is_deleted = repeats and command is BatchCommand.DELETE and not batch.dry_run
             return Result(name, BatchOutcome.DONE if is_deleted else BatchOutcome.MISSING)
         if repeats and self._was_commanded(run, target, author_of(batch)):
             return Result(name, BatchOutcome.DONE)

@@ -3,8 +3,13 @@
     message ──> claim ──> find the next runs, or command them ──> write a chunk ──> next message ──> record ──> ...
 
 The message of a slice names the version of the batch that it continues. After a crash it comes again, finds the claim
-of the process that is gone, and repeats the slice once the claim has lapsed: a run that was commanded already says so
-in its history. A batch that is stopped ends with the slice that is being worked on, unless it is continued meanwhile.
+of the process that is gone, and repeats the slice once the claim has lapsed.
+
+The batch notes how far earlier attempts may have come (`tried`): they may have crashed, or the store may have failed
+after it had written a run, so that the run seemed busy. Up to there a run is only commanded if its history does not say
+that it was, however many slices later, and also if the batch was stopped and continued meanwhile.
+
+A batch that is stopped ends with the slice that is being worked on, unless it is continued meanwhile.
 """
 
 from __future__ import annotations
@@ -84,16 +89,19 @@ class BatchWorker:
             return None
         if batch.owner and now < batch.owned_until:
             return batch.owned_until - now
-        claimed = replace(batch, version=batch.version + 1, owner=self._ids.nonce()[:12], owned_until=now + CLAIM_MS)
+        is_collecting = batch.status is BatchStatus.COLLECTING
+        claimed = replace(
+            batch,
+            version=batch.version + 1,
+            tried=max(batch.tried, _slice_end(batch)) if batch.owner and not is_collecting else batch.tried,
+            owner=self._ids.nonce()[:12],
+            owned_until=now + CLAIM_MS,
+        )
         try:
             self._batches.save(namespace, claimed, batch.version)
         except Conflict:
             return _FIRST_BUSY_PAUSE_MS
-        repeats = bool(batch.owner)
-        is_collecting = claimed.status is BatchStatus.COLLECTING
-        after = (
-            self._collect(namespace, claimed) if is_collecting else self._command(namespace, claimed, repeats=repeats)
-        )
+        after = self._collect(namespace, claimed) if is_collecting else self._command(namespace, claimed)
         self._record(namespace, claimed, after, now)
         return None
 
@@ -102,18 +110,19 @@ class BatchWorker:
     def _collect(self, namespace: str, batch: Batch) -> Batch:
         return self._collector.collect(namespace, batch, self._clock.now() + SLICE_MS)
 
-    def _command(self, namespace: str, batch: Batch, *, repeats: bool) -> Batch:
+    def _command(self, namespace: str, batch: Batch) -> Batch:
         """Command the next runs, and store what became of them."""
         number, offset = divmod(batch.recorded, CHUNK_ITEMS)
-        targets = self._batches.targets(namespace, batch.id, number)[offset : offset + _slice_items(batch)]
+        end = _slice_end(batch) - number * CHUNK_ITEMS
+        targets = self._batches.targets(namespace, batch.id, number)[offset:end]
         known = self._batches.results(namespace, batch.id, number)[:offset] if offset else ()
         results: list[Result] = []
-        attempts, end_at = batch.attempts, self._clock.now() + SLICE_MS
-        for target in targets:
+        attempts, tried, end_at = batch.attempts, batch.tried, self._clock.now() + SLICE_MS
+        for position, target in enumerate(targets, batch.recorded):
             try:
-                result = self._commands.execute(namespace, batch, target, repeats=repeats)
+                result = self._commands.execute(namespace, batch, target, repeats=position < tried)
             except Busy as busy:
-                attempts += 1
+                attempts, tried = attempts + 1, max(tried, position + 1)
                 if attempts < MAX_BUSY:
                     break
                 result = Result(target.name, BatchOutcome.BUSY, str(busy))
@@ -134,6 +143,7 @@ class BatchWorker:
             recorded=recorded,
             counts=counts,
             attempts=attempts,
+            tried=tried if tried > recorded else 0,
             status=BatchStatus.DONE if is_done else batch.status,
         )
 
@@ -167,6 +177,7 @@ class BatchWorker:
         self._queue.send(QueueName.WAKES, [encode(message)], min(max(0, delay), MAX_DELAY_MS), early=True)
 
 
-def _slice_items(batch: Batch) -> int:
-    """Return how many runs a slice commands: those of a second."""
-    return CHUNK_ITEMS if batch.dry_run else max(1, min(CHUNK_ITEMS, round(batch.rate)))
+def _slice_end(batch: Batch) -> int:
+    """Return up to which position the next slice commands runs: those of a second, and of one chunk."""
+    items = CHUNK_ITEMS if batch.dry_run else max(1, min(CHUNK_ITEMS, round(batch.rate)))
+    return min(batch.recorded + items, (batch.recorded // CHUNK_ITEMS + 1) * CHUNK_ITEMS)

@@ -92,6 +92,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     counts: dict[BatchOutcome, int] = msgspec.field(name="co", default_factory=dict)
     attempts: int = msgspec.field(name="at", default=0)
     """How often the next run was busy."""
+    tried: int = msgspec.field(name="tr", default=0)
+    """How many of its runs, from the first on, attempts may have commanded, also those without a result."""
     owner: str = msgspec.field(name="ow", default="")
     """Identifies the process that is working on it; empty: none is."""
     owned_until: Instant = msgspec.field(name="ou", default=0)

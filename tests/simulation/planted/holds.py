@@ -62,8 +62,8 @@ def _suspended_for_good(_: Any) -> Any:
 def _ends_early(right: Any) -> Any:
     """A batch is done after its first slice."""
 
-    def command(self: Any, namespace: str, batch: Any, *, repeats: bool) -> Any:
-        return replace(right(self, namespace, batch, repeats=repeats), status=BatchStatus.DONE)
+    def command(self: Any, namespace: str, batch: Any) -> Any:
+        return replace(right(self, namespace, batch), status=BatchStatus.DONE)
 
     return command
 
