@@ -10,6 +10,7 @@ import pytest
 
 from chalicelib.adapters.sqlite.database import MEMORY, Database
 from chalicelib.adapters.sqlite.message_queue import SqliteQueue
+from chalicelib.adapters.sqlite.receivers import Receivers
 from chalicelib.adapters.sqlite.store import SqliteStore
 from chalicelib.adapters.system import SystemClock
 from chalicelib.config import Durability, Settings
@@ -56,6 +57,19 @@ def test_an_idle_receiver_wakes_when_a_delayed_message_comes_due(database: Datab
         queue.send(QueueName.WAKES, ["one"], delay=30)
         queue.send(QueueName.WAKES, ["other"], delay=60)
         assert sorted(future.result(timeout=2)[0].body for future in waiting) == ["one", "other"]
+
+
+def test_a_receiver_that_knows_of_no_message_wakes_when_another_one_finds_it_before_its_sender_notes_it() -> None:
+    receivers = Receivers()
+    _, changes = receivers.look()
+    receivers.looked(None, changes)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(receivers.wait, None, 30, None)
+        while receivers._keeper is None:
+            pass
+        receivers.looked(1_000, changes)
+        assert waiting.result(timeout=10) is None
+    assert receivers.look() == (1_000, changes)
 
 
 def test_a_delivery_is_written_with_the_deletion_of_its_message(database: Database) -> None:

@@ -64,10 +64,19 @@ class Receivers:
             return self._due, self._changes
 
     def looked(self, due: Instant | None, changes: int) -> None:
-        """Note when the next message is due, as a look into the database found, unless more was noted meanwhile."""
+        """Note when the next message is due, as a look into the database found, unless more was noted meanwhile.
+
+        A look can find a message before its sender notes it. So the keeper, which may know of none, is woken.
+        """
+        keeper = None
         with self._lock:
-            if self._changes == changes:
-                self._due = due
+            if self._changes != changes:
+                return
+            if due is not None and (self._due is None or due < self._due):
+                keeper, self._keeper = self._keeper, None
+            self._due = due
+        if keeper is not None:
+            keeper.give(None)
 
     def wait(self, due: Instant | None, seconds: float, until_due: float | None) -> Received | None:
         """Wait for a message; None: look into the database, or the time is over.
