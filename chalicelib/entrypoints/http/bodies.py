@@ -39,7 +39,7 @@ Ttl = (
 
 
 Labels = Annotated[dict[str, Json], msgspec.Meta(extra_json_schema={"propertyNames": {"pattern": "^[^:]+$"}})]
-"""Labels of a run. A colon separates name and value in the query of a list, so a name has none, and a name is not empty."""
+"""Labels of a run. A colon separates name and value in the query of a list, so a name has none. It is not empty."""
 
 
 class NoBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
