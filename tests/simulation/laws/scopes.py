@@ -12,6 +12,7 @@ from chalicelib.model.definition import Definition
 from chalicelib.model.flow import Branch, ChoiceStep, EachStep, Flow, ForkStep, Step, scopes_of
 from chalicelib.model.history import Entry
 from chalicelib.model.run import Run, Token
+from chalicelib.model.run_error import ErrorName
 from tests.simulation.counters import MINE, OURS, WHO
 
 _NO_RETURNS: Final = frozenset({"RunPaused", "RunContinued", "StepReported", "RunFailed"})
@@ -56,6 +57,7 @@ class Passes:
         if step is None or not entry.target or entry.token == UNDO or entry.event in _NO_RETURNS:
             return
         is_saved = entry.event != "StepFailed" or entry.uuid not in self._undone
+        is_saved = is_saved and entry.error_name != ErrorName.RUNAWAY_LOOP  # after that failure nothing is saved
         if entry.is_return and is_saved and entry.rule is None and not isinstance(step, ChoiceStep):
             for name in {MINE, OURS} & step.save.keys():
                 place = self._place(entry.token, step, name, definition.flow)
