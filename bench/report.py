@@ -75,9 +75,8 @@ def _commit() -> str:
         ran = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607 - git
         return ran.stdout.strip()
 
-    return (git("rev-parse", "--short", "HEAD") or "unknown") + (
-        " with changes" if git("status", "--short", "--", ":/", ":!:/bench/RESULTS.md") else ""
-    )
+    changed = git("status", "--short", "--", ":(top)", ":(top,exclude)bench/RESULTS.md")
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
 
 
 def _processor() -> str:

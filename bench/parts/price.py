@@ -10,7 +10,7 @@ from bench.price import others
 from bench.price.account import REPLY_MS, Account
 from bench.price.paths import Counted, Paths, chain, counted
 from bench.report import table
-from chalicelib.service.details.cost import IDLE_MONTH, SWEEPS
+from chalicelib.service.details.cost import IDLE_MONTH, MEMORY_MB, SWEEPS
 from chalicelib.service.observability.prices import LIST_PRICES, Requests
 
 TITLE = "Price per million"
@@ -98,11 +98,12 @@ def _paths_table(found: Mapping[str, Counted]) -> str:
         "USD per million",
         "with ten messages per invocation",
     )
-    wait = REPLY_MS / 1000 * LIST_PRICES.gb_second * MILLION
+    memory = MEMORY_MB["deliveries"]
+    wait = REPLY_MS / 1000 * memory / 1024 * LIST_PRICES.gb_second * MILLION
     return table(columns, rows) + (
         "\nCallbacks come through the Function URL; through the REST API each costs "
         f"{LIST_PRICES.rest_request * MILLION:.2f} USD per million more. While an action takes {REPLY_MS} ms to "
-        f"respond, the function of 1 GB waits: {wait:.2f} USD per million, which is not in the table.\n"
+        f"respond, the function of {memory} MB waits: {wait:.2f} USD per million, which is not in the table.\n"
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from bench.price import others
 from bench.price.account import NAMESPACE, Account
 from bench.price.paths import STEPS, Counted, Paths, chain, each, fork
 from chalicelib.config import Backend, Settings
-from chalicelib.service.details.cost import IDLE_MONTH
+from chalicelib.service.details.cost import IDLE_MONTH, MEMORY_MB
 from chalicelib.service.observability.prices import Requests
 
 CALLBACKS = {"has_callbacks": True}
@@ -62,6 +64,17 @@ def test_what_one_asks_for(
     assert counts(paths.each_of(made, few, many, **how)) == pytest.approx(expected)
 
 
+def test_functions_are_priced_with_the_memory_that_they_have() -> None:
+    configured = json.loads(Path(".chalice/config.json").read_text())
+    memory = {
+        name: function.get("lambda_memory_size", configured["lambda_memory_size"])
+        for name, function in configured["lambda_functions"].items()
+    }
+    assert [*MEMORY_MB.values()] == [
+        memory[name] for name in ("api_handler", "callback", "deliver", "wake", "dead_letter", "sweep")
+    ]
+
+
 def test_what_a_step_asks_for(called: Counted, answered: Counted) -> None:
     assert counts(called) == pytest.approx((27 / 24, 0, 2, 3, 2))
     assert counts(answered) == pytest.approx((27 / 24, 0, 1, 3, 1))
@@ -77,7 +90,7 @@ def test_an_item_asks_for_no_more_messages_than_a_step(paths: Paths) -> None:
 def test_the_price_of_a_step(called: Counted, answered: Counted) -> None:
     """One message at a time, and ten at a time: the second is what a busy account pays."""
     assert usd(price.by_rest(called).requests) < 7
-    assert (usd(called.requests), usd(answered.requests)) == pytest.approx((2.88, 2.54), abs=0.01)
+    assert (usd(called.requests), usd(answered.requests)) == pytest.approx((2.77, 2.41), abs=0.01)
     assert usd(called.in_batches) < 2.5
     assert usd(answered.in_batches) < 2
 

@@ -72,18 +72,16 @@ def _gb_seconds(memory: int, requests: int) -> float:
     return memory / 1024 * (_CPU_MS * _MB_PER_CPU / memory + _AWS_MS * requests) / 1000
 
 
-GB_SECONDS: Final = {
-    "api": _gb_seconds(512, 2),
-    "callback": _gb_seconds(512, 3),
-    "deliveries": _gb_seconds(1024, 1),
-    "wakes": _gb_seconds(512, 1),
-    "dead": _gb_seconds(512, 1),
-    "sweep": _gb_seconds(512, 8),
-}
-"""GB-seconds of an invocation, by function or queue, without what an action takes to respond. The memory is that of
-`.chalice/config.json`."""
+MEMORY_MB: Final = {"api": 512, "callback": 256, "deliveries": 512, "wakes": 512, "dead": 512, "sweep": 256}
+"""The memory of each function, by the function or its queue: that of `.chalice/config.json`."""
 
-ANSWERED_GB_SECONDS: Final = _gb_seconds(1024, 3) - GB_SECONDS["deliveries"]
+_REQUESTS: Final = {"api": 2, "callback": 3, "deliveries": 1, "wakes": 1, "dead": 1, "sweep": 8}
+"""Requests to AWS of an invocation, one after the other."""
+
+GB_SECONDS: Final = {name: _gb_seconds(MEMORY_MB[name], count) for name, count in _REQUESTS.items()}
+"""GB-seconds of an invocation, by function or queue, without what an action takes to respond."""
+
+ANSWERED_GB_SECONDS: Final = _gb_seconds(MEMORY_MB["deliveries"], 3) - GB_SECONDS["deliveries"]
 """What a delivery takes more that is answered in its response: a write and a message."""
 
 
