@@ -9,32 +9,15 @@ Not counted is what a container reads every ten seconds, because it is of no run
 
 from __future__ import annotations
 
-from math import ceil
 from typing import Any, Final, TypeAlias
 
 from chalicelib.adapters.dynamodb.tables import HASH, INDEXES, RANGE, Index
 from chalicelib.service.observability.prices import Requests, read_units, write_units
+from tests.fakes import size_of_item
 
 Item: TypeAlias = dict[str, dict[str, Any]]
 
 _SEEN: Final = "echoer-meter"
-
-
-def size_of(item: Item) -> int:
-    """Return the bytes of an item without collections ("DynamoDB item sizes and formats")."""
-    return sum(len(name.encode()) + _size_of_value(value) for name, value in item.items())
-
-
-def _size_of_value(value: dict[str, Any]) -> int:
-    match value:
-        case {"S": str(text)}:
-            return len(text.encode())
-        case {"N": str(digits)}:
-            return ceil(len(digits) / 2) + 1
-        case {"B": bytes(raw)}:
-            return len(raw)
-        case _:
-            return 1
 
 
 class Meter:
@@ -68,7 +51,7 @@ class Meter:
                     put = asked["Put"]["Item"]
                     self._write(_key(put), None if is_refused else put, times=2)
             case other:
-                raise NotImplementedError(f"the meter does not know what {other} costs")
+                raise ValueError(f"requests of the kind {other} are not counted; add what DynamoDB bills for them")
 
     def _read(self, params: dict[str, Any], parsed: dict[str, Any]) -> None:
         is_consistent = params.get("ConsistentRead", False)
@@ -76,12 +59,12 @@ class Meter:
             whole = sum(self._stored_size(item, params.get("IndexName")) for item in parsed["Items"])
             self._count_read(whole, consistent=is_consistent)
         elif "RequestItems" not in params and not _is_by_time(params["Key"]):
-            self._count_read(size_of(parsed.get("Item", {})), consistent=is_consistent)
+            self._count_read(size_of_item(parsed.get("Item", {})), consistent=is_consistent)
         for table, asked in params.get("RequestItems", {}).items():
             found = parsed["Responses"].get(table, [])
             missing: list[Item] = [{}] * (len(asked["Keys"]) - len(found))
             for item in (*found, *missing):
-                self._count_read(size_of(item), consistent=asked.get("ConsistentRead", False))
+                self._count_read(size_of_item(item), consistent=asked.get("ConsistentRead", False))
 
     def _count_read(self, size: int, *, consistent: bool) -> None:
         self.requests.read_units += read_units(size) / (1 if consistent else 2)
@@ -89,13 +72,15 @@ class Meter:
     def _stored_size(self, item: Item, index: str | None) -> int:
         """Return how many bytes the query read for an item that it returned, of which it may show a part."""
         if index is not None:
-            return size_of(item)
-        return size_of(self._items.get(_key(item), item))
+            return size_of_item(item)
+        return size_of_item(self._items.get(_key(item), item))
 
     def _write(self, key: tuple[str, str], after: Item | None, times: int = 1) -> None:
         """Count a write. `after` is None if a condition refused it, and empty if it deletes the item."""
         before = self._items.get(key, {})
-        self.requests.write_units += times * max(write_units(size_of(before)), write_units(size_of(after or {})))
+        self.requests.write_units += times * max(
+            write_units(size_of_item(before)), write_units(size_of_item(after or {}))
+        )
         if after is None:
             return
         for index in INDEXES:

@@ -3,7 +3,7 @@
 Theory of operation. A tree of at most MAX_NODES nodes of the kinds in `_MAKERS` becomes one function of the names. It
 computes only what is plain: members of objects, texts that are short, numbers, booleans, null. Wherever it meets
 anything else (a list, an object as a result, an error, a large number) it raises `Unusual`, and the whole expression is
-evaluated as ever. So results and errors are those of `evaluation`, and only what is plain is quicker. It takes at most
+evaluated in full. So results and errors are those of `evaluation`, and only what is plain is quicker. It takes at most
 one step for each node, and does nothing else that could take long.
 """
 
@@ -210,8 +210,6 @@ def _or(node: Node) -> Quick | None:
 
 
 def _truth(value: Any) -> bool:
-    if value is True or value is False:
-        return bool(value)
     if type(value) in _SCALARS:
         return bool(value)
     raise _UNUSUAL
