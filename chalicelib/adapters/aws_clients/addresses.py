@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 _COMMERCIAL: Final = re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+")
 """The regions of the partition `aws`, as botocore's `partitions.json` has it. Others have other domains."""
 
-_DECIDING: Final = frozenset(
+DECIDING: Final = frozenset(
     {
         "AWS_ACCOUNT_ID",
         "AWS_AUTH_SCHEME_PREFERENCE",
@@ -39,7 +39,7 @@ def url_of(service: str, region: str, endpoint: str | None, profile: Mapping[str
 
     `endpoint` is one that is set, None: that of AWS. `profile` is the part of AWS's configuration file that applies.
     """
-    if not profile.keys() <= _HARMLESS or any(name.upper() in _DECIDING for name in env):
+    if not profile.keys() <= _HARMLESS or any(name.upper() in DECIDING for name in env):
         return ""
     if endpoint is None:
         return f"https://{service}.{region}.amazonaws.com/" if _COMMERCIAL.fullmatch(region) else ""

@@ -23,7 +23,7 @@ class Client:
         self._made: Any = None
 
     def _make_api_call(self, operation: str, parameters: Parsed) -> Parsed:
-        """Make the request. Raises BotoCoreError, ClientError. PynamoDB calls it by the name that botocore has for it."""
+        """Make the request; the name is botocore's, by which PynamoDB calls it. Raises BotoCoreError, ClientError."""
         attempt = self._attempt
         found = attempt(operation, parameters) if attempt is not None else None
         if found is None:
