@@ -134,7 +134,7 @@ class Clients:
         timeouts: tuple[float, float],
         connections: int,
     ) -> FirstAttempt | None:
-        """Return what makes first attempts; None: botocore's rules say where requests go, or there are no credentials."""
+        """Return what makes first attempts. None: botocore decides where requests go, or there are no credentials."""
         session = self._session = self._session or _session()
         region = region or session.get_config_variable("region")
         url = url_of(service, region or "", endpoint, session.get_scoped_config(), os.environ)
