@@ -19,7 +19,7 @@ from typing import Any, Final
 from moto import mock_aws
 
 REGION: Final = "us-east-1"
-ADMIN: Final = "the-admin-of-this-test"
+ADMIN: Final = "the-first-admin-of-this-test-of-cold-starts"
 FLOW: Final = """action work addr = "http://127.0.0.1:%d"; return = (OK); action_end
 /
 flow f
