@@ -11,7 +11,8 @@ from chalicelib.model import status
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import BUILT_IN_STATES, DEFAULT_STATE, DONE, EachStep, ForkStep
 from chalicelib.model.history import Entry
-from chalicelib.model.run import PendingUndo, Run, Token
+from chalicelib.model.pending_undo import PendingUndo
+from chalicelib.model.run import Run, Token
 from chalicelib.model.status import Status
 from chalicelib.model.waits import EachWait, ForkWait
 

@@ -13,7 +13,8 @@ from chalicelib.model import flow
 from chalicelib.model.actions import shown_args
 from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT
-from chalicelib.model.run import PendingUndo, Run, Token
+from chalicelib.model.pending_undo import PendingUndo
+from chalicelib.model.run import Run, Token
 from chalicelib.model.run_error import StepError
 from chalicelib.model.status import READY, Status, current_state
 from chalicelib.service.runs.read import RunView
