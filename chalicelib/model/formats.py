@@ -130,6 +130,7 @@ def _with_held_deliveries(members: dict[str, Any]) -> dict[str, Any]:
 
 HEAD: Final = Format("head of a flow_run", (_packed_head, _with_held_deliveries))
 PAGE: Final = Format("history page", (_with_packed("entries"),))
+UNDO_PAGE: Final = Format("page of pending undos")
 CHECKED: Final = Format("checked definition")
 """Flows and actions as the engine uses them; runs that bring their own steps store a flow, too."""
 DEFINITION: Final = Format("definition")
