@@ -20,7 +20,7 @@ MAX_AGE_MS: Final = 10_000
 MAX_NAMESPACES: Final = 1_000
 """Namespaces of which a container remembers the pauses."""
 
-_KEY: Final = "holds"
+KEY: Final = "holds"
 
 
 class Pause(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -72,15 +72,20 @@ class HoldBook:
 
     def read(self, namespace: str) -> tuple[Holds, int]:
         """Return the pauses as they are stored, with their version. Consistent."""
-        value, version = self._values.read(namespace, _KEY)
+        value, version = self._values.read(namespace, KEY)
         holds = msgspec.json.decode(value, type=Holds) if value else NOTHING_HELD
         self._learn(namespace, holds)
         return holds, version
 
     def write(self, namespace: str, holds: Holds, seen: int) -> None:
         """Replace the pauses of version `seen`. Raises Conflict."""
-        self._values.write(namespace, _KEY, msgspec.json.encode(holds), seen)
+        self._values.write(namespace, KEY, msgspec.json.encode(holds), seen)
         self._learn(namespace, holds)
+
+    def forget(self) -> None:
+        """Read the pauses of all namespaces again when they are next asked for."""
+        with self._lock:
+            self._known.clear()
 
     def _learn(self, namespace: str, holds: Holds) -> None:
         with self._lock:
