@@ -240,6 +240,11 @@ class Database:
             raise self._errors.translation(error) from error
 
     @property
+    def lock_file(self) -> int | None:
+        """The descriptor that holds the lock of the file, for processes that share the file to inherit."""
+        return self._lock_file
+
+    @property
     def writer(self) -> sqlite3.Connection:
         """The connection that writes, for transactions."""
         return self._writer

@@ -48,13 +48,19 @@ class HandedHttpServer(HttpServer):
     def accept_connections(self) -> None:
         self.accepting = True
 
+    def handle_close(self) -> None:
+        """End at once: the supervisor was killed, and this process holds the lock of the file."""
+        os._exit(1)
+
     def accept(self) -> tuple[socket.socket, Any] | None:
         try:
             said, descriptors, _, _ = socket.recv_fds(self.socket, 1, 1)
         except BlockingIOError:
             return None
+        except OSError:
+            said = b""
         if not said:
-            os._exit(1)  # the supervisor was killed: end like it, so that another server can open the file
+            self.handle_close()
         if said == STOP:
             self._stop()
         if not descriptors:

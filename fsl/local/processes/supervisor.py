@@ -65,6 +65,7 @@ class Supervisor:
         self._changing = threading.Lock()
         self._cleanup = contextlib.ExitStack()
         self._memory_file = -1
+        self._lock_file: int | None = None
         self._listener: socket.socket | None = None
         self._seats: list[_Seat] = []
         self._outboxes: list[int] = []
@@ -135,6 +136,7 @@ class Supervisor:
         database = Database.open(self._settings.db, full_sync=full_sync)
         self._cleanup.callback(database.close)
         SqliteQueue(database, SystemClock()).gather(self._settings.processes)
+        self._lock_file = database.lock_file
 
     # ── members ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -150,7 +152,8 @@ class Supervisor:
             inbox=seat.inbox,
             outboxes=tuple(self._outboxes),
         )
-        inherited = (place.control, place.memory, place.inbox, *place.outboxes)
+        lock = [] if self._lock_file is None else [self._lock_file]  # held until the last member has ended
+        inherited = (place.control, place.memory, place.inbox, *place.outboxes, *lock)
         root = str(Path(__file__).resolve().parents[3])
         paths = filter(None, (root, os.environ.get("PYTHONPATH")))
         self._memory.begin(number)
