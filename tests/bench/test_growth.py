@@ -42,6 +42,16 @@ def test_a_transition_does_not_grow_with_the_history() -> None:
     assert_equal(small, large)
 
 
+def test_a_transition_does_not_grow_with_pending_undos() -> None:
+    small, large = counted(subjects.transitions((120, 1_440), "saga", times=120)).popitem()[1]
+    assert_equal(small, large)
+
+
+def test_an_undo_does_not_grow_with_those_that_are_left() -> None:
+    small, large = counted(subjects.undoing((50, 1_000))).popitem()[1]
+    assert_equal(small, large)
+
+
 def test_a_transition_on_dynamodb_does_not_grow_with_the_history() -> None:
     small, large = dynamodb.transitions((12, 120))
     assert replace(large, size=small.size) == small

@@ -34,6 +34,7 @@ from tests.simulation.laws.returns import Returns
 from tests.simulation.laws.scopes import Passes
 from tests.simulation.laws.slots import Slots
 from tests.simulation.laws.tokens import crooked
+from tests.simulation.laws.undo_pages import with_all_undos
 from tests.simulation.laws.waking import Waking
 from tests.simulation.loop import Loop
 from tests.simulation.messages import Messages
@@ -89,6 +90,7 @@ class Laws:
         self.holds = HoldLaws(store, messages, loop)
         self.waking = Waking(messages, self.heads, store, self.holds)
         self._messages = messages
+        self._store = store
         self._definition_of = definition_of
         self._loop = loop
 
@@ -278,7 +280,12 @@ class Laws:
         for wrong in self.returns.setdefault(after.id, Returns()).commit(after, added, definition):
             self.breaks("returns", wrong)
         ledger = self.ledgers.setdefault(after.id, Ledger())
-        for wrong in ledger.commit(before, after, added, definition, self._live_children(after)):
+        try:
+            whole = with_all_undos(self._store, after)
+        except LookupError as lost:
+            self.breaks("undo", str(lost))
+            return
+        for wrong in ledger.commit(whole, added, definition, self._live_children(after)):
             self.breaks("undo", f"run {after.name!r}: {wrong}")
 
     def _acts_on_others(self, before: Run | None, after: Run, added: list[Entry], definition: Definition) -> None:

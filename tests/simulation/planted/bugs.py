@@ -47,6 +47,7 @@ from tests.simulation.planted.limits import LIMIT_BUGS
 from tests.simulation.planted.repairs import REPAIR_BUGS
 from tests.simulation.planted.schedules import SCHEDULE_BUGS
 from tests.simulation.planted.steps import STEP_BUGS
+from tests.simulation.planted.undo_pages import UNDO_PAGE_BUGS
 from tests.simulation.planted.values import VALUE_BUGS
 from tests.simulation.schedule import Result, play
 
@@ -420,6 +421,7 @@ BUGS: Final = (
             *HOLD_BUGS,
             *INLINE_BUGS,
             *REPAIR_BUGS,
+            *UNDO_PAGE_BUGS,
         )
     ),
 )
