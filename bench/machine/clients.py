@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator
 from typing import Final, TypeAlias
 
 from bench.machine import wire
-from bench.machine.load import MAX_WARM_UP_S, Cpu, Window
+from bench.machine.load import MAX_WARM_UP_S, MAX_WINDOW_S, Cpu, Window
 
 Script: TypeAlias = Callable[[], Generator[bytes | float, wire.Message, None]]
 """One run of a client."""
@@ -35,9 +35,10 @@ class HttpClients:
         self._clients = [_Client(self) for _ in range(clients)]
 
     def measure(self, warm_up: float, seconds: float, cpu: Cpu, service: Cpu) -> Window:
-        """Return what ends in `seconds`, after `warm_up` seconds and the first run of each client.
+        """Return what ends in `seconds` or more, after `warm_up` seconds and the first run of each client.
 
-        Raises what a run raises, and RuntimeError if a run does not end.
+        The window goes on until as many runs have ended as there are clients, for `MAX_WINDOW_S` at most. Raises
+        what a run raises, and RuntimeError if a run does not end.
         """
         try:
             for client in self._clients:
@@ -47,7 +48,8 @@ class HttpClients:
             self._work(lambda: min(client.runs for client in self._clients) > 0, MAX_WARM_UP_S)
             used, harness, began = cpu(), service() + time.thread_time(), time.perf_counter()
             until = began + seconds
-            self._work(lambda: time.perf_counter() >= until, seconds + 1)
+            enough = len(self.ended) + len(self._clients)
+            self._work(lambda: time.perf_counter() >= until and len(self.ended) >= enough, max(seconds, MAX_WINDOW_S))
             used, harness, ended = cpu() - used, service() + time.thread_time() - harness, time.perf_counter()
             self.stopping = True
             self._work(lambda: not any(client.is_busy for client in self._clients), _MAX_END_S)

@@ -19,6 +19,9 @@ STEPS: Final = 5
 """How many steps a run has."""
 
 MAX_WARM_UP_S: Final = 3.0
+MAX_WINDOW_S: Final = 6.0
+"""How long a window may last in which less runs end than there are clients."""
+
 _POLL_S: Final = 0.01
 
 
@@ -48,9 +51,10 @@ class Clients:
         self._threads = [threading.Thread(target=self._work, args=(mine,), daemon=True) for mine in range(clients)]
 
     def measure(self, warm_up: float, seconds: float, cpu: Cpu, service: Cpu) -> Window:
-        """Return what ends in `seconds`, after `warm_up` seconds and the first run of each client.
+        """Return what ends in `seconds` or more, after `warm_up` seconds and the first run of each client.
 
-        The clients are part of the system. Raises what a client raised.
+        The window goes on until as many runs have ended as there are clients, for `MAX_WINDOW_S` at most. The clients
+        are part of the system. Raises what a client raised.
         """
         for thread in self._threads:
             thread.start()
@@ -59,7 +63,10 @@ class Clients:
         while min(self._counts) < 1 and not self._errors and time.perf_counter() < give_up_at:
             time.sleep(_POLL_S)
         used, harness, began = cpu(), service(), time.perf_counter()
+        enough, give_up_at = len(self._counts) + sum(self._counts), began + MAX_WINDOW_S
         time.sleep(seconds)
+        while sum(self._counts) < enough and not self._errors and time.perf_counter() < give_up_at:
+            time.sleep(_POLL_S)
         used, harness, ended = cpu() - used, service() - harness, time.perf_counter()
         self._stopping = True
         for thread in self._threads:

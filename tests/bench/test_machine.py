@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -253,6 +254,18 @@ def test_clients_of_a_server_run_a_script_each(service: str) -> None:
     assert len(found.durations) >= 3
     assert min(found.durations) >= 0.001
     assert 0 < found.harness < 5
+
+
+def test_a_window_goes_on_until_as_many_runs_have_ended_as_there_are_clients(service: str) -> None:
+    def run() -> Generator[bytes | float, wire.Message, None]:
+        yield wire.request("POST", service, "/rest", b"{}")
+        yield 0.03
+
+    found = HttpClients(service, run, 3).measure(0.0, 0.0, lambda: 0.0, lambda: 0.0)
+    assert len(found.durations) >= 3
+    pause = threading.Event()
+    slow = Clients(lambda: lambda: pause.wait(0.01) and None, 3)
+    assert len(slow.measure(0.0, 0.0, lambda: 0.0, lambda: 0.0).durations) >= 3
 
 
 def test_clients_of_a_server_connect_anew_when_it_closes(tmp_path: Path) -> None:
