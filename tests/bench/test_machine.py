@@ -264,8 +264,11 @@ def test_a_window_goes_on_until_as_many_runs_have_ended_as_there_are_clients(ser
     found = HttpClients(service, run, 3).measure(0.0, 0.0, lambda: 0.0, lambda: 0.0)
     assert len(found.durations) >= 3
     pause = threading.Event()
-    slow = Clients(lambda: lambda: pause.wait(0.01) and None, 3)
-    assert len(slow.measure(0.0, 0.0, lambda: 0.0, lambda: 0.0).durations) >= 3
+
+    def slow() -> None:
+        pause.wait(0.01)
+
+    assert len(Clients(lambda: slow, 3).measure(0.0, 0.0, lambda: 0.0, lambda: 0.0).durations) >= 3
 
 
 def test_clients_of_a_server_connect_anew_when_it_closes(tmp_path: Path) -> None:
