@@ -113,7 +113,8 @@ def test_a_run_that_fails_undoes_everything_newest_first_with_a_small_head() -> 
     world.reply(world.waiting()[0], "BAD")
     assert world.undo_all() == world.newest_first()
     assert world.run.status is Status.FAILED
-    assert not (world.run.undos or world.run.undo_pages)
+    assert not world.run.undos
+    assert not world.run.undo_pages
     assert world.largest < FEW_BYTES
 
 
