@@ -90,7 +90,7 @@ class Waking:
                 yield f"nothing will deliver the notice {activation.uuid} of step {notice.step!r}"
 
     def _of_undos(self, run: Run) -> Iterator[str]:
-        is_due = any(one.is_due for one in (*run.undos, *run.undo_pages))
+        is_due = any(undo.is_due for undo in run.undos) or any(pages.is_due for pages in run.undo_pages)
         undoing = any(token.id == UNDO and token.activation for token in run.tokens)
         if run.ending is not None and not undoing and not run.stopping:
             yield "it is ending, and neither undoes anything nor waits for a child"
