@@ -82,7 +82,7 @@ def version_of(run: Any) -> int:
 
 def test_new_versions_are_used_by_all_processes_at_once(door: Door, actions: Actions) -> None:
     for version in range(1, 4):
-        text = flow("news", actions.serve(says("OK")).url).replace("flow_end", f'meta = (v = "{version}"); flow_end')
+        text = flow("news", actions.serve(says("OK")).url)
         door.ask("POST", "/fsl", text, 200)
         for _ in range(2 * PROCESSES):
             assert version_of(door.ask("POST", "/flow/news/runs?wait=20", {})) == version
@@ -112,9 +112,15 @@ def test_a_revoked_token_is_refused_by_all_processes_at_once(tmp_path: Path, sta
     mine = {"Authorization": f"Bearer {made['token']}"}
     for _ in range(PROCESSES):
         door.ask("GET", "/flow", None, 200, **mine)
-    door.ask("DELETE", f"/token/{made['metadata']['uuid']}", None, None, **admin)
+    door.ask("DELETE", f"/token/{made['id']}", None, None, **admin)
     for _ in range(2 * PROCESSES):
         door.ask("GET", "/flow", None, 401, **mine)
+    with ThreadPoolExecutor(8) as pool:  # 10 per second and token, whichever process serves them
+        began = time.monotonic()
+        asked = [pool.submit(door.ask, "POST", "/analyze", {"text": ""}, None, **admin) for _ in range(60)]
+        refused = ["error" in one.result() for one in asked]
+        seconds = time.monotonic() - began
+    assert refused.count(False) <= 10 * (seconds + 1) + PROCESSES
 
 
 def test_deliveries_are_counted_together(door: Door, actions: Actions) -> None:
@@ -123,17 +129,6 @@ def test_deliveries_are_counted_together(door: Door, actions: Actions) -> None:
         door.ask("POST", "/flow/counted/runs?wait=20", {})
         found = door.ask("GET", "/action/counted_work")
         assert found["status"]["last_hour"]["deliveries"] == 2 * number
-
-
-def test_requests_are_limited_together(door: Door) -> None:
-    """Of /analyze, a caller may send 10 per second, whichever process serves them."""
-    with ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(requests.post, f"{door.url}/analyze", json={"text": ""}, timeout=30) for _ in range(60)]
-        began = time.monotonic()
-        codes = [one.result().status_code for one in asked]
-        seconds = time.monotonic() - began
-    assert codes.count(200) <= 10 * (seconds + 2)
-    assert set(codes) <= {200, 429}
 
 
 def test_an_answer_in_one_process_ends_the_wait_in_another(door: Door, actions: Actions) -> None:
