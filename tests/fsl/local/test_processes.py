@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def version_of(run: Any) -> int:
 
 def test_new_versions_are_used_by_all_processes_at_once(door: Door, actions: Actions) -> None:
     for version in range(1, 4):
-        text = flow("news", actions.serve(says("OK")).url)
+        text = flow("news", actions.serve(says("OK")).url).replace("flow news", f"flow news max_steps = {version}00;")
         door.ask("POST", "/fsl", text, 200)
         for _ in range(2 * PROCESSES):
             assert version_of(door.ask("POST", "/flow/news/runs?wait=20", {})) == version
@@ -99,7 +100,7 @@ def test_a_pause_holds_in_all_processes_at_once(door: Door, actions: Actions) ->
     assert len(service.deliveries) == before
     door.ask("POST", "/action/held_work/continue", {})
     for run in runs:
-        until(lambda run=run: door.ask("GET", f"/flowrun/{run}?wait=10")["spec"]["status"] == "succeeded")
+        until(partial(_has_succeeded, door, run))
 
 
 def test_a_revoked_token_is_refused_by_all_processes_at_once(tmp_path: Path, start: Callable[..., Process]) -> None:
@@ -155,10 +156,18 @@ def test_runs_survive_each_process_that_is_killed(door: Door, actions: Actions) 
         for _ in range(4):
             runs.append(door.ask("POST", "/flow/stormy/runs", {})["metadata"]["name"])
         os.kill(member, signal.SIGKILL)
-        until(lambda member=member: member not in door.members and len(door.members) == PROCESSES)
+        until(partial(_is_replaced, door, member))
         until(lambda: _is_served(door))
     for run in runs:
-        until(lambda run=run: door.ask("GET", f"/flowrun/{run}?wait=10")["spec"]["status"] == "succeeded", 60)
+        until(partial(_has_succeeded, door, run), 60)
+
+
+def _is_replaced(door: Door, member: int) -> bool:
+    return member not in door.members and len(door.members) == PROCESSES
+
+
+def _has_succeeded(door: Door, run: str) -> bool:
+    return bool(door.ask("GET", f"/flowrun/{run}?wait=10")["spec"]["status"] == "succeeded")
 
 
 def _is_served(door: Door) -> bool:
