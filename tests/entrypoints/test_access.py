@@ -651,12 +651,14 @@ def test_settings_are_read() -> None:
             "ECHOER_SHARDS": "64",
             "ECHOER_KEEP": "90d",
             "ECHOER_DURABILITY": "Power",
+            "ECHOER_PROCESSES": "3",
             "ECHOER_SECRETS_KEY": f"{KEY}, {KEY}",
             "ECHOER_ORIGINS": "HTTPS://Console.Example:443, http://[::1]:8081,https://console.example",
             "ECHOER_SERVERS": "http://127.0.0.1:08080",
         }
     )
     assert made_of == Settings(
+        processes=3,
         delivery_log=True,
         inline_delivery=True,
         auth=Access.TOKEN,

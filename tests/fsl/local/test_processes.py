@@ -38,10 +38,12 @@ class Door:
         self.process = process
         self.url = process.url
 
-    def ask(self, method: str, path: str, body: Any = None, status: int | None = None, **headers: str) -> Any:
+    def ask(
+        self, method: str, path: str, body: Any = None, status: int | None = None, headers: dict[str, str] | None = None
+    ) -> Any:
         given: dict[str, Any] = {"json": body} if isinstance(body, (dict, list)) else {"data": body}
         answer = requests.request(
-            method, self.url + path, headers={"Connection": "close", **headers}, timeout=30, **given
+            method, self.url + path, headers={"Connection": "close", **(headers or {})}, timeout=30, **given
         )
         assert status is None or answer.status_code == status, answer.text
         return answer.json() if answer.text else None
@@ -109,16 +111,16 @@ def test_a_revoked_token_is_refused_by_all_processes_at_once(tmp_path: Path, sta
         Door(start("--db", str(tmp_path / "e.db"), "--processes", str(PROCESSES), **guarded)),
         {"Authorization": f"Bearer {FIRST}"},
     )
-    made = door.ask("POST", "/token", {"name": "reader", "role": "viewer"}, **admin)
+    made = door.ask("POST", "/token", {"name": "reader", "role": "viewer"}, 201, admin)
     mine = {"Authorization": f"Bearer {made['token']}"}
     for _ in range(PROCESSES):
-        door.ask("GET", "/flow", None, 200, **mine)
-    door.ask("DELETE", f"/token/{made['id']}", None, None, **admin)
+        door.ask("GET", "/flow", None, 200, mine)
+    door.ask("DELETE", f"/token/{made['id']}", None, None, admin)
     for _ in range(2 * PROCESSES):
-        door.ask("GET", "/flow", None, 401, **mine)
+        door.ask("GET", "/flow", None, 401, mine)
     with ThreadPoolExecutor(8) as pool:  # 10 per second and token, whichever process serves them
         began = time.monotonic()
-        asked = [pool.submit(door.ask, "POST", "/analyze", {"text": ""}, None, **admin) for _ in range(60)]
+        asked = [pool.submit(door.ask, "POST", "/analyze", {"text": ""}, None, admin) for _ in range(60)]
         refused = ["error" in one.result() for one in asked]
         seconds = time.monotonic() - began
     assert refused.count(False) <= 10 * (seconds + 1) + PROCESSES
