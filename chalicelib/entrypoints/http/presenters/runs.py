@@ -17,7 +17,8 @@ from chalicelib.model.status import READY, Status, current_state
 if TYPE_CHECKING:
     from chalicelib.entrypoints.http import responses
     from chalicelib.model.history import Entry
-    from chalicelib.model.run import PendingUndo, Run, Token
+    from chalicelib.model.pending_undo import PendingUndo
+    from chalicelib.model.run import Run, Token
     from chalicelib.model.run_error import StepError
     from chalicelib.service.runs.read import RunView
 
