@@ -79,7 +79,7 @@ def test_decisions_by_data_are_counted(host: Host) -> None:
 def test_a_failure_that_no_route_takes_is_drawn_on_no_route(host: Host, routes: str, reply: Reply, visits: int) -> None:
     """`stopped` has the edge of NO; a delivery that is refused returns ERROR."""
     host.actions.script = lambda _request: reply
-    host.submit(f"""action work method = http; addr = "http://work.test/"; return = (OK, NO); action_end
+    host.submit(f"""action work method = http; addr = "http://work.test/"; return = (OK | NO); action_end
     /
     flow f step A => ({routes}) {{ action = work; }}; flow_end""")
     host.start("f")
