@@ -327,7 +327,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         metrics_namespace=read.metrics_namespace("ECHOER_METRICS_NAMESPACE", "Echoer"),
         otlp_endpoint=read.url("ECHOER_OTLP_ENDPOINT"),
         delivery_log=read.one_of("ECHOER_DELIVERY_LOG", ["on", "off"], _off_on_aws(environment)) == "on",
-        inline_delivery=read.one_of("ECHOER_INLINE_DELIVERY", ["on", "off"], _off_on_aws(environment)) == "on",
+        inline_delivery=read.one_of("ECHOER_INLINE_DELIVERY", ["on", "off"], "on") == "on",
         on_lambda=_on_lambda(environment),
     )
 
@@ -347,7 +347,7 @@ def _default_access(environment: Mapping[str, str]) -> Access:
 
 
 def _off_on_aws(environment: Mapping[str, str]) -> str:
-    """Return the default of what costs nothing on one machine: the log of deliveries, and inline delivery."""
+    """Return the default of the log of deliveries, which costs nothing on one machine."""
     return "off" if environment.get("ECHOER_BACKEND", "").strip().lower() == Backend.AWS else "on"
 
 

@@ -99,10 +99,6 @@ class SqliteQueue:
         self._database.change(sql, (due, self._names[queue], *_parsed(receipt)))
         self._expect(queue, due)
 
-    def hand_on(self, queue: QueueName, receipt: str, body: str) -> bool:
-        sql = "UPDATE messages SET body = ? WHERE id = ? AND count = ? AND queue = ?"
-        return self._database.change(sql, (body, *_parsed(receipt), self._names[queue])) > 0
-
     def receive(self, queue: QueueName, limit: int, wait: float) -> Sequence[Received]:
         end, receivers = monotonic() + wait, self._receivers[queue]
         try:
