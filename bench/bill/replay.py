@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Any
 
+import msgspec
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.httpsession import URLLib3Session
 from msgspec.structs import replace
@@ -24,6 +25,11 @@ class _Body:
         yield self._content
 
 
+def _digest(body: bytes) -> bytes:
+    """Return what is equal for equal parameters: botocore writes JSON with spaces, and our requests have none."""
+    return sha256(msgspec.json.encode(msgspec.json.decode(body))).digest()
+
+
 class Replay:
     """Takes the place of the HTTP layer of every botocore client in this process, those that are not made yet included.
 
@@ -37,7 +43,7 @@ class Replay:
         self.counts: Counter[str] = Counter()
         for call in calls:
             answer = replace(call, body=b"")
-            self._exact[call.operation, sha256(call.body).digest()] = self._any[call.operation] = answer
+            self._exact[call.operation, _digest(call.body)] = self._any[call.operation] = answer
         self.size = sum(len(call.answer) for call in self._exact.values())
 
     def install(self) -> None:
@@ -52,7 +58,7 @@ class Replay:
         target = request.headers["X-Amz-Target"]
         operation = (target.decode() if isinstance(target, bytes) else target).rpartition(".")[2]
         body = request.body if isinstance(request.body, bytes) else request.body.encode()
-        call = self._exact.get((operation, sha256(body).digest()))
+        call = self._exact.get((operation, _digest(body)))
         if call is None:
             if operation in ("GetItem", "BatchGetItem", "Query"):
                 raise AssertionError(f"no such read was recorded: {body!r}")

@@ -98,6 +98,17 @@ def transitions(sizes: Sequence[int], flow: str = "loop", times: int = 60) -> It
             yield Operation(f"transition of {flow}", size, on, lambda on: on.handle(times), times)
 
 
+def undoing(sizes: Sequence[int], times: int = 60) -> Iterator[Operation]:
+    """Undos of a run that was stopped, with so many that are left at the end."""
+    for size in sizes:
+        with host(LOOP) as on:
+            on.start("saga", "r")
+            on.handle(size + (ROUNDS + 1) * times)
+            on.services.operator.stop(NS, "r")
+            on.handle(1)
+            yield Operation("undo of saga", size, on, partial(GrowthHost.handle, times=times), times)
+
+
 def stored_runs(sizes: Sequence[int], times: int = 60) -> Iterator[Operation]:
     """Operations in a store with so many live runs, each of which has a timer."""
     with host(LOOP) as on:

@@ -9,7 +9,8 @@ from typing import Final
 from chalicelib.model.actions import Limit
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
-from chalicelib.model.run import Activation, PendingUndo, Run, Token
+from chalicelib.model.pending_undo import PendingUndo
+from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.templates import Template
 from chalicelib.model.waits import ApprovalWait, NoticeWait, RepeatWait
 

@@ -11,7 +11,7 @@ same decision, so a writer that loses the conditional write reads the head and d
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from chalicelib.engine import straight
 from chalicelib.engine.effects import UNCHANGED, Decision, Outcome
@@ -45,7 +45,6 @@ from chalicelib.engine.events import (
     VarsSet,
 )
 from chalicelib.engine.handlers import answers, arrivals, deliveries, holds, start, timers
-from chalicelib.engine.handlers.commands import apply_command
 from chalicelib.engine.token_moves import run_until_waiting
 from chalicelib.engine.transition import BlobReader, Transition
 from chalicelib.engine.values.secret_values import NO_CIPHER, Cipher
@@ -53,6 +52,9 @@ from chalicelib.expressions import together
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
+
+if TYPE_CHECKING:
+    from chalicelib.engine.handlers.commands import CommandEvent
 
 
 def _no_blobs(key: str) -> Json:
@@ -128,10 +130,16 @@ def _apply(transition: Transition, event: Event) -> Outcome:
         case TimerFired():
             return timers.fired(transition, event.paused)
         case RunPaused() | RunContinued() | RunStopped() | RunRetried() | UndosRetried() | VarsSet() | LabelsSet():
-            return apply_command(transition, event)
+            return _command(transition, event)
         case RunMigrated() | TokenMoved():
-            return apply_command(transition, event)
+            return _command(transition, event)
         case RunStarted():
             raise LookupError("a run starts once")
         case _:
             assert_never(event)
+
+
+def _command(transition: Transition, event: CommandEvent) -> Outcome:
+    from chalicelib.engine.handlers.commands import apply_command  # a cold start does not pay for it
+
+    return apply_command(transition, event)

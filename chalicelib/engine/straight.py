@@ -77,6 +77,7 @@ def _is_undisturbed(run: Run, activation: Activation) -> bool:
     """Return whether the run does nothing beside what its token does."""
     return not (
         run.undos
+        or run.undo_pages
         or run.stopping
         or run.notices
         or run.interrupted

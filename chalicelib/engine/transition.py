@@ -400,7 +400,7 @@ class Transition(TransitionVars):
         self.set_run(ended_at=self.at, output=output, ending=None, last_err=error[:MAX_ERROR_CHARACTERS])
         self.set_run(stopping=(), suspended_at=None)
         if status is Status.SUCCEEDED:
-            self.set_run(undos=tuple(undo for undo in self.run.undos if undo.failed))
+            self.set_run(undos=tuple(undo for undo in self.run.undos if undo.failed), undo_pages=())
         if self.run.parent:
             self.emit(TellParent())
         if self.run.queued_behind:

@@ -18,7 +18,7 @@ _USE_CASES: Final = {
     "app.app": ("rates", "tokens", "answerer"),
     "app.callback": ("rates", "tokens", "answerer"),
     "app.deliver": ("deliverer",),
-    "app.wake": ("waker",),
+    "app.wake": ("waker", "timers"),
     "app.dead_letter": ("deliverer", "waker"),
     "app.sweep": ("timers", "stuck_watch"),
 }

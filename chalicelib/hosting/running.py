@@ -15,14 +15,17 @@ if TYPE_CHECKING:
     from chalicelib.service.deliveries.statistics import DeliveryStatistics
     from chalicelib.service.doctor.stuck import StuckWatch
     from chalicelib.service.events.publish import Signaler
+    from chalicelib.service.limits.admissions import Admissions
     from chalicelib.service.limits.breakers import Breakers
     from chalicelib.service.runs.answer import Answerer
+    from chalicelib.service.runs.children import ChildRuns
     from chalicelib.service.runs.commands import Operator
     from chalicelib.service.runs.read import Reader
     from chalicelib.service.runs.start import Starter
     from chalicelib.service.runs.token_answers import TokenAnswerer
     from chalicelib.service.schedules.scheduler import Scheduler
     from chalicelib.service.schedules.starting import SlotStarter
+    from chalicelib.service.step_execution import StepExecutor
     from chalicelib.service.timers.run_timers import RunTimers
     from chalicelib.service.wakeups import Waker
 
@@ -156,7 +159,7 @@ class Running(Core):
             adapters.store.schedules,
             adapters.queue,
             self.advancer,
-            self.operator,
+            lambda: self.operator,
             self.hold_gate,
             adapters.clock,
         )
@@ -180,37 +183,43 @@ class Running(Core):
         )
 
     @on_first_use
-    def waker(self) -> Waker:
-        """The use case that handles the messages of the wake queue."""
-        from chalicelib.service.limits.admissions import Admissions
+    def child_runs(self) -> ChildRuns:
+        """The use case that starts, stops and reports child runs."""
         from chalicelib.service.runs.children import ChildRuns
-        from chalicelib.service.step_execution import StepExecutor
-        from chalicelib.service.wakeups import Waker
 
         adapters = self.adapters
-        return Waker(
+        return ChildRuns(
             self.runs,
-            self.timers,
-            self.signaler,
-            ChildRuns(
-                self.runs,
-                self.definition_cache,
-                self.advancer,
-                self.factory,
-                self.secrets,
-                adapters.queue,
-                adapters.clock,
-            ),
-            StepExecutor(self.runs, self.definition_cache, self.advancer, self.factory, self.signaler, self.secrets),
-            self.scheduler,
-            self.limiter,
-            self.hold_gate,
-            self.batch_worker,
-            Admissions(self.runs, self.definition_cache, self.advancer, self.limiter, self.hold_gate, adapters.clock),
-            self.announcer,
-            self.stuck_watch,
+            self.definition_cache,
+            self.advancer,
+            self.factory,
+            self.secrets,
+            adapters.queue,
             adapters.clock,
         )
+
+    @on_first_use
+    def step_executor(self) -> StepExecutor:
+        """The use case that publishes events and starts runs for steps."""
+        from chalicelib.service.step_execution import StepExecutor
+
+        return StepExecutor(self.runs, self.definition_cache, self.advancer, self.factory, self.signaler, self.secrets)
+
+    @on_first_use
+    def admissions(self) -> Admissions:
+        """The use case that begins pending runs."""
+        from chalicelib.service.limits.admissions import Admissions
+
+        return Admissions(
+            self.runs, self.definition_cache, self.advancer, self.limiter, self.hold_gate, self.adapters.clock
+        )
+
+    @on_first_use
+    def waker(self) -> Waker:
+        """The use case that handles the messages of the wake queue."""
+        from chalicelib.service.wakeups import Waker
+
+        return Waker(self.runs, self, self.adapters.clock)
 
     @on_first_use
     def stuck_watch(self) -> StuckWatch:

@@ -14,6 +14,7 @@ from chalicelib.hosting.on_first_use import on_first_use
 from chalicelib.hosting.running import Running
 
 if TYPE_CHECKING:
+    from chalicelib.language import Operations
     from chalicelib.service.batches.operator import BatchOperator
     from chalicelib.service.definitions.delete import DefinitionDeleter
     from chalicelib.service.details.activations import Activations
@@ -219,6 +220,13 @@ class Services(Running):
             adapters.operations,
             adapters.address_problem,
         )
+
+    @on_first_use
+    def known_operations(self) -> Operations:
+        """All operations of AWS, also those that actions may not call here."""
+        from chalicelib.adapters.operations import ALL_OPERATIONS
+
+        return ALL_OPERATIONS(self.settings.namespace)
 
 
 def assemble(settings: Settings, adapters: Adapters) -> Services:

@@ -124,6 +124,7 @@ def _packed_head(members: dict[str, Any]) -> dict[str, Any]:
 
 HEAD: Final = Format("head of a flow_run", (_packed_head,))
 PAGE: Final = Format("history page", (_with_packed("entries"),))
+UNDO_PAGE: Final = Format("page of pending undos")
 CHECKED: Final = Format("checked definition")
 """Flows and actions as the engine uses them; runs that bring their own steps store a flow, too."""
 DEFINITION: Final = Format("definition")

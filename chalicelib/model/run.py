@@ -14,6 +14,7 @@ from chalicelib.model import formats
 from chalicelib.model.history import NO_ENTRIES, Entries, Entry
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import FrozenValue, Json
+from chalicelib.model.pending_undo import PendingUndo, UndoPages
 from chalicelib.model.run_error import StepError
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
@@ -125,38 +126,6 @@ class Token(FrozenValue, frozen=True, kw_only=True):
     """The variables of the fork that it waits at; None if the fork has none."""
 
 
-class PinnedUndo(FrozenValue, frozen=True, kw_only=True):
-    """What the step said of its undo in the version of the flow in which it finished."""
-
-    is_flow: bool = msgspec.field(name="f", default=False)
-    references: dict[str, Json] = msgspec.field(name="r", default_factory=dict)
-    """Args that refer to secrets of the namespace: templates, evaluated when the action is sent."""
-
-
-class PendingUndo(FrozenValue, frozen=True, kw_only=True):
-    """A finished step that is undone if the run fails or is canceled: the action that does so, and its args."""
-
-    step: str = msgspec.field(name="s")
-    action: str = msgspec.field(name="a")
-    args: dict[str, Json] = msgspec.field(name="g", default_factory=dict)
-    state: str = msgspec.field(name="t", default="")
-    """The state that the step returned."""
-    uuid: str = msgspec.field(name="u", default="")
-    """The activation that did the work."""
-    token: str = msgspec.field(name="k", default=ROOT)
-    """The token that was at the step."""
-    incomplete: str = msgspec.field(name="i", default="")
-    """Why not all of its args could be made; empty if they could."""
-    failed: str = msgspec.field(name="f", default="")
-    """Why the undo failed; empty if it has not failed."""
-    is_due: bool = msgspec.field(name="d", default=False)
-    """Whether it is undone now, while the run goes on: its branch lost, or its failed item was tolerated."""
-    is_retried: bool = msgspec.field(name="r", default=False)
-    """Whether a person had it done again. What else the run did is not undone by that."""
-    pinned: PinnedUndo | None = msgspec.field(name="p", default=None)
-    """How it is sent, if the run has moved to another version of its flow since it was registered."""
-
-
 class StoppingChild(FrozenValue, frozen=True, kw_only=True):
     """A child run that was told to stop and has not ended yet: it undoes its own work first."""
 
@@ -260,7 +229,9 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     queued_behind: str = msgspec.field(name="sq", default="")
     """The schedule that is notified of its end, because later slots wait for it; empty: none."""
     undos: tuple[PendingUndo, ...] = msgspec.field(name="un", default=())
-    """The work that can be undone, oldest first; in an ended run the undos that failed."""
+    """The newest work that can be undone, oldest first; in an ended run the undos that failed."""
+    undo_pages: tuple[UndoPages, ...] = msgspec.field(name="up", default=())
+    """Where older work that can be undone is stored (`engine.undo.undo_pages`)."""
     stopping: tuple[StoppingChild, ...] = msgspec.field(name="sp", default=())
     """Child runs that were told to stop and have not ended."""
     undone: tuple[str, ...] = msgspec.field(name="uo", default=())

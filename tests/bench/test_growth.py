@@ -42,9 +42,25 @@ def test_a_transition_does_not_grow_with_the_history() -> None:
     assert_equal(small, large)
 
 
+def test_a_transition_does_not_grow_with_pending_undos() -> None:
+    small, large = counted(subjects.transitions((120, 1_440), "saga", times=120)).popitem()[1]
+    assert_equal(small, large)
+
+
+def test_an_undo_does_not_grow_with_those_that_are_left() -> None:
+    small, large = counted(subjects.undoing((50, 1_000))).popitem()[1]
+    assert_equal(small, large)
+
+
 def test_a_transition_on_dynamodb_does_not_grow_with_the_history() -> None:
     small, large = dynamodb.transitions((12, 120))
     assert replace(large, size=small.size) == small
+
+
+def test_a_transition_on_dynamodb_does_not_grow_with_pending_undos() -> None:
+    small, large = dynamodb.transitions((120, 600), "saga")
+    assert replace(large, size=small.size) == small
+    assert large.write_units < 1.4
 
 
 def test_nothing_on_the_way_of_a_run_grows_with_the_runs_in_the_store() -> None:

@@ -1,4 +1,4 @@
-"""Call one function of Lambda once in this process: `python -m tests.deploy.first_request app.deliver`.
+"""Call one function of Lambda once in this process: `python -m tests.deploy.first_request HANDLER [start]`.
 
 AWS is emulated by moto in this process; the action service answers that it works on the step. Prints as JSON what the
 function returned, which modules of ours its cold start and its first request loaded, and their milliseconds of CPU.
@@ -6,6 +6,7 @@ function returned, which modules of ours its cold start and its first request lo
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -18,6 +19,7 @@ from typing import Any, Final
 from moto import mock_aws
 
 REGION: Final = "us-east-1"
+ADMIN: Final = "the-first-admin-of-this-test-of-cold-starts"
 FLOW: Final = """action work addr = "http://127.0.0.1:%d"; return = (OK); action_end
 /
 flow f
@@ -64,6 +66,7 @@ def events(port: int) -> dict[str, Any]:
         "app.deliver": _batch(delivery.body, delivery.receipt),
         "app.wake": _batch(wake, delivery.receipt),
         "app.app": _call("POST", "/step", answer),
+        "app.app start": _call("POST", "/flow/{name}/runs", {}, name="f"),
         "app.callback": _request_to_url("POST", "/step", answer),
     }
 
@@ -73,17 +76,20 @@ def _batch(body: str, receipt: str) -> dict[str, Any]:
     return {"Records": [{"messageId": "1", "receiptHandle": receipt, "body": body, "attributes": attributes}]}
 
 
-def _call(method: str, path: str, body: Any) -> dict[str, Any]:
-    context = {"resourcePath": path, "httpMethod": method, "requestId": "r", "identity": {"sourceIp": "127.0.0.1"}}
+def _call(method: str, resource: str, body: Any, **names: str) -> dict[str, Any]:
+    path, context = (
+        resource.format(**names),
+        {"resourcePath": resource, "httpMethod": method, "requestId": "r", "identity": {"sourceIp": "127.0.0.1"}},
+    )
     return {
-        "resource": path,
+        "resource": resource,
         "path": path,
         "httpMethod": method,
         "body": json.dumps(body),
-        "headers": {"content-type": "application/json"},
+        "headers": {"content-type": "application/json", "authorization": f"Bearer {ADMIN}"},
         "multiValueHeaders": {},
         "multiValueQueryStringParameters": None,
-        "pathParameters": None,
+        "pathParameters": names or None,
         "stageVariables": None,
         "isBase64Encoded": False,
         "requestContext": context,
@@ -108,14 +114,14 @@ def own() -> set[str]:
     return {name for name in sys.modules if name == "app" or name.partition(".")[0] == "chalicelib"}
 
 
-def main(handler: str) -> None:
+def main(handler: str, request: str = "") -> None:
     """Print what the function with this handler returned, `loaded` at its cold start, and loaded `more` for its first
-    request."""
+    request. `request`: which one, if it is not the most frequent one."""
     os.environ.update(AWS_DEFAULT_REGION=REGION, AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x")
     service = HTTPServer(("127.0.0.1", 0), Service)
     threading.Thread(target=service.serve_forever, daemon=True).start()
     mock_aws().start()
-    event = events(service.server_port)[handler]
+    event = events(service.server_port)[f"{handler} {request}".rstrip()]
     for name in own():
         del sys.modules[name]
     os.environ.update(
@@ -124,6 +130,7 @@ def main(handler: str) -> None:
         AWS_LAMBDA_FUNCTION_NAME="f",
         _HANDLER=handler,
         ECHOER_OUTBOUND_ALLOW="127.0.0.1",
+        ECHOER_ADMIN_TOKEN_SHA256=hashlib.sha256(ADMIN.encode()).hexdigest(),
     )
     start = time.process_time()
     import app
@@ -137,4 +144,4 @@ def main(handler: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

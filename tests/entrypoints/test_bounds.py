@@ -13,7 +13,7 @@ from chalicelib.engine.values.size_limits import MAX_LABEL_NAME, MAX_LABEL_VALUE
 from chalicelib.entrypoints.http import exchange
 from chalicelib.entrypoints.http.query import MAX_LIMIT
 from chalicelib.entrypoints.http.reading import MAX_NAME_CHARACTERS, MAX_TEXT_CHARACTERS, MAX_TOKEN_NAME_CHARACTERS
-from chalicelib.entrypoints.http.views.runs import MAX_WAIT_S
+from chalicelib.entrypoints.http.views.starts import MAX_WAIT_S
 from chalicelib.model.json_values import DEEPEST
 from chalicelib.service.documents.versions import MAX_CREATED, MAX_CREATED_BYTES, MAX_DEFINITION_BYTES
 from chalicelib.service.events.publish import MAX_TTL_MS

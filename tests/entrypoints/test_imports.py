@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib import hosting
+from chalicelib.adapters.operations import operations_of
 from chalicelib.entrypoints.http.views.imports import MAX_VALUES
 from tests.entrypoints.gateway import call
 from tests.hosts import Host
@@ -58,6 +60,7 @@ def test_an_object_that_is_no_machine_has_problems_and_no_text(host: Host, asl: 
         ({"asl": None}, 422, "a machine is an object"),
         ({"asl": '{"a": NaN}'}, 422, "NaN is no number"),
         ({"asl": '{"a": "' + "x" * 1_048_576 + '"}'}, 413, "the limit is 1048576"),
+        ({"asl": {"a": "é" * 524_288}}, 413, "the definition has 1048584 bytes, and the limit is 1048576"),
         ({}, 400, "asl"),
         ({"asl": {}, "values": {"a": []}}, 400, "values"),
         ({"asl": {}, "nmae": "x"}, 400, "nmae"),
@@ -73,3 +76,26 @@ def test_so_many_values_are_taken(host: Host) -> None:
     values = {f"v{number}": "x" for number in range(MAX_VALUES)}
     assert call("POST", "/import", {"asl": MACHINE, "values": values}).status == 200
     assert call("POST", "/import", {"asl": MACHINE, "values": {**values, "more": "x"}}).status == 400
+
+
+def test_calls_of_aws_are_checked_as_by_fsl_import_whatever_may_be_called_here(host: Host) -> None:
+    host.rebuild(host.services.settings, operations=operations_of(()))
+    hosting.use(host.services)
+    sent = {"Tablename": "orders", "Item": {"id": {"S.$": "$.id"}}}
+    put = {"Type": "Task", "Resource": "arn:aws:states:::dynamodb:putItem", "Parameters": sent, "End": True}
+    found = call("POST", "/import", {"asl": {"StartAt": "Put", "States": {"Put": put}}}).json
+    assert [(one["pointer"], one["level"]) for one in found["problems"]] == [("/States/Put", "error")]
+    assert "must set arg 'TableName' (str) of dynamodb:putItem" in found["problems"][0]["message"]
+    sent["TableName"] = sent.pop("Tablename")
+    assert call("POST", "/import", {"asl": {"StartAt": "Put", "States": {"Put": put}}}).json["problems"] == []
+
+
+def test_a_flow_that_is_too_long_has_a_problem_that_says_so(host: Host) -> None:
+    state = {"Type": "Pass", "Parameters": {"id.$": "$.id", "rows": [{"a": number} for number in range(60)]}}
+    states = {f"S{number}": {**state, "Next": f"S{number + 1}"} for number in range(600)}
+    states["S600"] = {"Type": "Pass", "End": True}
+    found = call("POST", "/import", {"asl": {"StartAt": "S0", "States": states}}).json
+    assert [one["level"] for one in found["problems"]] == ["error"]
+    assert found["problems"][0]["message"] == (
+        "the flow is refused: the document has more than 150000 words, signs and comments; the limit is 150000"
+    )

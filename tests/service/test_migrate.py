@@ -8,7 +8,8 @@ from typing import Any, Final
 import pytest
 
 from chalicelib.engine.errors import CommandRefused, DoesNotFit, NeverIssued
-from chalicelib.model.run import Pinned, PinnedUndo, Run, decode_run, encode
+from chalicelib.model.pending_undo import PinnedUndo
+from chalicelib.model.run import Pinned, Run, decode_run, encode
 from chalicelib.model.status import Status
 from chalicelib.service.ports.actions import NotTaken, Taken
 from tests.hosts import NS, Host, accept

@@ -107,11 +107,13 @@ class Actions:
                     stage.laws.waking.taken.add(answer.uuid)  # what it says does not count, and it says no more
                 data = (LARGE, NULL, DATA, DATA)[stage.fates.below("size", 4)]
                 return Taken({"ackState": self._state(body["ackStates"]), "data": data})
-        self._call_back(namespace, answer, body["ackStates"], signed=_is_signed(call, answer))
+        where = namespace, action_at(call.addresses[0])
+        self._call_back(where, answer, body["ackStates"], signed=_is_signed(call, answer))
         if fault == "http-timeout-though-taken":
             stage.loop.pause(10_000)
             return NotTaken("no answer within 10 s", final=False)
         stage.laws.waking.taken.add(answer.uuid)
+        stage.outages.taken(*where)
         return Taken(GARBAGE[stage.fates.below("garbage", len(GARBAGE))] if fault else None)
 
     def _quickly(self, is_signed: bool) -> str:
@@ -123,7 +125,7 @@ class Actions:
 
     # ── callbacks ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _call_back(self, namespace: str, answer: Answer, states: list[str], *, signed: bool) -> None:
+    def _call_back(self, where: tuple[str, str], answer: Answer, states: list[str], *, signed: bool) -> None:
         fates = self._stage.fates
         fault = fates.strikes("callback", CALLBACK_FAULTS, 0.2)
         answer = replace(answer, state=self._state(states), data=LARGE if fault == "large-answer" else answer.data)
@@ -132,16 +134,16 @@ class Actions:
             delay = 0
         if fault == "callback-late":
             delay = fates.span("callback-late", 60_000, 10_000_000)
-        self._say_more(namespace, answer, states, delay, fault)
+        self._say_more(where, answer, states, delay, fault)
         if signed and fault.startswith("forged"):
-            self._later(namespace, answer, delay // 2, forged=True, seal="")
-            self._later(namespace, replace(answer, done=False), delay // 3, forged=True, seal="the key of another")
+            self._later(where, answer, delay // 2, forged=True, seal="")
+            self._later(where, replace(answer, done=False), delay // 3, forged=True, seal="the key of another")
         if fault != "callback-never":
-            self._later(namespace, answer, delay)
+            self._later(where, answer, delay)
 
-    def _say_more(self, namespace: str, answer: Answer, states: list[str], delay: int, fault: str) -> None:
+    def _say_more(self, where: tuple[str, str], answer: Answer, states: list[str], delay: int, fault: str) -> None:
         """Send more than the answer."""
-        say, fates = partial(self._later, namespace), self._stage.fates
+        say, fates = partial(self._later, where), self._stage.fates
         match fault:
             case "callback-doubled":
                 say(answer, fates.span("callback-again", 1, 100_000))
@@ -157,15 +159,21 @@ class Actions:
             case "forged-step":
                 say(replace(answer, step=f"{answer.step}0"), delay // 2, forged=True)
             case "forged-run":
-                others = [run for owner, run in self._stage.laws.heads if owner == namespace and run != answer.run]
+                others = [run for owner, run in self._stage.laws.heads if owner == where[0] and run != answer.run]
                 for other in (f"{answer.run}x", *others):
                     say(replace(answer, run=other), delay // 2, forged=True)
 
     def _later(
-        self, namespace: str, answer: Answer, delay: int, *, forged: bool = False, seal: str = DEVELOPMENT_KEY
+        self, where: tuple[str, str], answer: Answer, delay: int, *, forged: bool = False, seal: str = DEVELOPMENT_KEY
     ) -> None:
+        """Answer after the delay, unless the service is silent then. `where`: the namespace and the action."""
         loop = self._stage.loop
-        loop.at(loop.now + delay, lambda: self.say(namespace, answer, forged=forged, seal=seal))
+
+        def speak() -> None:
+            if not self._stage.outages.is_silent(*where):
+                self.say(where[0], answer, forged=forged, seal=seal)
+
+        loop.at(loop.now + delay, speak)
 
     def say(
         self,
@@ -211,8 +219,10 @@ class Actions:
         if namespace in self._visits:
             return
         self._visits.add(namespace)
-        when = self._stage.loop.now + self._stage.fates.span("visit", 20, 400_000)
-        self._stage.loop.at(when, lambda: self._visit(namespace))
+        fates, loop = self._stage.fates, self._stage.loop
+        is_soon = not fates.below("visit-soon", 4)  # perhaps before the task's run waits for it
+        delay = fates.span("visit", 1, 20) if is_soon else fates.span("visit", 20, 400_000)
+        loop.at(loop.now + delay, lambda: self._visit(namespace))
 
     def _visit(self, namespace: str) -> None:
         self._visits.discard(namespace)

@@ -58,6 +58,7 @@ CANCELED: Final = ("brisk", "shared", "alive")
 _PARAMETERS: Final = (
     Parameter(name="token", type=ArgType.STR, secret=True),
     Parameter(name="note", type=ArgType.INT, required=False, default=0),
+    Parameter(name="why", type=ArgType.STR, required=False, default=""),
 )
 
 _SEEN: Final = Parameter(name="seen", type=ArgType.ANY, required=False, default=0)

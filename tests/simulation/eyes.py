@@ -12,6 +12,7 @@ from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.ports.runs import NewRun
 from chalicelib.service.ports.schedules import ScheduleState
 from chalicelib.service.ports.tasks import Task
+from tests.simulation.catalog import SECRET
 
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage
@@ -68,7 +69,9 @@ class Eyes:
         pages = self._stage.faultless.runs.pages(run, page.last - 1) if self._is_thin else (page,)
         self._laws.page_put(run, next(found for found in pages if found.last == page.last))
 
-    def _blobs_put(self, _: Run, blobs: Mapping[str, bytes]) -> None:
+    def _blobs_put(self, run: Run, blobs: Mapping[str, bytes]) -> None:
+        if any(key.startswith("undos/") and SECRET.encode() in body for key, body in blobs.items()):
+            self._laws.breaks("sealed", f"a page of undos of run {run.name!r} contains its secret")
         self._is_thin = self._is_thin or any(len(body) > _LARGE for body in blobs.values())
 
     def _task_put(self, namespace: str, task: Task) -> None:

@@ -31,6 +31,7 @@ class Fiber:
     container: str
     namespace: str
     """The only namespace it may touch; empty for one that serves all."""
+    began: Instant
     dies_at: Instant
     ended: Callable[[bool], None]
     """Called with whether it came to its end (or crashed)."""
@@ -68,7 +69,7 @@ class Loop:
         ended: Callable[[bool], None] = lambda well: None,
     ) -> None:
         """A handler begins, now."""
-        fiber = Fiber(name, container, namespace, self.now + life, ended)
+        fiber = Fiber(name, container, namespace, self.now, self.now + life, ended)
         fiber.green = greenlet.greenlet(lambda: self._work(fiber, work), self._hub)
         self.fibers[fiber] = None
         self.at(self.now, fiber)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.engine.suspensions import action_of
 from chalicelib.hosting import Services
+from chalicelib.model import status
 from chalicelib.model.holds import HeldKind
 from chalicelib.model.status import Status
+from chalicelib.model.times import Instant
 from chalicelib.service.batches.commands import BatchCommand
 from chalicelib.service.batches.operator import BatchOrder
 from chalicelib.service.ports.runs import RunQuery
@@ -15,6 +18,9 @@ from tests.simulation.flows import CHILD, MAIN
 
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage
+
+LASTING_MS: Final = (100_000, 4 * 3_600_000)
+"""How long pauses last at least and at most after faults have stopped, in the schedules where they do."""
 
 LATEST_MS: Final = (2_000, 200_000, 3_000_000)
 
@@ -38,6 +44,8 @@ class Operators:
     def __init__(self, stage: Stage, namespaces: tuple[str, ...]) -> None:
         self._stage = stage
         self._namespaces = namespaces
+        self._ends_at: Instant | None = None
+        """When all pauses end, once faults have stopped."""
         fates = stage.fates
         if fates.below("operators", 3):
             return
@@ -46,16 +54,27 @@ class Operators:
             stage.loop.at(stage.loop.now + fates.span("operator-at", 1, latest), self._act)
 
     def release_all(self) -> bool:
-        """Continue everything that is paused. Return False if there is nothing."""
+        """Continue what is paused; in one schedule of two somewhat later. Return False if there is nothing."""
         found = [
             (namespace, kind, name)
             for namespace in self._namespaces
             for kind in HeldKind
             for name in self._stage.laws.holds.holds(namespace).of(kind)
         ]
+        if found and self._lasts():
+            return True
         for namespace, kind, name in found:
             self._hold(namespace, kind, name, paused=False)
         return bool(found)
+
+    def _lasts(self) -> bool:
+        """Whether what is paused is left as it is for now."""
+        stage = self._stage
+        if self._ends_at is None:
+            lasts = stage.fates.span("pauses-last", *LASTING_MS) if stage.fates.below("lasts", 2) else 0
+            self._ends_at = stage.loop.now + lasts
+            stage.loop.at(self._ends_at, lambda: None)
+        return stage.loop.now < self._ends_at
 
     def _act(self) -> None:
         fates = self._stage.fates
@@ -65,8 +84,21 @@ class Operators:
         if fates.below("operator-what", 3) == 0:
             self._batch(namespace)
             return
-        kind, name = HELD[fates.below("operator-whose", len(HELD))]
+        kind, name = self._whose(namespace)
         self._hold(namespace, kind, name, paused=fates.below("operator-pauses", 3) > 0)
+
+    def _whose(self, namespace: str) -> tuple[HeldKind, str]:
+        """Draw an action or a flow: mostly an action for which a run waits, if there is one."""
+        fates = self._stage.fates
+        awaited = self._awaited(namespace)
+        if awaited and fates.below("operator-awaits", 4):
+            return HeldKind.ACTION, awaited[fates.below("operator-awaited", len(awaited))]
+        return HELD[fates.below("operator-whose", len(HELD))]
+
+    def _awaited(self, namespace: str) -> list[str]:
+        laws, definition_of = self._stage.laws, self._stage.faultless.definition_cache.of
+        moving = [run for (owner, _), run in laws.heads.items() if owner == namespace and run.status in status.MOVING]
+        return sorted({action_of(definition_of(run), run, token) for run in moving for token in run.tokens} - {""})
 
     def _hold(self, namespace: str, kind: HeldKind, name: str, *, paused: bool) -> None:
         def work(services: Services) -> None:
@@ -75,6 +107,8 @@ class Operators:
             else:
                 services.holds.resume(namespace, kind, name)
 
+        if not paused and kind is HeldKind.ACTION:
+            self._stage.outages.end(namespace, name)
         self._stage.fates.happened("held" if paused else "released")
         self._stage.ask(f"{'hold' if paused else 'release'}({namespace}/{kind} {name})", namespace, work)
 

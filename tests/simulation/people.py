@@ -18,6 +18,7 @@ from tests.simulation.fates import ORDERS
 from tests.simulation.flows import CHILD, EVENTS, MAIN, FlowMaker, undoer
 from tests.simulation.operators import Operators
 from tests.simulation.repairs import Repairs
+from tests.simulation.sagas import undoing_much
 from tests.simulation.timetable import Timetable
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class People:
         self._started: list[tuple[str, str]] = []
         for namespace in self._namespaces:
             stage.store.definitions.submit(namespace, [stored(action, 1) for action in ACTIONS], [])
-            flows = FlowMaker(rng, calls=True).flow(MAIN), FlowMaker(rng, calls=False).flow(CHILD), undoer()
+            drawn = FlowMaker(rng, calls=True).flow(MAIN), FlowMaker(rng, calls=False).flow(CHILD)
+            flows = *(undoing_much(flow, stage.fates.seed) for flow in drawn), undoer()
             stage.store.definitions.submit(namespace, [stored(flow, 1) for flow in flows], [])
         self._timetable = Timetable(stage, self._namespaces[0])
         self._repairs = Repairs(stage, self._namespaces[0])

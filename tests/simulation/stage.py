@@ -29,6 +29,7 @@ from tests.simulation.fates import SWEEP_FAULTS, Fates
 from tests.simulation.laws import Laws
 from tests.simulation.loop import Fiber, Loop
 from tests.simulation.messages import Messages, QueuedMessage
+from tests.simulation.outages import Outages
 from tests.simulation.ports import Cut, CutStore, SimulatedIds, SkewedClock
 
 WORKER_LIFE: Final = 60_000
@@ -77,9 +78,10 @@ class Stage:
             can_hand_on=self.inline is Inline.HAND_ON,
         )
         self.actions = Actions(self)
+        self.outages = Outages(self)
         self.faultless: Services = self._faultless()
         """Services on ports that do not fail, for the laws and for the checks at the end."""
-        self.laws = Laws(self.messages, self.faultless.definition_cache.of, self.store, lambda: self.loop.now)
+        self.laws = Laws(self.messages, self.faultless.definition_cache.of, self.store, self.loop)
         self._eyes = Eyes(self).calls()
         self.story: list[str] | None = [] if tell else None
         self._skews = [self.fates.rng.choice((0, 0, 0, -2_000, 2_000, 700)) for _ in range(CONTAINERS)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +14,10 @@ import botocore.handlers
 import botocore.loaders
 import botocore.session
 import msgspec
+from botocore.httpsession import URLLib3Session
 
+from chalicelib.adapters.aws_clients.addresses import url_of
+from chalicelib.adapters.aws_clients.client import Client
 from chalicelib.adapters.aws_clients.first_attempt import FirstAttempt
 
 _SERVICES: Final[tuple[str, ...]] = ("dynamodb", "sqs")
@@ -94,30 +98,51 @@ class Clients:
         read_timeout: float,
         attempts: int,
         connections: int,
-    ) -> Any:
+    ) -> Client:
         """Return a client of `dynamodb` or `sqs`, which threads may share.
 
         `region` None is that of the environment, `endpoint` None that of AWS. A request is attempted up to `attempts`
         times. Timeouts are in seconds.
         """
-        first = attempts > 1
+        timeouts, attempt = (connect_timeout, read_timeout), None
+        if attempts > 1:
+            with self._making:
+                attempt = self._first_attempt(service, region, endpoint, timeouts, connections)
         config = botocore.config.Config(
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
-            retries={"mode": "standard", "total_max_attempts": attempts - 1 if first else attempts},
+            retries={"mode": "standard", "total_max_attempts": attempts - 1 if attempt else attempts},
             max_pool_connections=connections,
             parameter_validation=False,
         )
-        with self._making:  # botocore makes one client at a time
-            session = self._session = self._session or _session()
-            client = session.create_client(service, region_name=region, endpoint_url=endpoint, config=config)
-            credentials = session.get_credentials()
-        if (resolver := getattr(client, "_ruleset_resolver", None)) is not None:
-            client._ruleset_resolver = _OneEndpoint(resolver)
-        http = getattr(getattr(client, "_endpoint", None), "http_session", None)
-        if first and http is not None and credentials is not None:
-            client.meta.events.register_last("before-call", FirstAttempt(client, credentials, http, self._sleep))
-        return client
+
+        def make() -> Any:
+            with self._making:  # botocore makes one client at a time
+                session = self._session = self._session or _session()
+                client = session.create_client(service, region_name=region, endpoint_url=endpoint, config=config)
+            if (resolver := getattr(client, "_ruleset_resolver", None)) is not None:
+                client._ruleset_resolver = _OneEndpoint(resolver)
+            return client
+
+        return Client(attempt, make)
+
+    def _first_attempt(
+        self,
+        service: str,
+        region: str | None,
+        endpoint: str | None,
+        timeouts: tuple[float, float],
+        connections: int,
+    ) -> FirstAttempt | None:
+        """Return what makes first attempts. None: botocore decides where requests go, or there are no credentials."""
+        session = self._session = self._session or _session()
+        region = region or session.get_config_variable("region")
+        url = url_of(service, region or "", endpoint, session.get_scoped_config(), os.environ)
+        if not region or not url or session.get_credentials() is None:
+            return None
+        certificates = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE", True)
+        http = URLLib3Session(verify=certificates, timeout=timeouts, max_pool_connections=connections)
+        return FirstAttempt(service, url, region, session, http, self._sleep)
 
 
 def _session() -> Any:

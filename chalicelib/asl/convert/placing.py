@@ -157,6 +157,8 @@ class Placer:
         keeping = _Keeping(self.scope, name, way_out.document)
         if keeping.clashes or _size(keeping.document) > _MAX_MEMBERS:
             self.found.add(target)
+            # The next pass finds this there, too. A document that was followed on could double with each state.
+            return Handed(target, Var(self.scope.data), assigns)
         return Handed(target, keeping.document, [*assigns, *keeping.entries])
 
     def _ended(self, target: str, way_out: Exit) -> Handed | None:

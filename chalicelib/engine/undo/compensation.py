@@ -4,7 +4,7 @@ Theory of operation. A step that is answered with a state of its `undo` register
 of the undo as they are then. Work is *due* when its branch has lost or its failed item was tolerated, and all work is
 due when the run fails or is canceled. One token, UNDO, undoes what is due, one after the other, newest first. Before
 that, child runs that were told to stop must have ended, because what they undo is newer. An undo that fails stays in
-`run.undos` with the reason, also when the run has ended.
+`run.undos` with the reason, also when the run has ended. Of many undos the older ones are in pages (`undo_pages`).
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action, call
 from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition, without_wait
 from chalicelib.engine.undo.undo_args import undo_args
+from chalicelib.engine.undo.undo_pages import bring_back, page_next, pages_adopted, pages_due, turn_undo_pages
 from chalicelib.engine.values.evaluation import Names
 from chalicelib.model.flow import BUILT_IN_STATES, DEFAULT_STATE, ERROR
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import PendingUndo, Run, Token
+from chalicelib.model.pending_undo import PendingUndo
+from chalicelib.model.run import Run, Token
 from chalicelib.model.status import STOPPED, Status
 
 
@@ -64,6 +66,7 @@ def register(
         is_due=is_due,
     )
     _set_undos(transition, (*transition.run.undos, pending))
+    turn_undo_pages(transition)
     return problem
 
 
@@ -79,11 +82,13 @@ def fail(transition: Transition, status: Status, why: str) -> None:
     for token in tuple(transition.tokens.values()):
         if token.id != UNDO:
             transition.abandon(token, is_due=True)
-    if not any(_is_open(undo) for undo in transition.run.undos) and not transition.run.stopping:
+    run = transition.run
+    if not any(_is_open(undo) for undo in run.undos) and not run.undo_pages and not run.stopping:
         transition.end(status, error=why)
         return
     _strip_tokens(transition)
     _set_undos(transition, tuple(replace(undo, is_due=_is_open(undo)) for undo in transition.run.undos))
+    transition.set_run(undo_pages=pages_due(transition.run.undo_pages))
     if status is Status.CANCELED:
         passing = Status.CANCELING
     elif transition.run.status is Status.PAUSED:
@@ -109,8 +114,11 @@ def proceed(transition: Transition) -> bool:
     """Take the next step of undoing what is due, or end the run when all is done; return whether anything was done."""
     if UNDO in transition.tokens or _waits_for_children(transition):
         return False
+    pending = _next_due(transition.run)
+    while (pages := page_next(transition.run, pending)) is not None:
+        bring_back(transition, pages)
+        pending = _next_due(transition.run)
     run = transition.run
-    pending = next((undo for undo in reversed(run.undos) if _is_due(run, undo)), None)
     if pending is not None:
         _start(transition, pending)
         return True
@@ -118,6 +126,10 @@ def proceed(transition: Transition) -> bool:
         return False
     _end(transition, run.ending)
     return True
+
+
+def _next_due(run: Run) -> PendingUndo | None:
+    return next((undo for undo in reversed(run.undos) if _is_due(run, undo)), None)
 
 
 def undone(transition: Transition, token: Token, returned: StepResult) -> None:
@@ -166,6 +178,8 @@ def abandon_scope(transition: Transition, scope: str) -> None:
     marked = tuple(replace(undo, is_due=_is_open(undo)) if in_scope(undo.token, scope) else undo for undo in undos)
     if marked != undos:
         _set_undos(transition, marked)
+    if transition.run.undo_pages:
+        transition.set_run(undo_pages=pages_due(transition.run.undo_pages, scope))
     stopping = transition.run.stopping
     if any(in_scope(known.token, scope) for known in stopping):
         due = (replace(known, is_due=known.is_due or in_scope(known.token, scope)) for known in stopping)
@@ -175,9 +189,10 @@ def abandon_scope(transition: Transition, scope: str) -> None:
 def has_due(transition: Transition, scope: str) -> bool:
     """Return whether anything in the scope is still to be undone or to be stopped."""
     run = transition.run
-    return any(undo.is_due and in_scope(undo.token, scope) for undo in run.undos) or any(
-        stopping.is_due and in_scope(stopping.token, scope) for stopping in run.stopping
-    )
+    due = [one.token for one in run.undos if one.is_due]
+    due += [one.token for one in run.undo_pages if one.is_due]
+    due += [one.token for one in run.stopping if one.is_due]
+    return any(in_scope(token, scope) for token in due)
 
 
 def adopt(transition: Transition, scope: str) -> None:
@@ -186,6 +201,8 @@ def adopt(transition: Transition, scope: str) -> None:
     if undos and any(in_scope(undo.token, scope) and undo.token != scope for undo in undos):
         adopted = (replace(undo, token=scope) if in_scope(undo.token, scope) else undo for undo in undos)
         _set_undos(transition, tuple(adopted))
+    if transition.run.undo_pages:
+        transition.set_run(undo_pages=pages_adopted(transition.run.undo_pages, scope))
 
 
 def retry_undos(transition: Transition) -> None:

@@ -17,6 +17,7 @@ from chalicelib.engine.errors import DoesNotFit, ExpressionFailed, Fit, InputRef
 from chalicelib.engine.events import Target
 from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.transition import Transition
+from chalicelib.engine.undo.undo_pages import bring_all_back, turn_undo_pages
 from chalicelib.engine.values.inputs import merged
 from chalicelib.engine.versions import new_vars, pins
 from chalicelib.engine.versions.fits import Versions, token_fits
@@ -39,6 +40,7 @@ def change_version(
     `renamed`: what steps are called there. `is_live`: its tokens wait; otherwise they enter their steps again. `given`
     replaces fields of the input. Tokens with an id in `anew` are at a step of that version already.
     """
+    bring_all_back(transition)
     run, anew = transition.run, frozenset(anew)
     tokens = all_tokens(transition.tokens.values(), run.interrupted)
     versions = Versions(
@@ -66,6 +68,7 @@ def change_version(
         _set_limiter(transition, is_live=is_live)
     except ExpressionFailed as failure:
         raise DoesNotFit(run.name, target.ref.version, fits, [str(failure)]) from None
+    turn_undo_pages(transition)
     return fits
 
 

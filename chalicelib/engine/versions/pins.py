@@ -12,7 +12,8 @@ from chalicelib.engine.request_args import fixed_args
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.versions.waiting import request_problem
 from chalicelib.model.definition import Definition
-from chalicelib.model.run import PendingUndo, Pinned, PinnedUndo, Run, Token
+from chalicelib.model.pending_undo import PendingUndo, PinnedUndo
+from chalicelib.model.run import Pinned, Run, Token
 from chalicelib.model.waits import NoticeWait
 
 

@@ -22,6 +22,7 @@ from chalicelib.entrypoints.http.reading import (
     read,
     text_of,
 )
+from chalicelib.entrypoints.http.start_body import Labels, moment_of
 from chalicelib.model import times
 from chalicelib.model.json_values import Json, ready
 from chalicelib.model.times import Instant
@@ -38,10 +39,6 @@ Ttl = (
 )
 
 
-Labels = Annotated[dict[str, Json], msgspec.Meta(extra_json_schema={"propertyNames": {"pattern": "^[^:]+$"}})]
-"""Labels of a run. A colon separates name and value in the query of a list, so a name has none. It is not empty."""
-
-
 class NoBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """No field is required."""
 
@@ -50,22 +47,6 @@ class FslBody(msgspec.Struct, frozen=True, kw_only=True):
     """An FSL text."""
 
     data: str
-
-
-class StartBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The input of the new run: an object with the inputs of the flow, or any value if the flow takes one. `name`
-    defaults to a generated name; `key` makes the request idempotent. Before `start_at`, an RFC 3339 time, the run is
-    `pending`."""
-
-    input: Json = {}
-    name: Name | None = None
-    labels: Labels = {}
-    key: Name | None = None
-    start_at: Moment | None = None
-
-    def start_moment(self) -> Instant | None:
-        """Return when the run starts; None: at once. Raises Malformed."""
-        return None if self.start_at is None else moment_of("start_at", self.start_at)
 
 
 class StopBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -207,14 +188,6 @@ class BackfillBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return moment_of("from", self.since), moment_of("to", self.until)
 
 
-def moment_of(name: str, text: str) -> Instant:
-    """Return the time in a field. Raises Malformed, which names the field."""
-    found = times.instant(text)
-    if found is None:
-        raise Malformed(f"`{name}` must be an RFC 3339 time such as 2026-01-31T12:00:00Z, not {text!r:.60}")
-    return found
-
-
 class CommandBody(msgspec.Struct, frozen=True, kw_only=True):
     """A command of the terminal, or FSL statements."""
 
@@ -234,7 +207,6 @@ ready(
     EchoerEventBody,
     NoBody,
     FslBody,
-    StartBody,
     StopBody,
     RetryBody,
     MigrateBody,

@@ -78,7 +78,7 @@ CALLS: Final = (
     Call("POST", "/play", "chalicelib.entrypoints.http.views.plays"),
     Call("GET", "/flowrun", "chalicelib.entrypoints.http.views.run_lists"),
     Call("GET", "/flowrun/count", "chalicelib.entrypoints.http.views.run_lists"),
-    Call("POST", "/flow/{name}/runs", "chalicelib.entrypoints.http.views.runs"),
+    Call("POST", "/flow/{name}/runs", "chalicelib.entrypoints.http.views.starts"),
     Call("GET", "/flowrun/{name}", "chalicelib.entrypoints.http.views.runs"),
     Call("POST", "/flowrun/{name}/pause", "chalicelib.entrypoints.http.views.runs"),
     Call("POST", "/flowrun/{name}/continue", "chalicelib.entrypoints.http.views.runs"),

@@ -36,7 +36,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     other_body: the type of another form of the JSON body that is accepted as well.
     media_bodies: other content types of the body that are accepted as well -> their type.
     text_body: the JSON schema of a `text/plain` body that is accepted as well.
-    answers: HTTP status -> type of the JSON body.
+    answers: HTTP status -> type of the JSON body, or its name in `responses`, which a first request does not load then.
     media: other content types of a 200 -> JSON schema.
     errors: statuses of errors that this call has in addition to those of every call.
     paged: the response has `x-next-cursor` if the list continues.
@@ -77,6 +77,15 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     def call(self) -> tuple[str, str]:
         """The method and the path."""
         return self.method, self.path
+
+    @property
+    def answer_types(self) -> dict[int, Any]:
+        """The types of `answers`."""
+        from chalicelib.entrypoints.http import responses
+
+        return {
+            status: getattr(responses, kind) if isinstance(kind, str) else kind for status, kind in self.answers.items()
+        }
 
     @property
     def operation_id(self) -> str:

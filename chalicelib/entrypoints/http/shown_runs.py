@@ -8,13 +8,13 @@ from chalicelib.entrypoints.http import pages, presenters
 from chalicelib.entrypoints.http.parameters import SUMMARY
 from chalicelib.entrypoints.http.presenters.run_details import with_details
 from chalicelib.entrypoints.http.presenters.values import Values
-from chalicelib.model.json_values import Json
-from chalicelib.model.run import Run
 from chalicelib.service.errors import TooLarge
-from chalicelib.service.runs.read import Reader, RunView
 
 if TYPE_CHECKING:
+    from chalicelib.model.json_values import Json
+    from chalicelib.model.run import Run
     from chalicelib.service.details.run_details import RunDetailReader
+    from chalicelib.service.runs.read import Reader, RunView
 
 
 def named(

@@ -21,9 +21,10 @@ handlers really ask for (`bench/price`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
+
+import msgspec
 
 from chalicelib.model.compression import MAX_PLAIN_BYTES, compressed
 from chalicelib.model.history import Entry
@@ -99,8 +100,7 @@ IDLE_MONTH: Final = {"sweeps": SWEEP * SWEEPS, "empty receives": Requests(queue_
 """What a stage with four shards asks for in a month in which nothing happens."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """The cost of a run so far."""
 
     writes: int
@@ -114,7 +114,7 @@ class Cost:
     bytes: int
     """The size of the head in bytes of JSON. DynamoDB stores large ones compressed."""
     usd: float
-    usd_by_service: dict[str, float] = field(hash=False)
+    usd_by_service: dict[str, float]
     step_functions_usd: float
     """What a standard workflow of Step Functions asks for as many state transitions, without what it calls."""
     prices: str

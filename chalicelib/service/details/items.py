@@ -21,11 +21,11 @@ from chalicelib.model.flow import DONE, STOPPED, EachStep
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
-from chalicelib.model.status import LIVE
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import EachWait
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.details.kinds import ItemStatus
+from chalicelib.service.details.progress import Progress, each_wait_of, progress_at
 from chalicelib.service.errors import Invalid, NotFound
 from chalicelib.service.runs.blobs import blob_reader
 from chalicelib.service.runs.entries import newest
@@ -34,19 +34,6 @@ from chalicelib.service.runs.value_places import key_in
 
 MAX_READ_CHUNKS: Final = 400
 """How many chunks of results one request reads: those of about 20,000 items."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far an each is. `left` are items that have not started."""
-
-    step: str
-    token: str
-    total: int
-    done: int
-    failed: int
-    running: int
-    left: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,39 +74,6 @@ class ItemPage:
     """The statuses of all items that are known, by index, if they were asked for."""
 
 
-def progress_of(run: Run) -> list[Progress]:
-    """Return how far each `each` is for which the run waits."""
-    if run.status not in LIVE:
-        return []
-    running: dict[str, int] = {}
-    for token in run.tokens:
-        if token.index is not None:
-            running[token.parent] = running.get(token.parent, 0) + 1
-    return [
-        _progress(token, wait, running.get(token.id, 0))
-        for token in run.tokens
-        if (wait := _wait_of(token)) is not None
-    ]
-
-
-def _progress(token: Token, wait: EachWait, running: int) -> Progress:
-    left = max(wait.count - wait.finished - wait.failures - running, 0)
-    return Progress(
-        step=token.step,
-        token=token.id,
-        total=wait.count,
-        done=wait.finished,
-        failed=wait.failures,
-        running=running,
-        left=left,
-    )
-
-
-def _wait_of(token: Token) -> EachWait | None:
-    wait = token.activation.wait if token.activation else None
-    return wait if isinstance(wait, EachWait) else None
-
-
 class Items:
     """Reads the items of eaches."""
 
@@ -150,7 +104,7 @@ class Items:
             raise NotFound("flow_run", name)
         definition = self._definition_cache.of(run)
         step = _each_named(definition, run, step)
-        waiting = [one for one in run.tokens if one.step == step and _wait_of(one) and token in (None, one.id)]
+        waiting = [one for one in run.tokens if one.step == step and each_wait_of(one) and token in (None, one.id)]
         if waiting:
             found, statuses = self._of_wait(run, waiting[0], status, after, limit)
         else:
@@ -162,7 +116,7 @@ class Items:
     def _of_wait(
         self, run: Run, token: Token, status: ItemStatus | None, after: int, limit: int
     ) -> tuple[ItemPage, Iterator[tuple[int, ItemStatus]]]:
-        wait = _wait_of(token)
+        wait = each_wait_of(token)
         if wait is None:
             raise LookupError(f"token {token.id} waits for no items")
         running = {one.index: one for one in run.tokens if one.parent == token.id and one.index is not None}
@@ -177,7 +131,7 @@ class Items:
             window = newest(self._runs, run)
             first, ends = window.first, _ends(window.entries)
         page = ItemPage(
-            progress=_progress(token, wait, len(running)),
+            progress=progress_at(token, wait, len(running)),
             items=tuple(known.item(n, outputs, ends) for n in shown),
             after=shown[-1] if is_more else None,
             first_read=first,
@@ -308,7 +262,7 @@ def _each_named(definition: Definition, run: Run, step: str | None) -> str:
         return step
     if not eaches:
         raise NotFound("each in the flow of flow_run", run.name)
-    live = list(dict.fromkeys(token.step for token in run.tokens if _wait_of(token)))
+    live = list(dict.fromkeys(token.step for token in run.tokens if each_wait_of(token)))
     found = live if len(live) == 1 else eaches
     if len(found) > 1:
         raise Invalid(f"the flow has several eaches: `step` must be one of {', '.join(found)}")

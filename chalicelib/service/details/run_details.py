@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from chalicelib.engine.invocation import UNDO, invocation_of, limiter_name
 from chalicelib.engine.steps.call import child_name
@@ -17,12 +18,14 @@ from chalicelib.model.status import LIVE
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait
 from chalicelib.service.details.cost import MAX_COUNTED_PAGES, Cost, cost_of, page_count
-from chalicelib.service.details.items import Progress, progress_of
-from chalicelib.service.details.step_functions import StepFunctionsCost, cost_of_run
+from chalicelib.service.details.progress import Progress, progress_of
 from chalicelib.service.details.waits import TokenWait, wait_of
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.runs.references import stored_body
+
+if TYPE_CHECKING:
+    from chalicelib.service.details.step_functions import StepFunctionsCost
 
 MAX_CHILDREN: Final = 100
 """How many children of a run are shown: those that run, and the last ones that have ended."""
@@ -31,8 +34,7 @@ MAX_LIMITERS: Final = 10
 """Of how many limits one request reads which activations wait in their queues."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Child:
+class Child(msgspec.Struct, frozen=True, kw_only=True):
     """A run that a step of this one started and waits for, or waited for.
 
     `state` is what the step returned when it had ended: DONE, STOPPED or ERROR; empty while it runs.
@@ -46,8 +48,7 @@ class Child:
     is_stopping: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunDetails:
+class RunDetails(msgspec.Struct, frozen=True, kw_only=True):
     """What a run is shown with. `waits` are those of its tokens, by their ids."""
 
     children: tuple[Child, ...]
@@ -91,6 +92,8 @@ class RunDetailReader:
 
         `entries` are those of its newest history that were read.
         """
+        from chalicelib.service.details.step_functions import cost_of_run  # other requests do not pay for it
+
         found = self._cost(run, entries)
         return found, cost_of_run(run, entries, found.bytes, now)
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from chalicelib.model.flow import ENDS, ActionStep, ChoiceStep, EachStep, ForkStep, SetStep, Step, walk
 from chalicelib.model.history import Entry
@@ -28,8 +29,7 @@ from chalicelib.service.observability.prices import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standard:
+class Standard(msgspec.Struct, frozen=True, kw_only=True):
     """The cost of a Standard workflow. `complete`: whether the whole history was counted; otherwise it is a minimum."""
 
     transitions: int
@@ -37,8 +37,7 @@ class Standard:
     complete: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Express:
+class Express(msgspec.Struct, frozen=True, kw_only=True):
     """The cost of an Express workflow. `fits`: whether the run is short enough for one."""
 
     requests: int
@@ -49,8 +48,7 @@ class Express:
     fits: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepFunctionsCost:
+class StepFunctionsCost(msgspec.Struct, frozen=True, kw_only=True):
     """What Step Functions asks, by the kind of workflow."""
 
     standard: Standard
@@ -101,8 +99,7 @@ def retries_in(entries: Iterable[Entry]) -> int:
 # ── flows ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transitions:
+class Transitions(msgspec.Struct, frozen=True, kw_only=True):
     """How many states an execution of a flow enters.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of
 from chalicelib.engine.returning.repeats import is_repeating
@@ -17,8 +18,7 @@ from chalicelib.model.waits import ChildWait, EachWait, EmitWait, EventWait, For
 from chalicelib.service.details.kinds import WaitKind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenWait:
+class TokenWait(msgspec.Struct, frozen=True, kw_only=True):
     """What a token waits for. `until` is when the wait ends by itself."""
 
     kind: WaitKind
@@ -36,8 +36,7 @@ class TokenWait:
     """How many branches or items have not ended."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deadline:
+class Deadline(msgspec.Struct, frozen=True, kw_only=True):
     """A moment at which the timer of a run fires, and what ends then."""
 
     at: Instant

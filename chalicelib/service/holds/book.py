@@ -72,21 +72,27 @@ class HoldBook:
 
     def read(self, namespace: str) -> tuple[Holds, int]:
         """Return the pauses as they are stored, with their version. Consistent."""
+        asked_at = self._clock.now()
         value, version = self._values.read(namespace, _KEY)
         holds = msgspec.json.decode(value, type=Holds) if value else NOTHING_HELD
-        self._learn(namespace, holds)
+        self._learn(namespace, holds, asked_at)
         return holds, version
 
     def write(self, namespace: str, holds: Holds, seen: int) -> None:
         """Replace the pauses of version `seen`. Raises Conflict."""
+        asked_at = self._clock.now()
         self._values.write(namespace, _KEY, msgspec.json.encode(holds), seen)
-        self._learn(namespace, holds)
+        self._learn(namespace, holds, asked_at)
 
-    def _learn(self, namespace: str, holds: Holds) -> None:
+    def _learn(self, namespace: str, holds: Holds, asked_at: Instant) -> None:
+        """Remember the pauses. A slow answer does not replace what was asked for later."""
         with self._lock:
+            known = self._known.get(namespace)
+            if known is not None and known[0] > asked_at:
+                return
             if len(self._known) >= MAX_NAMESPACES:
                 self._known.clear()
-            self._known[namespace] = self._clock.now(), holds
+            self._known[namespace] = asked_at, holds
 
 
 ready(Holds)

@@ -7,8 +7,9 @@ a month), each for US East (N. Virginia): https://aws.amazon.com/step-functions/
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import Final, NamedTuple
+
+import msgspec
 
 _MILLION: Final = 1_000_000
 
@@ -102,8 +103,7 @@ def read_units(size: int) -> int:
     return max(1, -(-size // READ_UNIT_BYTES))
 
 
-@dataclass(slots=True)
-class Requests:
+class Requests(msgspec.Struct):
     """Requests that AWS bills, as they were counted or as they are expected. A retry or a part counts as a fraction."""
 
     write_units: float = 0
@@ -116,10 +116,10 @@ class Requests:
     rest_requests: float = 0
 
     def __add__(self, other: Requests) -> Requests:
-        return Requests(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
+        return Requests(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
 
     def __mul__(self, times: float) -> Requests:
-        return Requests(*(getattr(self, one.name) * times for one in fields(self)))
+        return Requests(*(getattr(self, name) * times for name in self.__struct_fields__))
 
     def usd(self, prices: Prices = LIST_PRICES) -> float:
         """Return what they cost."""

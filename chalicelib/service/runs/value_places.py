@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from chalicelib.model.history import Entries, Entry
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import Activation, PendingUndo, Run, Token
+from chalicelib.model.pending_undo import PendingUndo
+from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.waits import REFERENCE_KEY, wait_from_json, wait_to_json
 
 _PLAIN: Final = (type(None), bool, int, float)

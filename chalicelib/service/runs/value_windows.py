@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, Literal
 
@@ -105,10 +104,9 @@ def window(value: Json, *, depth: int, first: int, count: int) -> Window:
     return Window(type_of(value), length, _size(value), shown, tuple(made.cuts), following)
 
 
-@dataclass(slots=True)
-class _Window:
+class _Window(msgspec.Struct):
     room: int = MAX_WINDOW_BYTES
-    cuts: list[Cut] = field(default_factory=list)
+    cuts: list[Cut] = msgspec.field(default_factory=list)
 
     def shown(self, value: Json, path: str, depth: int) -> Json:
         if isinstance(value, str):

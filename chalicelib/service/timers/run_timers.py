@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -25,7 +25,9 @@ from chalicelib.service.ports.runs import DueTimer, RunStore
 from chalicelib.service.ports.schedules import DueSchedule, ScheduleStore
 from chalicelib.service.redelivery import MIN_REDELIVERY_MS, Redelivery
 from chalicelib.service.runs.advance import RunAdvancer
-from chalicelib.service.runs.commands import Operator
+
+if TYPE_CHECKING:
+    from chalicelib.service.runs.commands import Operator
 
 LOG = logging.getLogger("echoer.wake")
 
@@ -53,7 +55,10 @@ class Swept(msgspec.Struct, frozen=True):
 
 
 class RunTimers:
-    """Fires the timers of runs, and sends those of runs and schedules to the queue."""
+    """Fires the timers of runs, and sends those of runs and schedules to the queue.
+
+    `operator` returns what deletes runs: few timers need it, so it is loaded by those.
+    """
 
     def __init__(
         self,
@@ -61,7 +66,7 @@ class RunTimers:
         schedules: ScheduleStore,
         queue: Queue,
         advancer: RunAdvancer,
-        operator: Operator,
+        operator: Callable[[], Operator],
         hold_gate: HoldGate,
         clock: Clock,
     ) -> None:
@@ -116,7 +121,7 @@ class RunTimers:
         if run.notices:
             return NOTICE_PAUSE_MS
         try:
-            self._operator.delete_run(run.namespace, run.name, run.id)
+            self._operator().delete_run(run.namespace, run.name, run.id)
         except (NotFound, CommandRefused, Conflict):
             LOG.debug("the run was deleted or retried meanwhile", extra={"run": run.name})
         return None

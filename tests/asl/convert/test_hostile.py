@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from chalicelib.asl.problems import Level
 from chalicelib.expressions import problem_in
 from chalicelib.expressions.compiled import allow_frames
 from chalicelib.language import KnownNames, format_text, read
+from chalicelib.language.limits import MAX_STEPS
 from tests.asl.convert.flows import chain, output_of, task
 from tests.asl.test_check import BROKEN, VALID
 
@@ -178,3 +180,35 @@ def test_a_large_machine_takes_time_in_proportion() -> None:
             sys.setprofile(None)
         counts.append(calls)
     assert counts[2] < 4.5 * counts[0]
+
+
+def many(count: int, more: Callable[[int], dict[str, Any]]) -> dict[str, Any]:
+    """Return a machine of so many Pass states, one after the other."""
+    states = {f"S{number}": {"Type": "Pass", "Next": f"S{number + 1}", **more(number)} for number in range(count)}
+    return {"StartAt": "S0", "States": {**states, f"S{count}": {"Type": "Pass", "End": True}}}
+
+
+def test_a_document_that_doubles_with_each_state_is_kept_in_a_variable() -> None:
+    """Followed in parts, the document of the last state would have 2^300 members."""
+
+    def doubled(number: int) -> dict[str, Any]:
+        return {"Parameters": {"v.$": "$"}, "ResultPath": f"$.r{number}"}
+
+    assert valid(many(300, doubled)) == []
+    expected: Any = {"a": 1}
+    for number in range(6):
+        expected = {**expected, f"r{number}": {"v": expected}}
+    assert output_of(many(6, doubled), {"a": 1}) == expected
+
+
+def test_a_flow_that_is_refused_for_its_steps_is_not_tidied() -> None:
+    """Its variables would take time in proportion to the steps times the variables."""
+
+    def kept(number: int) -> dict[str, Any]:
+        return {"Result": number, "ResultPath": f"$.never{number}"}
+
+    made = convert(many(MAX_STEPS, kept), "machine")
+    assert [one.message for one in made.problems] == [
+        f"the flow is refused: too many steps in flow 'machine': {MAX_STEPS + 1}; the limit is {MAX_STEPS}"
+    ]
+    assert made.text.count("    set ") == MAX_STEPS + 1

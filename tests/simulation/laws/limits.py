@@ -82,13 +82,16 @@ class Limits:
             yield f"{waiter.uuid} waits for a permit of {place[1]!r}, key {place[2]!r}, which no other ever needed"
 
     def granted(self, namespace: str, name: str, value: bytes, now: Instant) -> Iterator[str]:
-        """The value of a limiter was written, or counts of deliveries; yield who was overtaken."""
+        """The value of a limiter was written, or counts of deliveries; yield who is wronged."""
         if name.startswith("deliveries/"):
             return
         permits = decode(value)
         holders = frozenset(permits.holders)
-        new = holders - self._holders.get((namespace, name), frozenset())
+        held = self._holders.get((namespace, name), frozenset())
+        new = holders - held
         self._holders[namespace, name] = holders
+        if not name.startswith(breaker_name("")):
+            yield from self._lost(namespace, name, held - holders)
         is_known = bool(new) and permits.waiting  # else the queue is empty, or its waiters are not known yet
         waiters = self._store.waiters.first(namespace, name, 1_000) if is_known else ()
         known: dict[str, Waiter] = {}
@@ -99,6 +102,13 @@ class Limits:
                 is_first = uuid not in known or (waiter.at, waiter.place) < (known[uuid].at, known[uuid].place)
                 if waiter.uuid not in holders and is_first and self._is_due(namespace, name, waiter, now):
                     yield f"{uuid} was granted a permit of {name!r} before {waiter.uuid}, which waits longer"
+
+    def _lost(self, namespace: str, name: str, uuids: frozenset[str]) -> Iterator[str]:
+        """Yield which activations returned their permits while they are in progress."""
+        for uuid in sorted(uuids):
+            sent = self._posted[self._places[uuid]].get(uuid) if uuid in self._places else None
+            if sent is not None and self._is_out(namespace, *sent, uuid):
+                yield f"{uuid} lost its permit of {name!r}, and is in progress"
 
     def removed(self, namespace: str, queue: str, waiters: Sequence[Waiter]) -> None:
         """Waiters left the queue."""

@@ -11,7 +11,8 @@ from chalicelib.model import status
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import BUILT_IN_STATES, DEFAULT_STATE, DONE, EachStep, ForkStep
 from chalicelib.model.history import Entry
-from chalicelib.model.run import PendingUndo, Run, Token
+from chalicelib.model.pending_undo import PendingUndo
+from chalicelib.model.run import Run, Token
 from chalicelib.model.status import Status
 from chalicelib.model.waits import EachWait, ForkWait
 
@@ -23,6 +24,8 @@ class Ledger:
     """The work that one run did and undid, derived from its history."""
 
     def __init__(self) -> None:
+        self._before: Run | None = None
+        """The run before the write."""
         self._work: dict[str, Entry] = {}
         """The answers after which there is something to undo, by activation, in the order of the history."""
         self._undone: set[str] = set()
@@ -40,9 +43,13 @@ class Ledger:
         """Whether the run failed without undoing, because its output could not be made."""
 
     def commit(
-        self, before: Run | None, after: Run, added: list[Entry], definition: Definition, children: list[Run]
+        self, after: Run, added: list[Entry], definition: Definition, children: list[Run]
     ) -> Iterator[str]:
-        """Take in one write; yield what is wrong with it. `children` are the live child runs of the run."""
+        """Take in one write; yield what is wrong with it. `children` are the live child runs of the run.
+
+        All undos are in the head of `after`, in any order.
+        """
+        before, self._before = self._before, after
         for entry in added:
             yield from self._take(entry, before, after, definition)
         yield from self._registered(before, after, added, definition)
@@ -101,6 +108,8 @@ class Ledger:
 
     def _registered(self, before: Run | None, after: Run, added: list[Entry], definition: Definition) -> Iterator[str]:
         known = {undo.uuid for undo in after.undos}
+        if len(known) < len(after.undos):
+            yield "work is registered twice"
         has_succeeded = after.status is Status.SUCCEEDED
         for entry in added:
             new = entry.uuid in self._work and entry.token != UNDO and entry.event in _ANSWERS
@@ -142,7 +151,9 @@ class Ledger:
         if after.ending is None and not _is_abandoned(undo, after.tokens, definition):
             yield f"step {token.step!r} is undone, and neither failed its run nor was it abandoned"
         if after.ending in status.STOPPED and not self._retried:
-            if any(not newer.failed for newer in after.undos[place + 1 :]):
+            done = list(self._work)
+            newer = frozenset(done[done.index(undo.uuid) + 1 :]) if undo.uuid in self._work else frozenset()
+            if any(other.uuid in newer and not other.failed for other in after.undos):
                 yield f"step {token.step!r} is undone before newer work"
             running = [child.name for child in children if child.parent and child.parent.uuid not in self._activations]
             if running:

@@ -34,7 +34,9 @@ from tests.simulation.laws.returns import Returns
 from tests.simulation.laws.scopes import Passes
 from tests.simulation.laws.slots import Slots
 from tests.simulation.laws.tokens import crooked
+from tests.simulation.laws.undo_pages import with_all_undos
 from tests.simulation.laws.waking import Waking
+from tests.simulation.loop import Loop
 from tests.simulation.messages import Messages
 
 NOTICED = frozenset({"NoticeDelivered", "NoticeFailed", "DeliveryFailed"})
@@ -67,7 +69,7 @@ class Laws:
         messages: Messages,
         definition_of: Callable[[Run], Definition],
         store: MemoryStore,
-        now: Callable[[], Instant],
+        loop: Loop,
     ) -> None:
         self.broken: Broken | None = None
         self.heads: dict[tuple[str, str], Run] = {}
@@ -85,11 +87,15 @@ class Laws:
         self.moves = Moves()
         self.notices: dict[str, Notices] = {}
         self.passes: dict[str, Passes] = {}
-        self.holds = HoldLaws(store, messages)
+        self.holds = HoldLaws(store, messages, loop)
         self.waking = Waking(messages, self.heads, store, self.holds)
         self._messages = messages
+        self._store = store
         self._definition_of = definition_of
-        self._now = now
+        self._loop = loop
+
+    def _now(self) -> Instant:
+        return self._loop.now
 
     def breaks(self, law: str, what: str) -> None:
         """The law was broken: the first time counts."""
@@ -167,7 +173,7 @@ class Laws:
         if head is not None:
             if wrong := out_of_turn(head, uuid):
                 self.breaks("notices", wrong)
-            for wrong in self.holds.posted(head, uuid, self._definition_of(head), self._now()):
+            for wrong in self.holds.posted(head, uuid, self._definition_of(head)):
                 self.breaks("holds", wrong)
             for wrong in self.limits.posted(head, uuid, self._definition_of(head), self._now()):
                 self.breaks("limits", wrong)
@@ -197,6 +203,7 @@ class Laws:
         self.limits.removed(namespace, queue, waiters)
 
     def value_written(self, namespace: str, name: str, value: bytes, _: int) -> None:
+        self.holds.written(namespace, name)
         for wrong in self.limits.granted(namespace, name, value, self._now()):
             self.breaks("limits", wrong)
 
@@ -245,7 +252,7 @@ class Laws:
                 self.owners[token.activation.uuid] = (after.namespace, after.name)
         definition = self._definition_of(after)
         self._keeps_its_books(before, after, added, definition)
-        for wrong in self.holds.commit(before, after, added, definition, self._now()):
+        for wrong in self.holds.commit(before, after, added, definition):
             self.breaks("holds", wrong)
         if SECRET.encode() in encode(after):
             self.breaks("sealed", f"the head of run {after.name!r} contains its secret")
@@ -273,7 +280,12 @@ class Laws:
         for wrong in self.returns.setdefault(after.id, Returns()).commit(after, added, definition):
             self.breaks("returns", wrong)
         ledger = self.ledgers.setdefault(after.id, Ledger())
-        for wrong in ledger.commit(before, after, added, definition, self._live_children(after)):
+        try:
+            whole = with_all_undos(self._store, after)
+        except LookupError as lost:
+            self.breaks("undo", str(lost))
+            return
+        for wrong in ledger.commit(whole, added, definition, self._live_children(after)):
             self.breaks("undo", f"run {after.name!r}: {wrong}")
 
     def _acts_on_others(self, before: Run | None, after: Run, added: list[Entry], definition: Definition) -> None:

@@ -90,10 +90,11 @@ class Waking:
                 yield f"nothing will deliver the notice {activation.uuid} of step {notice.step!r}"
 
     def _of_undos(self, run: Run) -> Iterator[str]:
+        is_due = any(undo.is_due for undo in run.undos) or any(pages.is_due for pages in run.undo_pages)
         undoing = any(token.id == UNDO and token.activation for token in run.tokens)
         if run.ending is not None and not undoing and not run.stopping:
             yield "it is ending, and neither undoes anything nor waits for a child"
-        if run.ending is None and not undoing and not run.stopping and any(undo.is_due for undo in run.undos):
+        if run.ending is None and not undoing and not run.stopping and is_due:
             yield "work is due to be undone, and nothing undoes it"
         for stopping in run.stopping:
             child = self._heads.get((run.namespace, stopping.child))

@@ -47,6 +47,7 @@ from tests.simulation.planted.limits import LIMIT_BUGS
 from tests.simulation.planted.repairs import REPAIR_BUGS
 from tests.simulation.planted.schedules import SCHEDULE_BUGS
 from tests.simulation.planted.steps import STEP_BUGS
+from tests.simulation.planted.undo_pages import UNDO_PAGE_BUGS
 from tests.simulation.planted.values import VALUE_BUGS
 from tests.simulation.schedule import Result, play
 
@@ -57,6 +58,7 @@ class Bug:
 
     name: str
     owner: Any
+    """What has the attribute; a tuple of modules if several have imported it: the bug is in all of them."""
     attribute: str
     wrong: Callable[[Any], Any]
 
@@ -64,12 +66,18 @@ class Bug:
 @contextmanager
 def planted(bug: Bug) -> Iterator[None]:
     """While this holds, the bug is there."""
-    right = getattr(bug.owner, bug.attribute)
-    setattr(bug.owner, bug.attribute, bug.wrong(right))
+    owners = bug.owner if isinstance(bug.owner, tuple) else (bug.owner,)
+    right = getattr(owners[0], bug.attribute)
+    if any(getattr(owner, bug.attribute) is not right for owner in owners):
+        raise LookupError(f"{owners} have different {bug.attribute!r}")
+    wrong = bug.wrong(right)
+    for owner in owners:
+        setattr(owner, bug.attribute, wrong)
     try:
         yield
     finally:
-        setattr(bug.owner, bug.attribute, right)
+        for owner in owners:
+            setattr(owner, bug.attribute, right)
 
 
 def hunt(bug: Bug, first: int, budget: int) -> Result | None:
@@ -227,13 +235,11 @@ def _undo_skipped(right: Any) -> Any:
     return start
 
 
-def _any_state_is_undone(right: Any) -> Any:
-    def register(transition: Any, token: Any, uuid: str, state: str, names: Any, **more: Any) -> Any:
-        undo = transition.definition.steps[token.step].undo
-        state = min(undo.states) if undo and uuid and state in STATES else state
-        return right(transition, token, uuid, state, names, **more)
+def _any_state_is_undone(_: Any) -> Any:
+    def has_work(transition: Any, token: Any, state: str) -> bool:
+        return transition.definition.steps[token.step].undo is not None and state in STATES
 
-    return register
+    return has_work
 
 
 def _not_before_stopped(right: Any) -> Any:
@@ -387,7 +393,7 @@ BUGS: Final = (
     Bug("result of an item lost", each, "results", _result_lost),
     Bug("max of each ignored", each, "_begin", _max_does_not_matter),
     Bug("undo skipped", compensation, "_start", _undo_skipped),
-    Bug("work registered whatever the state", token_moves, "register", _any_state_is_undone),
+    Bug("work registered whatever the state", (token_moves, compensation), "has_work", _any_state_is_undone),
     Bug("work not registered on the way to stopped", token_moves, "_register", _not_before_stopped),
     Bug("work of an incomplete undo not registered", token_moves, "register", _incomplete_is_forgotten),
     Bug("incomplete undo sent", compensation, "_start", _incomplete_is_sent),
@@ -415,6 +421,7 @@ BUGS: Final = (
             *HOLD_BUGS,
             *INLINE_BUGS,
             *REPAIR_BUGS,
+            *UNDO_PAGE_BUGS,
         )
     ),
 )

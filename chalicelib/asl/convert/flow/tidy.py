@@ -13,6 +13,7 @@ from chalicelib.asl.convert.flow import walk
 from chalicelib.asl.convert.flow.steps import Block, Entry, Route, Step
 from chalicelib.asl.convert.jsonata.documents import Document, Lst, Obj, Shape, is_place, may_fail
 from chalicelib.asl.convert.jsonata.expressions import RESULT, Expr, Literal, Var, Variable
+from chalicelib.language.limits import MAX_STEPS
 
 _MAX_ROUNDS: Final = 6
 Live = frozenset[Variable]
@@ -20,7 +21,13 @@ _NONE: Final[Live] = frozenset()
 
 
 def tidy(block: Block) -> None:
-    """Remove needless variables from the steps of a block, and from those within it."""
+    """Remove needless variables from the steps of a block, and from those within it.
+
+    This takes time in proportion to the steps and to their variables. So a flow that is refused for its steps stays as
+    it is.
+    """
+    if sum(1 for _ in walk.steps_within(block)) > MAX_STEPS:
+        return
     for one in walk.blocks_within(block):
         scope = _Steps(one)
         for _ in range(_MAX_ROUNDS):

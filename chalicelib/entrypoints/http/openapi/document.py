@@ -215,7 +215,7 @@ def codes_of(status: int) -> str:
 def _success(route: Route, status: int, source: _Source, shown: Sequence[Exchange]) -> Json:
     content: dict[str, Json] = {}
     if status in route.answers:
-        content[JSON] = {"schema": source.schemas[str(route.answers[status])], **_answers(shown, status, JSON)}
+        content[JSON] = {"schema": source.schemas[str(route.answer_types[status])], **_answers(shown, status, JSON)}
     if status == 200:
         for media, schema in route.media.items():
             content[media] = {"schema": schema, **_answers(shown, status, media)}

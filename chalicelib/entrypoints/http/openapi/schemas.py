@@ -35,7 +35,7 @@ def schemas_of(routes: Sequence[Route]) -> tuple[dict[str, Json], dict[str, Json
     kinds = [
         kind
         for route in routes
-        for kind in (*route.answers.values(), route.body, route.other_body, *route.media_bodies.values())
+        for kind in (*route.answer_types.values(), route.body, route.other_body, *route.media_bodies.values())
         if kind is not None
     ]
     unique = {str(kind): kind for kind in (*kinds, responses.Error)}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from chalicelib.entrypoints.http import responses
+from typing import TYPE_CHECKING
+
 from chalicelib.entrypoints.http.presenters.common import moment
 from chalicelib.service.batches.commands import BatchCommand
 from chalicelib.service.ports.batches import Batch, BatchOutcome, Result
+
+if TYPE_CHECKING:
+    from chalicelib.entrypoints.http import responses
 
 
 def batch(found: Batch) -> responses.Batch:

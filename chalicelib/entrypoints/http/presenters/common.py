@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
-from chalicelib.entrypoints.http import responses
-from chalicelib.model.json_values import Json
 from chalicelib.model.times import Instant, rfc3339
+
+if TYPE_CHECKING:
+    from chalicelib.entrypoints.http import responses
+    from chalicelib.model.json_values import Json
 
 Resource = Literal["action", "flow", "flowrun", "step", "event", "eventtype", "config", "schedule", "hook"]
 

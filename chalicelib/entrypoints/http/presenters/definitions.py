@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, assert_never, cast
 
-from chalicelib.entrypoints.http import echoer_types, responses
+from chalicelib.entrypoints.http import echoer_types
 from chalicelib.entrypoints.http.presenters.common import Resource, metadata, moment
 from chalicelib.entrypoints.http.presenters.templates import action_of, shown
 from chalicelib.model import json_values
 from chalicelib.model.actions import WHOLE, Action, Parameter
 from chalicelib.model.flow import Flow, walk
 from chalicelib.model.hooks import Hook
-from chalicelib.model.json_values import Json
 from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import VALUE_TYPES, Config, DefinitionValue, EventType
 from chalicelib.model.times import format_duration
-from chalicelib.service.deliveries.statistics import LastHour
-from chalicelib.service.holds.book import Pause
-from chalicelib.service.limits.breakers import Circuit
-from chalicelib.service.ports.definitions import Definition
 
 if TYPE_CHECKING:
+    from chalicelib.entrypoints.http import responses
+    from chalicelib.model.json_values import Json
+    from chalicelib.service.deliveries.statistics import LastHour
     from chalicelib.service.details.activity import Activity
+    from chalicelib.service.holds.book import Pause
+    from chalicelib.service.limits.breakers import Circuit
+    from chalicelib.service.ports.definitions import Definition
 
 
 def definition(namespace: str, found: Definition) -> Json:

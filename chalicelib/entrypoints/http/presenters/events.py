@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from chalicelib.entrypoints.http import echoer_types, responses
+from chalicelib.entrypoints.http import echoer_types
 from chalicelib.entrypoints.http.presenters.common import metadata, moment
-from chalicelib.service.events.publish import Published
-from chalicelib.service.ports.events import Signal
+
+if TYPE_CHECKING:
+    from chalicelib.entrypoints.http import responses
+    from chalicelib.service.events.publish import Published
+    from chalicelib.service.ports.events import Signal
 
 MAX_WOKEN_NAMES: Final = 100
 """How many names of the runs that an event woke a response has."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote
 
 import msgspec
 
 from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.scopes import scope_place
-from chalicelib.entrypoints.http import echoer_types, responses
+from chalicelib.entrypoints.http import echoer_types
 from chalicelib.entrypoints.http.presenters.common import moment
 from chalicelib.entrypoints.http.presenters.values import Values
-from chalicelib.model.history import Entry
-from chalicelib.model.json_values import Json
-from chalicelib.service.hooks.delivery_log import HookDelivery
-from chalicelib.service.inbox import OpenTask
 from chalicelib.service.runs.references import MAX_SHOWN_BYTES, preview_of
+
+if TYPE_CHECKING:
+    from chalicelib.entrypoints.http import responses
+    from chalicelib.model.history import Entry
+    from chalicelib.model.json_values import Json
+    from chalicelib.service.hooks.delivery_log import HookDelivery
+    from chalicelib.service.inbox import OpenTask
 
 AS_IT_IS: Final = Values("", {})
 """Shows values as they are."""

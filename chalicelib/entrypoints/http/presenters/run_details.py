@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.entrypoints.http import responses
 from chalicelib.entrypoints.http.presenters.waits import waiting
-from chalicelib.entrypoints.http.responses import run_details as shapes
-from chalicelib.model.json_values import Json
-from chalicelib.model.run import Run
 from chalicelib.service.runs.brief import parent_of
 
 if TYPE_CHECKING:
+    from chalicelib.entrypoints.http import responses
+    from chalicelib.entrypoints.http.responses import run_details as shapes
+    from chalicelib.model.json_values import Json
+    from chalicelib.model.run import Run
     from chalicelib.service.details.cost import Cost
-    from chalicelib.service.details.items import Progress
+    from chalicelib.service.details.progress import Progress
     from chalicelib.service.details.run_details import Child, RunDetails
     from chalicelib.service.details.step_functions import StepFunctionsCost
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.invocation import UNDO
-from chalicelib.entrypoints.http import echoer_types, responses
+from chalicelib.entrypoints.http import echoer_types
 from chalicelib.entrypoints.http.presenters.common import metadata
 from chalicelib.entrypoints.http.presenters.templates import action_of, arguments
 from chalicelib.entrypoints.http.presenters.values import Values
 from chalicelib.model.flow import Step, walk
-from chalicelib.model.history import Entry
-from chalicelib.model.run import Token
 from chalicelib.model.status import LIVE
-from chalicelib.model.times import Instant
-from chalicelib.service.runs.read import RunView
+
+if TYPE_CHECKING:
+    from chalicelib.entrypoints.http import responses
+    from chalicelib.model.history import Entry
+    from chalicelib.model.run import Token
+    from chalicelib.model.times import Instant
+    from chalicelib.service.runs.read import RunView
 
 MAX_REPEATED_BYTES: Final = 1_024
 """How many bytes of variables a step of a run has in the response for the run, which has all variables itself."""

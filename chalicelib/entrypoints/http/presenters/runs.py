@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from chalicelib.engine.admission import described
-from chalicelib.entrypoints.http import responses
 from chalicelib.entrypoints.http.presenters.common import metadata, moment
 from chalicelib.entrypoints.http.presenters.run_steps import steps, without_large_variables
 from chalicelib.entrypoints.http.presenters.values import Values
 from chalicelib.model import flow
 from chalicelib.model.actions import shown_args
-from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT
-from chalicelib.model.run import PendingUndo, Run, Token
-from chalicelib.model.run_error import StepError
 from chalicelib.model.status import READY, Status, current_state
-from chalicelib.service.runs.read import RunView
+
+if TYPE_CHECKING:
+    from chalicelib.entrypoints.http import responses
+    from chalicelib.model.history import Entry
+    from chalicelib.model.pending_undo import PendingUndo
+    from chalicelib.model.run import Run, Token
+    from chalicelib.model.run_error import StepError
+    from chalicelib.service.runs.read import RunView
 
 
 def run(view: RunView, shows: type[Values] = Values) -> responses.Run:

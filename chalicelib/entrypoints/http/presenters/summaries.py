@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from chalicelib.entrypoints.http import responses
 from chalicelib.entrypoints.http.presenters.common import metadata, moment
-from chalicelib.model.run import Run
-from chalicelib.model.run_error import StepError
 from chalicelib.model.status import LIVE, current_state
 from chalicelib.service.runs.brief import Brief, brief_of
+
+if TYPE_CHECKING:
+    from chalicelib.entrypoints.http import responses
+    from chalicelib.model.run import Run
+    from chalicelib.model.run_error import StepError
 
 MAX_ERROR_CHARACTERS: Final = 300
 """How many characters of an error a summary has."""

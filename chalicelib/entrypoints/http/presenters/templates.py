@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalicelib.model import templates
 from chalicelib.model.actions import shown_args
 from chalicelib.model.flow import ActionStep, CallStep, EmitStep, StartStep, Step
-from chalicelib.model.json_values import Json
+
+if TYPE_CHECKING:
+    from chalicelib.model.json_values import Json
 
 
 def action_of(step: Step) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.entrypoints.http.presenters.common import moment
-from chalicelib.entrypoints.http.responses.waits import Waiting
 from chalicelib.service.details.kinds import WaitKind
 
 if TYPE_CHECKING:
+    from chalicelib.entrypoints.http.responses.waits import Waiting
     from chalicelib.service.details.waits import TokenWait
 
 

@@ -11,7 +11,7 @@ from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.presenters import ShortValues, Values
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
-from chalicelib.entrypoints.http.views.runs import DEFAULT_WAIT_S, MAX_WAIT_S, waiting_ms
+from chalicelib.entrypoints.http.views.starts import DEFAULT_WAIT_S, MAX_WAIT_S, waiting_ms
 from chalicelib.model.json_values import Json
 from chalicelib.service.runs.history import HistoryPage, HistoryQuery
 from chalicelib.service.security.roles import Role

@@ -35,24 +35,21 @@ class ImportBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 def import_(request: Request) -> responses.ImportedMachine:
     """Convert a machine of Step Functions to FSL.
 
-    The answer has all problems of the machine and of its conversion. A machine with errors is converted as far as
-    possible. Nothing is stored: submit `fsl` to `POST /flow`.
+    The answer has all problems of the machine and of its conversion, and of the args of operations of AWS, whether or
+    not actions may call these here. A machine with errors is converted as far as possible. Nothing is stored: submit
+    `fsl` to `POST /flow`.
     """
     from chalicelib.asl.imported import import_machine
     from chalicelib.asl.read import read_json, reading_of
 
     body = reading.read(request.body, ImportBody)
     values = {name: value if isinstance(value, str) else f"{value:.15g}" for name, value in body.values.items()}
-    if isinstance(body.asl, str):
-        size = len(body.asl.encode(errors="surrogatepass"))
-        if size > MAX_ASL_BYTES:
-            raise TooLarge(f"the definition has {size} bytes, and the limit is {MAX_ASL_BYTES}")
-        found = read_json(body.asl, values)
-    else:
-        found = reading_of(body.asl)
+    _check_size(body.asl)
+    found = read_json(body.asl, values) if isinstance(body.asl, str) else reading_of(body.asl)
     if found.machine is None:
         raise Invalid(f"`asl` is no machine: {found.problems[0].message}")
-    imported = import_machine(found, body.name or DEFAULT_NAME, values)
+    operations = request.services.known_operations
+    imported = import_machine(found, body.name or DEFAULT_NAME, values, operations=operations)
     return {
         "fsl": imported.fsl,
         "name": imported.name,
@@ -60,6 +57,13 @@ def import_(request: Request) -> responses.ImportedMachine:
             {"pointer": one.pointer, "level": one.level.value, "message": one.message} for one in imported.problems
         ],
     }
+
+
+def _check_size(asl: Json) -> None:
+    """Raise TooLarge if the definition is."""
+    text = asl.encode(errors="surrogatepass") if isinstance(asl, str) else msgspec.json.encode(asl)
+    if len(text) > MAX_ASL_BYTES:
+        raise TooLarge(f"the definition has {len(text)} bytes, and the limit is {MAX_ASL_BYTES}")
 
 
 ROUTES: Final = (

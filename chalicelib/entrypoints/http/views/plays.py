@@ -6,12 +6,12 @@ from typing import Annotated, Final, TypeAlias, TypeVar
 
 import msgspec
 
-from chalicelib.entrypoints.http import bodies, reading, responses
-from chalicelib.entrypoints.http.bodies import Labels
+from chalicelib.entrypoints.http import reading, responses
 from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.reading import Moment, Text
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
+from chalicelib.entrypoints.http.start_body import Labels, moment_of
 from chalicelib.entrypoints.http.views.authoring import REQUESTS_PER_S, check_size
 from chalicelib.model.json_values import Json
 from chalicelib.play.moves import Move
@@ -93,7 +93,7 @@ def play(request: Request) -> Json:
         version=body.version,
         input=body.input,
         labels=body.labels,
-        at=None if body.at is None else bodies.moment_of("at", body.at),
+        at=None if body.at is None else moment_of("at", body.at),
         script=script,
         run=body.run,
         upto=body.upto,

@@ -1,4 +1,4 @@
-"""Calls that start, find, follow and command runs."""
+"""Calls that find, follow and command runs."""
 
 from __future__ import annotations
 
@@ -13,44 +13,18 @@ from chalicelib.entrypoints.http.bodies import (
     MigrateBody,
     NoBody,
     RetryBody,
-    StartBody,
     StopBody,
     VarsBody,
 )
 from chalicelib.entrypoints.http.errors import fit_of
-from chalicelib.entrypoints.http.parameters import FULL, SUMMARY, Parameter
+from chalicelib.entrypoints.http.parameters import FULL, SUMMARY
 from chalicelib.entrypoints.http.presenters import ShortValues, Values
-from chalicelib.entrypoints.http.request import Request, Response
+from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.route import Route, View
+from chalicelib.entrypoints.http.views.starts import WAIT_FOR_END, presented, waiting_ms, with_end
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import Run
-from chalicelib.model.status import ENDED
 from chalicelib.service.errors import Invalid, Malformed
-from chalicelib.service.observability import work_context
-from chalicelib.service.runs.start import StartOrder
 from chalicelib.service.security.roles import Role
-
-MAX_WAIT_S: Final = 25
-DEFAULT_WAIT_S: Final = 20
-"""How long a request waits for a new history entry or for the end of a run. API Gateway gives up after 29 seconds."""
-
-
-def start(request: Request, name: str) -> Json:
-    """Start a run of the flow.
-
-    The status is 201. It is 200 if an earlier request with the same `key` started the run. With `wait` the response
-    comes when the run has ended, or after so many seconds.
-    """
-    body, wait_ms = reading.read_optional(request.body, StartBody), waiting_ms(request, 0)
-    order = StartOrder(
-        flow=name, input=body.input, name=body.name, labels=body.labels, key=body.key, start_at=body.start_moment()
-    )
-    started = request.services.starter.start(request.namespace, order, by=request.caller, trace=request.trace)
-    work_context.note(run=started.run.name)
-    run = started.run
-    if wait_ms and run.status not in ENDED:
-        run = request.services.reader.ended(request.namespace, run.name, wait_ms)
-    return Response(_with_end(_presented(request, run)), status=201 if started.created else 200)
 
 
 def get(request: Request, name: str) -> Json:
@@ -64,7 +38,7 @@ def get(request: Request, name: str) -> Json:
         reader.ended(request.namespace, name, wait_ms)
     details = request.services.run_details
     shows = ShortValues if is_short else Values
-    return _with_end(shown_runs.named(reader, request.namespace, name, _shape(request), details, shows))
+    return with_end(shown_runs.named(reader, request.namespace, name, _shape(request), details, shows))
 
 
 def _shape(request: Request) -> str | None:
@@ -74,20 +48,20 @@ def _shape(request: Request) -> str | None:
 def pause(request: Request, name: str) -> Json:
     """Pause the run. Until it is continued it sends nothing; answers that arrive meanwhile are recorded."""
     reading.read_optional(request.body, NoBody)
-    return _presented(request, request.services.operator.pause(request.namespace, name, by=request.caller))
+    return presented(request, request.services.operator.pause(request.namespace, name, by=request.caller))
 
 
 def resume(request: Request, name: str) -> Json:
     """Continue a paused run."""
     reading.read_optional(request.body, NoBody)
-    return _presented(request, request.services.operator.resume(request.namespace, name, by=request.caller))
+    return presented(request, request.services.operator.resume(request.namespace, name, by=request.caller))
 
 
 def stop(request: Request, name: str) -> Json:
     """Stop the run. Its status becomes `canceled`."""
     reason = reading.read_optional(request.body, StopBody).reason
     run = request.services.operator.stop(request.namespace, name, reason=reason, by=request.caller)
-    return _presented(request, run)
+    return presented(request, run)
 
 
 def set_vars(request: Request, name: str) -> Json:
@@ -96,7 +70,7 @@ def set_vars(request: Request, name: str) -> Json:
     if both := sorted(body.vars.keys() & set(body.remove)):
         raise Invalid(f"`vars` and `remove` both have {both[0]!r:.80}")
     run = request.services.operator.set_vars(request.namespace, name, body.vars, remove=body.remove, by=request.caller)
-    return _presented(request, run)
+    return presented(request, run)
 
 
 def set_labels(request: Request, name: str) -> Json:
@@ -107,7 +81,7 @@ def set_labels(request: Request, name: str) -> Json:
     if wrong := [label for label in body.set if not label or ":" in label]:
         raise Malformed(f"the name of a label must have no colon, and must not be empty: {wrong[0]!r:.80}")
     run = request.services.operator.set_labels(request.namespace, name, body.set, remove=body.remove, by=request.caller)
-    return _presented(request, run)
+    return presented(request, run)
 
 
 def retry(request: Request, name: str) -> Json:
@@ -127,7 +101,7 @@ def retry(request: Request, name: str) -> Json:
             reason=body.reason,
             by=by,
         )
-        return _presented(request, run)
+        return presented(request, run)
     given = {"step": body.step, "token": body.token, "version": body.version, "vars": body.vars or None}
     others = [name for name, value in given.items() if value is not None]
     others += ["input"] if body.input is not UNSET else []
@@ -135,7 +109,7 @@ def retry(request: Request, name: str) -> Json:
         raise Malformed(
             f"`{others[0]}` and `undo` exclude each other: `undo` repeats undos and does not continue the run"
         )
-    return _presented(request, operator.retry_undos(request.namespace, name, by=by))
+    return presented(request, operator.retry_undos(request.namespace, name, by=by))
 
 
 def migrate(request: Request, name: str) -> Json:
@@ -172,7 +146,7 @@ def go_to(request: Request, name: str) -> Json:
     run = request.services.operator.go_to(
         request.namespace, name, body.step, token=body.token, reason=body.reason, by=request.caller
     )
-    return _presented(request, run)
+    return presented(request, run)
 
 
 def delete(request: Request, name: str) -> Json:
@@ -189,20 +163,6 @@ def _deleted(request: Request, name: str, uuid: str | None) -> Json:
     services = request.services
     run = services.operator.delete_run(request.namespace, name, uuid)
     return shown_runs.whole_or_brief(run, services.reader.view_of_deleted(run))
-
-
-def _presented(request: Request, run: Run) -> Json:
-    """Return the run after a command; its older history is read only if its tail does not have all of it."""
-    return shown_runs.changed(request.services.reader, run, request.services.run_details)
-
-
-def waiting_ms(request: Request, default_s: int) -> int:
-    return request.query.number("wait", default_s, 0, MAX_WAIT_S) * 1000
-
-
-def _with_end(shown: responses.Run) -> Json:
-    """Return a presented run with `ended`, which says whether the run has ended."""
-    return {**shown, "ended": shown["spec"]["status"] in ENDED}
 
 
 # ── routes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -234,32 +194,14 @@ def _deletion(path: str, view: View) -> Route:
     )
 
 
-_WAIT_FOR_END: Final = Parameter(
-    "wait",
-    "Respond when the run has ended, or as it is after this number of seconds.",
-    parameters.integer(0, MAX_WAIT_S, default=0),
-)
 ROUTES: Final = (
-    Route(
-        method="POST",
-        path="/flow/{name}/runs",
-        view=start,
-        group="runs",
-        role=Role.OPERATOR,
-        query=(_WAIT_FOR_END,),
-        body=StartBody,
-        answers={200: responses.AwaitedRun, 201: responses.AwaitedRun},
-        errors=(404, 409, 413, 422),
-        resource="flowrun",
-        example="under a key",
-    ),
     Route(
         method="GET",
         path="/flowrun/{name}",
         view=get,
         group="runs",
         role=Role.VIEWER,
-        query=(_WAIT_FOR_END, parameters.VIEW, parameters.VALUES),
+        query=(WAIT_FOR_END, parameters.VIEW, parameters.VALUES),
         answers={200: responses.AwaitedRun},
         errors=(404,),
         resource="flowrun",

@@ -9,7 +9,7 @@ from chalicelib.entrypoints.http.terminal import tables
 from chalicelib.entrypoints.http.terminal.arguments import ResourceType, ask, data_of, pairs_of, type_of, value_of
 from chalicelib.entrypoints.http.terminal.output import DONE, NOTHING, Output, OutputKind, Usage, raw
 from chalicelib.entrypoints.http.terminal.verbs.reading import KINDS
-from chalicelib.entrypoints.http.views import events, holds, runs, schedules
+from chalicelib.entrypoints.http.views import events, holds, runs, schedules, starts
 from chalicelib.model.json_values import Json
 from chalicelib.service.ports.definitions import Kind
 
@@ -37,7 +37,7 @@ def run(
         "key": key or None,
         "labels": pairs_of(label) or None,
     }
-    return Output(OutputKind.OK, ask(request, runs.start, name=flow, body=body)["metadata"]["name"])
+    return Output(OutputKind.OK, ask(request, starts.start, name=flow, body=body)["metadata"]["name"])
 
 
 def _input(request: Request, flow: str, given: tuple[str, ...]) -> dict[str, Json]:
