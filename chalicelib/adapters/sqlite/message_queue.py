@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from time import monotonic
 
 from chalicelib.adapters.sqlite.database import Database
+from chalicelib.adapters.sqlite.late_deferrals import LateDeferrals
 from chalicelib.adapters.sqlite.receivers import Receivers, Seat
 from chalicelib.adapters.wakeup import MAX_RECEIVES, VISIBILITY_MS
 from chalicelib.model.times import Instant
@@ -23,6 +24,8 @@ from chalicelib.service.ports.queues import QueueName, Received
 
 _RECEIPT = re.compile(r"[0-9]{1,18}\.[0-9]{1,18}")
 _ROWS_AT_ONCE = 1_000
+_WRITE_AGAIN_S = 1.0
+"""How long a receiver waits before it tries again to write what could not be written."""
 _SEND = "INSERT INTO messages (queue, visible_at, count, sent_at, body)"
 _TAKE = (
     "UPDATE messages SET visible_at = ?, count = count + 1 WHERE id IN"
@@ -33,6 +36,8 @@ _TAKE = (
 
 class SqliteQueue:
     """Implements `ports.Queue` and `ports.Source` in one database.
+
+    `defer` never fails: what cannot be written is written later.
 
     `visibility`: milliseconds after which a received message that was not deleted is received again. After
     `max_receives` receptions it goes to `QueueName.DEAD`.
@@ -46,6 +51,7 @@ class SqliteQueue:
         self._visibility = visibility
         self._max_receives = max_receives
         self._receivers = {name: Receivers() for name in QueueName}
+        self._deferrals = LateDeferrals(self._make_due)
 
     def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0, *, early: bool = False) -> None:  # noqa: ARG002
         now, receivers = self._clock.now(), self._receivers[queue]
@@ -80,7 +86,9 @@ class SqliteQueue:
         return [Received(str(key), f"{key}.{count}", body, count, now) for key, body in inserted]
 
     def defer(self, queue: QueueName, receipt: str, delay: int) -> None:
-        due = self._clock.now() + delay
+        self._deferrals.write(queue, receipt, self._clock.now() + delay)
+
+    def _make_due(self, queue: QueueName, receipt: str, due: Instant) -> None:
         sql = "UPDATE messages SET visible_at = ? WHERE queue = ? AND id = ? AND count = ?"
         self._database.change(sql, (due, queue, *_parsed(receipt)))
         self._expect(queue, due)
@@ -93,6 +101,8 @@ class SqliteQueue:
         end, receivers = monotonic() + wait, self._receivers[queue]
         try:
             while True:
+                if self._deferrals:
+                    self._deferrals.write_again()
                 due, changes = receivers.look()
                 now = self._clock.now()
                 if due is not None and due <= now:
@@ -104,6 +114,7 @@ class SqliteQueue:
                 if left <= 0:
                     self._database.flush()
                     return []
+                left = min(left, _WRITE_AGAIN_S) if self._deferrals else left
                 handed = receivers.wait(due, left, None if due is None else max(due - now, 1) / 1000)
                 if handed is not None:
                     return [handed]
