@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from time import monotonic
 
 from chalicelib.adapters.sqlite.database import Database
+from chalicelib.adapters.sqlite.late_deferrals import LateDeferrals
 from chalicelib.adapters.sqlite.receivers import Receivers, Seat
 from chalicelib.adapters.wakeup import MAX_RECEIVES, VISIBILITY_MS
 from chalicelib.model.times import Instant
@@ -27,6 +28,8 @@ from chalicelib.service.ports.queues import QueueName, Received
 
 _RECEIPT = re.compile(r"[0-9]{1,18}\.[0-9]{1,18}")
 _ROWS_AT_ONCE = 1_000
+_WRITE_AGAIN_S = 1.0
+"""How long a receiver waits before it tries again to write what could not be written."""
 _SEND = "INSERT INTO messages (queue, visible_at, count, sent_at, body)"
 _TAKE = (
     "UPDATE messages SET visible_at = ?, count = count + 1 WHERE id IN"
@@ -37,6 +40,8 @@ _TAKE = (
 
 class SqliteQueue:
     """Implements `ports.Queue` and `ports.Source` in one database.
+
+    `defer` never fails: what cannot be written is written later.
 
     `visibility`: milliseconds after which a received message that was not deleted is received again. After
     `max_receives` receptions it goes to `QueueName.DEAD`. `process`: the number of this process, from 0, among those
@@ -60,6 +65,7 @@ class SqliteQueue:
         self._receivers = {name: Receivers() for name in QueueName}
         self._names = {name: _name_of(name, process) for name in QueueName}
         """What the rows of each queue have as the name of their queue."""
+        self._deferrals = LateDeferrals(self._make_due)
 
     def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0, *, early: bool = False) -> None:  # noqa: ARG002
         now, receivers = self._clock.now(), self._receivers[queue]
@@ -94,7 +100,9 @@ class SqliteQueue:
         return [Received(str(key), f"{key}.{count}", body, count, now) for key, body in inserted]
 
     def defer(self, queue: QueueName, receipt: str, delay: int) -> None:
-        due = self._clock.now() + delay
+        self._deferrals.write(queue, receipt, self._clock.now() + delay)
+
+    def _make_due(self, queue: QueueName, receipt: str, due: Instant) -> None:
         sql = "UPDATE messages SET visible_at = ? WHERE queue = ? AND id = ? AND count = ?"
         self._database.change(sql, (due, self._names[queue], *_parsed(receipt)))
         self._expect(queue, due)
@@ -103,6 +111,8 @@ class SqliteQueue:
         end, receivers = monotonic() + wait, self._receivers[queue]
         try:
             while True:
+                if self._deferrals:
+                    self._deferrals.write_again()
                 due, changes = receivers.look()
                 now = self._clock.now()
                 if due is not None and due <= now:
@@ -114,6 +124,7 @@ class SqliteQueue:
                 if left <= 0:
                     self._database.flush()
                     return []
+                left = min(left, _WRITE_AGAIN_S) if self._deferrals else left
                 handed = receivers.wait(due, left, None if due is None else max(due - now, 1) / 1000)
                 if handed is not None:
                     return [handed]
