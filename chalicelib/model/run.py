@@ -76,6 +76,8 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     is_taken: bool = msgspec.field(name="dt", default=False)
     """Whether its action took the delivery of a worker that sent a message for the case of a crash, which may still
     come: it has nothing to do."""
+    awaits_delivery: bool = msgspec.field(name="ad", default=False)
+    """Whether its heartbeat does not count yet: its delivery, which may wait for a limit, was not taken."""
     role: str = msgspec.field(name="ro", default="")
     """The role that its step has computed; empty: it computes none."""
     wait: Wait | None = msgspec.field(name="m", default=None)
@@ -89,7 +91,7 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     @property
     def due(self) -> Instant:
         """The moment at which the wait ends without an answer or a report."""
-        if self.heartbeat is None:
+        if self.heartbeat is None or self.awaits_delivery:
             return self.deadline
         return min(self.deadline, (self.reported_at or self.since) + self.heartbeat)
 
