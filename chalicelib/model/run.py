@@ -78,6 +78,8 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     held_by: str = msgspec.field(name="hb", default="")
     """Which message asks for its delivery, if it has none of its own: `held_mark` of the activation that was sent with
     it. The worker that has this message delivers what follows, too."""
+    awaits_delivery: bool = msgspec.field(name="ad", default=False)
+    """Whether its heartbeat does not count yet: its delivery, which may wait for a limit, was not taken."""
     role: str = msgspec.field(name="ro", default="")
     """The role that its step has computed; empty: it computes none."""
     wait: Wait | None = msgspec.field(name="m", default=None)
@@ -91,7 +93,7 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     @property
     def due(self) -> Instant:
         """The moment at which the wait ends without an answer or a report."""
-        if self.heartbeat is None:
+        if self.heartbeat is None or self.awaits_delivery:
             return self.deadline
         return min(self.deadline, (self.reported_at or self.since) + self.heartbeat)
 
