@@ -314,6 +314,8 @@ class Transition(TransitionVars):
     def deliver(self, token: Token) -> None:
         """Send the token's action, unless it is held because the run is paused."""
         if token.activation and not token.activation.held:
+            if token.activation.held_by:  # from now on it has a message of its own
+                self.put(replace(token, activation=replace(token.activation, held_by="")))
             self.emit(DeliverAction(token.activation.uuid))
 
     def set_status(self, status: Status) -> None:
