@@ -122,7 +122,12 @@ def _packed_head(members: dict[str, Any]) -> dict[str, Any]:
     return _with_short_event(_with_packed("tl")(members))
 
 
-HEAD: Final = Format("head of a flow_run", (_packed_head,))
+def _unchanged(members: dict[str, Any]) -> dict[str, Any]:
+    """Return a head as it is. From format 3 on it may have groups of tokens, which earlier versions would lose."""
+    return members
+
+
+HEAD: Final = Format("head of a flow_run", (_packed_head, _unchanged))
 PAGE: Final = Format("history page", (_with_packed("entries"),))
 UNDO_PAGE: Final = Format("page of pending undos")
 CHECKED: Final = Format("checked definition")
