@@ -19,7 +19,7 @@ from chalicelib.model.run_error import StepError
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.model.token_groups import LEAST, TokenGroup, grouped, ungrouped
-from chalicelib.model.tokens import ABSENT, Activation, Pinned, Token
+from chalicelib.model.tokens import ABSENT, Activation, Pinned, Token, held_mark
 from chalicelib.model.waits import decode_hook
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Unanswered",
     "decode_run",
     "encode",
+    "held_mark",
 ]
 
 
@@ -213,6 +214,11 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     def sent_of(self, uuid: str) -> Token | None:
         """Return the token or the notice with the activation that has this uuid, or None."""
         return self.token_of(uuid) or self.notice_of(uuid)
+
+    def held_for(self, uuid: str) -> Token | None:
+        """Return the token of which the message with this uuid asks for the delivery, besides its own one, or None."""
+        mark = held_mark(uuid)
+        return next((token for token in self.tokens if token.activation and token.activation.held_by == mark), None)
 
 
 def encode(run: Run) -> bytes:

@@ -45,6 +45,7 @@ class TokenGroup(FrozenValue, frozen=True, array_like=True):
     steps: list[str]
     args: list[dict[str, Json] | None] = []
     states: list[str] = []
+    held_by: list[str] = []
     results: list[Json] = []
     vars: list[dict[str, Json] | None] = []
 
@@ -93,7 +94,7 @@ def _common(token: Token) -> Token | None:
         or activation.uuid[8:24:5] != "----"
     ):
         return None
-    common = replace(activation, uuid="", since=0, deadline=0, args=None)
+    common = replace(activation, uuid="", since=0, deadline=0, args=None, held_by="")
     return replace(token, id="", step="", index=None, state="", result=None, vars=None, activation=common)
 
 
@@ -124,6 +125,7 @@ def _group(like: Token, places: list[int], tokens: Sequence[Token]) -> TokenGrou
         steps=_column([token.step for token in members]),
         args=_unless_empty([one.args for one in waits]),
         states=_column([token.state for token in members]),
+        held_by=_column([one.held_by for one in waits]),
         results=_unless_empty([token.result for token in members]),
         vars=_unless_empty([token.vars for token in members]),
     )
@@ -149,16 +151,16 @@ def _tokens(group: TokenGroup) -> Iterator[Token]:
     if common is None:
         return
     digits, parent, began = a2b_base64(group.uuids).hex(), like.parent, group.since
-    columns = (group.steps, group.lapses, group.timeouts, group.states)
+    columns = (group.steps, group.lapses, group.timeouts, group.states, group.held_by)
     optional = (group.args, group.results, group.vars)
     filled = [column if len(column) == count else column * count for column in columns]
     filled += [column or [None] * count for column in optional]
-    for at, (index, step, lapse, timeout, state, args, result, own) in enumerate(
+    for at, (index, step, lapse, timeout, state, held_by, args, result, own) in enumerate(
         zip(group.indexes, *filled, strict=True)
     ):
         text, since = digits[32 * at : 32 * at + 32], began + lapse
         uuid = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-        activation = replace(common, uuid=uuid, since=since, deadline=since + timeout, args=args)
+        activation = replace(common, uuid=uuid, since=since, deadline=since + timeout, args=args, held_by=held_by)
         yield replace(
             like,
             id=f"{parent}.{index}",

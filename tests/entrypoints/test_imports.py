@@ -81,7 +81,7 @@ def test_so_many_values_are_taken(host: Host) -> None:
 def test_calls_of_aws_are_checked_as_by_fsl_import_whatever_may_be_called_here(host: Host) -> None:
     host.rebuild(host.services.settings, operations=operations_of(()))
     hosting.use(host.services)
-    sent = {"Tablename": "orders", "Item": {"id": {"S.$": "$.id"}}}
+    sent: dict[str, Any] = {"Tablename": "orders", "Item": {"id": {"S.$": "$.id"}}}
     put = {"Type": "Task", "Resource": "arn:aws:states:::dynamodb:putItem", "Parameters": sent, "End": True}
     found = call("POST", "/import", {"asl": {"StartAt": "Put", "States": {"Put": put}}}).json
     assert [(one["pointer"], one["level"]) for one in found["problems"]] == [("/States/Put", "error")]
