@@ -71,15 +71,17 @@ def _measure(
     process: Process, place: str, form: str, service: Service, clients: int, warm_up: float, seconds: float
 ) -> Window:
     start = wire.request("POST", place, f"/flow/{form}/runs?wait={_WAIT_S}", b"{}")
-    script = partial(_run, place, start)
-    return HttpClients(place, script, clients).measure(warm_up, seconds, cpu_of([process]), service.cpu)
+    client = partial(script, place, start)
+    return HttpClients(place, client, clients).measure(warm_up, seconds, cpu_of([process]), service.cpu)
 
 
-def _run(place: str, start: bytes) -> Generator[bytes | float, wire.Message, None]:
-    found = _json((yield start))
-    while found["spec"]["status"] == "running":
-        path = f"/flowrun/{found['metadata']['name']}?wait={_WAIT_S}"
-        found = _json((yield wire.request("GET", place, path)))
+def script(place: str, start: bytes) -> Generator[bytes | float, wire.Message, None]:
+    """One run of a client. A client that is not let wait comes back after the time that the server names."""
+    answer = yield start
+    while (found := _json(answer))["spec"]["status"] == "running":
+        if (pause := answer.retry_after) > 0:
+            yield pause
+        answer = yield wire.request("GET", place, f"/flowrun/{found['metadata']['name']}?wait={_WAIT_S}")
     if found["spec"]["status"] != "succeeded":
         raise RuntimeError(f"the run has {found['spec']['status']}")
 

@@ -33,7 +33,12 @@ class Message:
     @property
     def closes(self) -> bool:
         """Whether the sender of this response closes the connection after it."""
-        return self.head.startswith(b"http/1.0") or b"\r\nconnection: close" in self.head
+        return self.head.startswith(b"http/1.0") or _header(self.head, b"connection") == b"close"
+
+    @property
+    def retry_after(self) -> float:
+        """Return the seconds after which the server wants to be asked again; 0 if it does not say."""
+        return float(_header(self.head, b"retry-after") or 0)
 
 
 def first_message(received: bytes) -> Message | None:
@@ -45,11 +50,17 @@ def first_message(received: bytes) -> Message | None:
     if end < 4:
         return None
     head = received[:end].lower()
-    _, found, rest = head.partition(b"\r\ncontent-length:")
-    if not found and b"\r\ntransfer-encoding:" in head:
+    length = _header(head, b"content-length")
+    if length is None and _header(head, b"transfer-encoding"):
         raise ValueError("a body in chunks is not understood")
-    size = end + (int(rest.split(b"\r\n", 1)[0]) if found else 0)
+    size = end + int(length or 0)
     return Message(head, received[end:size], size) if len(received) >= size else None
+
+
+def _header(head: bytes, name: bytes) -> bytes | None:
+    """Return the value of a header in a head in lower case; None if it is not there."""
+    _, found, rest = head.partition(b"\r\n" + name + b":")
+    return rest.split(b"\r\n", 1)[0].strip() if found else None
 
 
 def request(method: str, place: str, path: str, body: bytes = b"", headers: str = "") -> bytes:

@@ -8,6 +8,7 @@ from typing import Final
 
 from bench.price import others
 from bench.price.account import REPLY_MS, Account
+from bench.price.paths import STEPS as STEPS_OF_PAGES
 from bench.price.paths import Counted, Paths, chain, counted
 from bench.report import table
 from chalicelib.service.details.cost import IDLE_MONTH, MEMORY_MB, SWEEPS
@@ -33,11 +34,10 @@ def measure(seconds: float) -> str:  # noqa: ARG001 - it counts
             paths = Paths(account)
             found, flows = counted(paths), _flows(paths)
             idle = idle_month(account)
-        with Account(is_inline=True) as account:
-            inline = Paths(account).each_of(lambda count: chain("work", count), 18, 38, is_answered=True)
+        with Account(is_inline=False) as account:
+            found["step, answered, through the queue"] = through_the_queue(Paths(account))
     finally:
         logging.disable(logging.NOTSET)
-    found["step, answered, inline delivery"] = inline
     return "\n".join(
         (
             f"List prices of {LIST_PRICES.name}; without free tiers, logs, and what the steps call.\n",
@@ -52,6 +52,11 @@ def measure(seconds: float) -> str:  # noqa: ARG001 - it counts
 def by_rest(one: Counted) -> Counted:
     """Return the same with its callback through the REST API."""
     return one + Counted(Requests(rest_requests=1), 0)
+
+
+def through_the_queue(paths: Paths) -> Counted:
+    """Return the requests of a step that is answered in the response, without inline delivery."""
+    return paths.each_of(lambda count: chain("work", count), STEPS_OF_PAGES, 2 * STEPS_OF_PAGES, is_answered=True)
 
 
 def idle_month(account: Account) -> dict[str, Requests]:

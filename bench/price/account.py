@@ -65,9 +65,6 @@ class CountedQueue(MemoryQueue):
         self.requests.queue_requests += 1
         super().defer(queue, receipt, delay)
 
-    def hand_on(self, queue: QueueName, receipt: str, body: str) -> bool:  # noqa: ARG002 - as SQS, which cannot
-        return False
-
 
 @dataclass
 class Account:
@@ -78,7 +75,7 @@ class Account:
     """
 
     by_rest: bool = False
-    is_inline: bool = False
+    is_inline: bool = True
     requests: Requests = field(default_factory=Requests)
     received: int = 0
     answers: dict[str, Json] = field(default_factory=dict)
@@ -91,7 +88,7 @@ class Account:
         self.configure(by_rest=self.by_rest, is_inline=self.is_inline)
         return self
 
-    def configure(self, *, by_rest: bool = False, is_inline: bool = False) -> None:
+    def configure(self, *, by_rest: bool = False, is_inline: bool = True) -> None:
         """Deploy other settings: functions that have read nothing yet."""
         self.by_rest, self.is_inline = by_rest, is_inline
         settings = Settings(

@@ -92,9 +92,6 @@ class SqsQueue:
                 QueueUrl=self._url(queue), ReceiptHandle=receipt, VisibilityTimeout=seconds
             )
 
-    def hand_on(self, queue: QueueName, receipt: str, body: str) -> bool:  # noqa: ARG002 - the port's parameters
-        return False
-
     def receive(self, queue: QueueName, limit: int, wait: float) -> Sequence[Received]:
         with _translated():
             answer = self._client.receive_message(

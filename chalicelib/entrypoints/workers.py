@@ -22,7 +22,7 @@ from chalicelib.hosting import Services, consumers
 from chalicelib.model.json_values import ready
 from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.service import messages, parallel
-from chalicelib.service.deliveries.inline import Hold
+from chalicelib.service.deliveries.inline import Reception
 from chalicelib.service.errors import Busy, ServiceError
 from chalicelib.service.messages import Message
 from chalicelib.service.observability import work_context
@@ -149,10 +149,10 @@ def _handle(
 ) -> dict[str, Redelivery]:
     """Handle the messages of one run. Return the delay until each is delivered again; None if it is finished."""
     first, uuids = received[0].message, {getattr(one.message, "uuid", "") for one in received}
-    holds = [Hold(one.record.receipt, until) for one in received]
+    receptions = [Reception(int(one.record.attributes.count), until) for one in received]
     with work_context.about(namespace=first.namespace, run=first.subject, uuid=uuids.pop() if len(uuids) == 1 else ""):
         try:
-            verdicts = consumers.handle(services, queue, [one.message for one in received], holds)
+            verdicts = consumers.handle(services, queue, [one.message for one in received], receptions)
         except Busy as busy:  # the store or the queue is overloaded, or the server is stopping
             LOG.warning("messages of %r will be retried: %s", first.subject, busy, extra={"run": first.subject})
             return {one.record.id: one.record.retry_delay for one in received}

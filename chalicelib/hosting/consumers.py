@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from chalicelib.hosting.wiring import Services
-from chalicelib.service.deliveries.inline import Hold
+from chalicelib.service.deliveries.inline import Reception
 from chalicelib.service.messages import (
     Announce,
     Begin,
@@ -46,29 +46,29 @@ _TOO_OFTEN: Final = "it could not be delivered: its message was retried too ofte
 
 
 def handle(
-    services: Services, queue: QueueName, batch: Sequence[Any], holds: Sequence[Hold] = ()
+    services: Services, queue: QueueName, batch: Sequence[Any], receptions: Sequence[Reception] = ()
 ) -> Sequence[int | None]:
     """Handle messages of the queue's kinds. Return for each in how many milliseconds it must come again, or None.
 
-    `holds`: what the worker has in its hand of each.
+    `receptions`: how each was received.
     """
     match queue:
         case QueueName.DELIVERIES:
-            return _deliver(services, batch, holds)
+            return _deliver(services, batch, receptions)
         case QueueName.WAKES:
             return services.waker.wake(batch)
         case QueueName.DEAD:
             return _dead_letter(services, batch)
 
 
-def _deliver(services: Services, batch: Sequence[Message], holds: Sequence[Hold]) -> list[int | None]:
+def _deliver(services: Services, batch: Sequence[Message], receptions: Sequence[Reception]) -> list[int | None]:
     """Handle deliveries, and notifications after them."""
     found: list[int | None] = [None] * len(batch)
     deliveries = {n: one for n, one in enumerate(batch) if isinstance(one, Deliver)}
     notifications = {n: one for n, one in enumerate(batch) if isinstance(one, Notify)}
-    held = [holds[n] for n in deliveries] if holds else ()
+    received = [receptions[n] for n in deliveries] if receptions else ()
     found_by = (
-        (deliveries, services.deliverer.deliver(list(deliveries.values()), held) if deliveries else ()),
+        (deliveries, services.deliverer.deliver(list(deliveries.values()), received) if deliveries else ()),
         (notifications, services.hook_notifier.notify(list(notifications.values())) if notifications else ()),
     )
     for places, results in found_by:

@@ -81,7 +81,12 @@ class Running(Core):
         from chalicelib.service.deliveries.statistics import DeliveryStatistics
 
         settings, adapters = self.settings, self.adapters
-        return DeliveryStatistics(adapters.store.versioned_values, adapters.clock, is_on=settings.delivery_log)
+        return DeliveryStatistics(
+            adapters.store.versioned_values,
+            adapters.clock,
+            is_on=settings.delivery_log,
+            collect=adapters.collect_statistics,
+        )
 
     @on_first_use
     def deliverer(self) -> Deliverer:
@@ -89,11 +94,12 @@ class Running(Core):
         from chalicelib.service.deliveries.deliver import Deliverer
         from chalicelib.service.deliveries.delivery_check import DeliveryChecker
         from chalicelib.service.deliveries.direct_client import DirectClient
-        from chalicelib.service.deliveries.inline import NET_DELAY_MS, InlineDelivery
+        from chalicelib.service.deliveries.inline import MAX_CHAIN_MS, MAX_TURN_MS, InlineDelivery
         from chalicelib.service.deliveries.recorder import DeliveryRecorder
         from chalicelib.service.deliveries.webhook_client import WebhookClient
 
         settings, adapters = self.settings, self.adapters
+        chains_last = MAX_CHAIN_MS if settings.backend is Backend.AWS else MAX_TURN_MS
         return Deliverer(
             self.runs,
             self.definition_cache,
@@ -111,13 +117,7 @@ class Running(Core):
             self.breakers,
             self.hold_gate,
             DeliveryRecorder(adapters.store.deliveries, self.statistics, is_on=settings.delivery_log),
-            InlineDelivery(
-                self.definition_cache,
-                adapters.queue,
-                adapters.clock,
-                is_on=settings.inline_delivery,
-                net_delay=NET_DELAY_MS if settings.backend is Backend.AWS else None,
-            ),
+            InlineDelivery(self.definition_cache, adapters.clock, chains_last if settings.inline_delivery else None),
             adapters.queue,
             adapters.clock,
         )

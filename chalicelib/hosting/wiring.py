@@ -38,6 +38,20 @@ if TYPE_CHECKING:
 class Services(Running):
     """The use cases, ready to be called."""
 
+    def forget_cached(self) -> None:
+        """Read again what is kept in memory for a while: another process has changed some of it."""
+        made = vars(self)
+        if "definition_cache" in made:
+            self.definition_cache.forget_newest()
+        if "hold_book" in made:
+            self.hold_book.forget()
+        if "hook_book" in made:
+            self.hook_book.forget_all()
+        if "secrets" in made:
+            self.secrets.forget()
+        if "tokens" in made:
+            self.tokens.forget()
+
     @on_first_use
     def schedules(self) -> ScheduleOperator:
         """The use case that executes commands on schedules."""
@@ -113,7 +127,7 @@ class Services(Running):
         from chalicelib.service.security.rate_limits import Rates
 
         adapters = self.adapters
-        return Rates(adapters.clock)
+        return Rates(adapters.clock, adapters.call_times)
 
     @on_first_use
     def batches(self) -> BatchOperator:

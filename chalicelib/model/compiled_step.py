@@ -89,6 +89,13 @@ class Invocation:
         is_given = parameter.name in self.args or parameter.name in self.given
         return parameter.secret and (is_given or parameter.default is not None)
 
+    @property
+    def may_be_held_back(self) -> bool:
+        """Whether its deliveries may wait for a limit or for a breaker."""
+        limit = self.options.limit
+        is_limited = limit is not None and (limit.concurrent is not None or limit.per_second is not None)
+        return is_limited or self.action.breaker is not None
+
     def accepts(self, state: str) -> bool:
         """Whether an answer with `state` ends the wait, whatever it says of an error."""
         return state in self.action.returns

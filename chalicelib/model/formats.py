@@ -122,7 +122,13 @@ def _packed_head(members: dict[str, Any]) -> dict[str, Any]:
     return _with_short_event(_with_packed("tl")(members))
 
 
-HEAD: Final = Format("head of a flow_run", (_packed_head,))
+def _with_held_deliveries(members: dict[str, Any]) -> dict[str, Any]:
+    """Nothing changes. But versions that do not know `Activation.held_by` must not read later heads: they would drop
+    the message that asks for a delivery."""
+    return members
+
+
+HEAD: Final = Format("head of a flow_run", (_packed_head, _with_held_deliveries))
 PAGE: Final = Format("history page", (_with_packed("entries"),))
 UNDO_PAGE: Final = Format("page of pending undos")
 CHECKED: Final = Format("checked definition")

@@ -74,8 +74,12 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     pinned: Pinned | None = msgspec.field(name="pd", default=None)
     """What it was sent, if the run has moved to another version of its flow since then."""
     is_taken: bool = msgspec.field(name="dt", default=False)
-    """Whether its action took the delivery of a worker that sent a message for the case of a crash, which may still
-    come: it has nothing to do."""
+    """Whether its action took a delivery of a message that had been received before (`service/deliveries/inline`)."""
+    held_by: str = msgspec.field(name="hb", default="")
+    """Which message asks for its delivery, if it has none of its own: `held_mark` of the activation that was sent with
+    it. The worker that has this message delivers what follows, too."""
+    awaits_delivery: bool = msgspec.field(name="ad", default=False)
+    """Whether its heartbeat does not count yet: its delivery, which may wait for a limit, was not taken."""
     role: str = msgspec.field(name="ro", default="")
     """The role that its step has computed; empty: it computes none."""
     wait: Wait | None = msgspec.field(name="m", default=None)
@@ -89,9 +93,20 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     @property
     def due(self) -> Instant:
         """The moment at which the wait ends without an answer or a report."""
-        if self.heartbeat is None:
+        if self.heartbeat is None or self.awaits_delivery:
             return self.deadline
         return min(self.deadline, (self.reported_at or self.since) + self.heartbeat)
+
+
+_MARK_CHARACTERS: Final = 8
+
+
+def held_mark(uuid: str) -> str:
+    """Return what distinguishes the activation from others of its run. It is short, because heads hold it.
+
+    If two had the same one, a delivery of either could be made once more.
+    """
+    return uuid[:_MARK_CHARACTERS]
 
 
 class Token(FrozenValue, frozen=True, kw_only=True):
@@ -300,6 +315,11 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     def sent_of(self, uuid: str) -> Token | None:
         """Return the token or the notice with the activation that has this uuid, or None."""
         return self.token_of(uuid) or self.notice_of(uuid)
+
+    def held_for(self, uuid: str) -> Token | None:
+        """Return the token of which the message with this uuid asks for the delivery, besides its own one, or None."""
+        mark = held_mark(uuid)
+        return next((token for token in self.tokens if token.activation and token.activation.held_by == mark), None)
 
 
 def encode(run: Run) -> bytes:

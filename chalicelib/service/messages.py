@@ -55,18 +55,24 @@ class Deliver(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="deli
     grant: str = ""
     """The id of the permit in this value: others may have been sent messages for a permit that they did not get."""
     previous: str = msgspec.field(name="pu", default="")
-    """The activation that the message was sent for. The one of `uuid` follows it, if that was committed
-    (`deliveries/inline.py`)."""
+    """The activation that it was sent for. Versions of 2026 changed messages: the one of `uuid` follows it, if that was
+    committed."""
     is_net: bool = msgspec.field(name="nt", default=False)
-    """Whether it was sent for the case of a crash only, by a worker that delivers the activation itself."""
-    has_net: bool = msgspec.field(name="hn", default=False)
-    """Whether a message `is_net` for the activation may come later."""
+    """Whether it was sent for the case of a crash only, by a worker of such a version that delivers the activation."""
 
     def current(self, run: Run | None) -> Deliver:
-        """Return what the message asks for, by the head: it is for `previous` if what follows was not committed."""
-        if not self.previous or run is None or run.sent_of(self.uuid) is not None or run.sent_of(self.previous) is None:
+        """Return what the message asks for by now, by the head.
+
+        That is what follows in its chain (`deliveries/inline.py`), if it is over what it was sent for.
+        """
+        if run is None or self.granted_in or run.sent_of(self.uuid) is not None:
             return self
-        return msgspec.structs.replace(self, uuid=self.previous, previous="")
+        if self.previous and run.sent_of(self.previous) is not None:
+            return msgspec.structs.replace(self, uuid=self.previous, previous="")
+        held = run.held_for(self.uuid)
+        if held is None or held.activation is None:
+            return self
+        return msgspec.structs.replace(self, uuid=held.activation.uuid, previous="")
 
 
 class Wake(_Message, frozen=True, kw_only=True, tag="wake"):

@@ -142,42 +142,6 @@ class QueueContract:
         bench.pass_time(VISIBILITY)
         assert bench.receive() == []
 
-    def test_a_message_that_is_handed_on_says_something_else_and_comes_again_in_its_time(self, bench: Bench) -> None:
-        bench.queue.send(DELIVERIES, ["a"])
-        (first,) = bench.receive()
-        bench.pass_time(VISIBILITY - 2_000)
-        is_handed_on = bench.queue.hand_on(DELIVERIES, first.receipt, "ä🙂 {}")
-        assert bench.receive() == []
-        bench.pass_time(3_000)
-        (second,) = bench.receive()
-        body = "ä🙂 {}" if is_handed_on else "a"  # a queue that cannot do it changes nothing
-        assert (second.id, second.body, second.count) == (first.id, body, 2)
-        assert not bench.queue.hand_on(DELIVERIES, first.receipt, "b")
-        if not is_handed_on:
-            return
-        bench.queue.delete(DELIVERIES, [first.receipt])
-        bench.pass_time(VISIBILITY + 1_000)
-        (third,) = bench.receive()
-        assert (third.body, third.count) == ("ä🙂 {}", 3)
-        bench.queue.delete(DELIVERIES, [third.receipt])
-        assert not bench.queue.hand_on(DELIVERIES, third.receipt, "b")
-
-    def test_a_message_that_was_handed_on_can_be_deleted_and_deferred(self, bench: Bench) -> None:
-        bench.queue.send(DELIVERIES, ["a", "b"])
-        received = {message.body: message for message in bench.receive()}
-        for message in received.values():
-            bench.queue.hand_on(DELIVERIES, message.receipt, f"{message.body}2")
-        bench.queue.delete(DELIVERIES, [received["a"].receipt])
-        bench.queue.defer(DELIVERIES, received["b"].receipt, 1_000)
-        bench.pass_time(2_100)
-        assert bench.bodies() in (["b2"], ["b"])
-
-    @pytest.mark.parametrize("receipt", ["", "never", "9999999999999999999.1", "1.1"])
-    def test_nothing_is_handed_on_with_a_receipt_that_never_was(self, bench: Bench, receipt: str) -> None:
-        bench.queue.send(DELIVERIES, ["a"])
-        assert not bench.queue.hand_on(DELIVERIES, receipt, "b")
-        assert bench.bodies() == ["a"]
-
     @pytest.mark.parametrize("receipt", ["", "never", "9999999999999999999.1", "1.1"])
     def test_a_receipt_that_never_was_is_ignored(self, bench: Bench, receipt: str) -> None:
         bench.queue.send(DELIVERIES, ["a"])

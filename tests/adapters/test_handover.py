@@ -129,17 +129,3 @@ def test_a_step_of_a_run_is_one_transaction(bench: Bench) -> None:
         bench.queue.send(WAKES, ["next"])
         connection.execute("DELETE FROM runs")
     assert [text.split()[0] for text in bench.statements] == ["BEGIN", "DELETE", "INSERT", "DELETE", "COMMIT"]
-
-
-def test_a_message_that_is_handed_on_changes_with_its_transaction(bench: Bench) -> None:
-    bench.queue.send(WAKES, ["a"])
-    (message,) = bench.queue.receive(WAKES, 1, 0)
-    bench.clock.advance(1_000)
-    with suppress(ZeroDivisionError), bench.database.transaction():
-        assert bench.queue.hand_on(WAKES, message.receipt, "never")
-        raise ZeroDivisionError
-    due = bench.clock.now() - 1_000 + VISIBILITY
-    assert bench.rows() == [("a", 1, due)]
-    with bench.database.transaction():
-        assert bench.queue.hand_on(WAKES, message.receipt, "b")
-    assert bench.rows() == [("b", 1, due)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import sys
@@ -21,7 +22,7 @@ from bench.machine.apps.callbacks import listen
 from bench.machine.clients import HttpClients
 from bench.machine.load import STEPS, Clients, Window
 from bench.machine.moto import machine
-from bench.machine.own import FORMS, document
+from bench.machine.own import FORMS, document, script
 from bench.machine.processes import Process
 from bench.machine.results import CLIENTS, Results, report
 from bench.machine.systems import Durability, Form, Role, Row, Running, Service
@@ -317,3 +318,29 @@ def test_each_flow_has_five_requests(form: str) -> None:
     host.settle()
     assert host.run().status == "succeeded"
     assert len(host.actions.requests) == STEPS
+
+
+def test_a_client_that_is_turned_away_comes_back_after_the_time_that_the_server_names() -> None:
+    running, ended = ({"metadata": {"name": "r1"}, "spec": {"status": status}} for status in ("running", "succeeded"))
+    again = wire.request("GET", "h:1", "/flowrun/r1?wait=20")
+    run = script("h:1", b"start")
+    assert next(run) == b"start"
+    assert run.send(_answer(running, "Retry-After: 2")) == 2.0
+    assert next(run) == again
+    assert run.send(_answer(running)) == again
+    with pytest.raises(StopIteration):
+        run.send(_answer(ended))
+    for found, reason in ((_answer({}, status=500), "500"), (_answer({"spec": {"status": "failed"}}), "has failed")):
+        run = script("h:1", b"start")
+        next(run)
+        with pytest.raises(RuntimeError, match=reason):
+            run.send(found)
+
+
+def _answer(value: object, header: str = "X: y", status: int = 200) -> wire.Message:
+    body = json.dumps(value).encode()
+    found = wire.first_message(
+        b"HTTP/1.1 %d OK\r\n%b\r\nContent-Length: %d\r\n\r\n%b" % (status, header.encode(), len(body), body)
+    )
+    assert found
+    return found

@@ -81,9 +81,9 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     hosting.forget()
 
 
-def test_an_inline_step_is_one_transaction_of_three_statements(machine: Machine) -> None:
+def test_an_inline_step_is_one_transaction_that_writes_the_head_and_the_log_of_deliveries(machine: Machine) -> None:
     machine.run("r")
-    step = ["INSERT deliveries", "UPDATE messages", "UPDATE runs"]
+    step = ["INSERT deliveries", "UPDATE runs"]
     pages = [one for transaction in machine.transactions for one in transaction if one == "INSERT pages"]
     plain = [[one for one in transaction if one != "INSERT pages"] for transaction in machine.transactions]
     assert len(pages) <= 2

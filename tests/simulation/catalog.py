@@ -95,7 +95,7 @@ ACTIONS: Final = (
     _action("asked", timeout=3_600_000, approval=True),
     _action("human", Method.HUMAN, timeout=7_200_000),
     _action("scarce", timeout=20_000, limit=Limit(concurrent=1)),
-    _action("keyed", timeout=20_000, limit=Limit(concurrent=1, key=_KEY)),
+    _action("keyed", timeout=60_000, heartbeat=20_000, limit=Limit(concurrent=1, key=_KEY)),
     _action("shared", timeout=60_000, limit=Limit(concurrent=2, per_second=0.5, burst=2, key=_KEY)),
     _action("crowded", timeout=60_000, limit=Limit(concurrent=3)),
     _action("paced", timeout=60_000, limit=Limit(per_second=0.2)),

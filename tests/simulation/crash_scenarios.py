@@ -281,6 +281,6 @@ SCENARIOS: Final = (
             **{f"often@2027-01-15T{8 + n // 2:02}:{n % 2 * 30:02}:00Z": Status.SUCCEEDED for n in range(1, 6)},
         },
     ),
-    _inline("inline deliveries, for which the message is changed", Inline.HAND_ON),
-    _inline("inline deliveries with messages that come late", Inline.NETS),
+    _inline("inline deliveries on one machine", Inline.MACHINE),
+    _inline("inline deliveries in Lambda", Inline.LAMBDA),
 )

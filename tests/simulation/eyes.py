@@ -54,6 +54,10 @@ class Eyes:
         }
 
     def _committed(self, run: Run, _seen: int, _body: bytes = b"") -> None:
+        before = self._laws.heads.get((run.namespace, run.name))
+        held = [token.activation for token in run.tokens if token.activation and token.activation.held_by]
+        if any(before is None or before.token_of(activation.uuid) is None for activation in held):
+            self._stage.fates.happened("held-delivery")
         self._laws.committed(self._whole(run), new=False)
         self._stage.plan_sweep()
 

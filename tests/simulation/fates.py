@@ -115,8 +115,8 @@ _SWARM: Final = tuple(
     )
 )
 
-INLINE: Final = ("message-handed-on", "net-sent")
-"""Inline deliveries that were about to begin, by what comes again after a crash."""
+INLINE: Final = ("held-delivery", "held-received")
+"""Inline deliveries that were committed, and receptions of a message for one."""
 
 FAULTS: Final = (*_SWARM, *dict.fromkeys(REPAIRS), *INLINE)
 """Every kind of fault, and of what may go wrong."""

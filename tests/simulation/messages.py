@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from chalicelib.model.run import Activation, Run, held_mark
 from chalicelib.model.times import Instant
 from chalicelib.service import messages
 from chalicelib.service.messages import Message
@@ -47,16 +48,15 @@ class Messages:
         consume: Callable[[QueueName, Sequence[QueuedMessage]], None],
         gone: Callable[[Message], None],
         committed: Callable[[Message], bool],
-        *,
-        can_hand_on: bool = False,
     ) -> None:
-        self._can_hand_on = can_hand_on
         self._fates = fates
         self._loop = loop
         self._consume = consume
         self._gone = gone
         self._committed = committed
         self._sent = 0
+        self.are_shared = False
+        """Whether deliveries are often received again while their first worker still has them."""
         self.live: dict[int, QueuedMessage] = {}
         self._in_hand: list[QueuedMessage] = []
         """The messages of running consumers, once for each; another one may have deleted it."""
@@ -66,8 +66,6 @@ class Messages:
     def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0, *, early: bool = False) -> None:
         for body in bodies:
             message = messages.decode(body)
-            if isinstance(message, messages.Deliver) and message.is_net:
-                self._fates.happened("net-sent")
             fault = self._fates.strikes("message", MESSAGE_FAULTS, 0.03)
             if fault == "timer-lost":
                 if delay and isinstance(message, (messages.Wake, messages.Tick)):
@@ -82,13 +80,6 @@ class Messages:
         found = self._held(receipt)
         if found is not None:
             self._show(found, delay)
-
-    def hand_on(self, queue: QueueName, receipt: str, body: str) -> bool:
-        found = self._held(receipt) if self._can_hand_on else None
-        if found is not None:
-            found.body, found.message = body, messages.decode(body)
-            self._fates.happened("message-handed-on")
-        return found is not None
 
     # ── the other end ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -108,8 +99,18 @@ class Messages:
         return any(
             isinstance(queued.message, kind)
             and (queued.message.run, queued.message.namespace) == (run, namespace)
-            and all(_says(queued.message, name, value) for name, value in fields.items())
+            and all(getattr(queued.message, name) == value for name, value in fields.items())
             for queued in (*self.live.values(), *self._in_hand)
+        )
+
+    def delivers(self, run: Run, activation: Activation) -> bool:
+        """Whether such a message asks for the delivery of the activation, by that head of its run."""
+        sent = self.waits(messages.Deliver, run.namespace, run.name, uuid=activation.uuid)
+        return sent or any(
+            isinstance(queued.message, messages.Deliver)
+            and (queued.message.run, queued.message.namespace) == (run.name, run.namespace)
+            and held_mark(queued.message.uuid) == activation.held_by
+            for queued in (self.known if activation.held_by else ())
         )
 
     def serves(self, namespace: str, limiter: str) -> bool:
@@ -162,7 +163,8 @@ class Messages:
                 batch.append(other)
         for one in batch:
             one.count += 1
-            short = self._fates.strikes("receive", RECEIVE_FAULTS[:1], 0.03)
+            rate = 0.3 if self.are_shared and one.queue is QueueName.DELIVERIES else 0.03
+            short = self._fates.strikes("receive", RECEIVE_FAULTS[:1], rate)
             self._show(one, self._fates.span("visibility", 5, 3_000) if short else VISIBILITY)
         self._consume(queued.queue, batch)
 
@@ -180,8 +182,3 @@ class Messages:
         queued.deleted = True
         del self.live[queued.id]
         self._gone(queued.message)
-
-
-def _says(message: Message, name: str, value: str) -> bool:
-    is_previous = name == "uuid" and isinstance(message, messages.Deliver) and message.previous == value
-    return is_previous or bool(getattr(message, name) == value)

@@ -63,7 +63,6 @@ FAULTS_OF: Final[dict[str, tuple[str, ...]]] = {
     "batches.results": READ_FAULTS,
     "queue.send": SEND_FAULTS,
     "queue.defer": WRITE_FAULTS,
-    "queue.hand_on": WRITE_FAULTS,
     "caller.post": POST_FAULTS,
 }
 """What may go wrong with a call, by port and method."""

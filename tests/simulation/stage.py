@@ -19,7 +19,7 @@ from chalicelib.hosting import Adapters, Services, assemble
 from chalicelib.model import status
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, Conflict, KeyTaken, LimitReached, NotFound, RunExists
-from chalicelib.service.messages import Message, Tick
+from chalicelib.service.messages import Deliver, Message, Tick
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.queues import QueueName
 from tests.fakes import KEY
@@ -45,13 +45,13 @@ _OTHERS: Final = {QueueName.WAKES: workers.wake, QueueName.DEAD: workers.dead_le
 
 
 class Inline(Enum):
-    """Whether the worker that commits an answer delivers the next action itself, and how it does not get lost."""
+    """Whether the worker that commits an answer delivers the next action itself, and for how long it may."""
 
     OFF = auto()
-    HAND_ON = auto()
-    """The message that it holds is changed."""
-    NETS = auto()
-    """Each delivery has a message that comes late, as on SQS."""
+    MACHINE = auto()
+    """As on one machine."""
+    LAMBDA = auto()
+    """As in Lambda."""
 
 
 class Stage:
@@ -75,8 +75,8 @@ class Stage:
             self._consume,
             lambda message: self.laws.message_gone(message),
             self._is_committed,
-            can_hand_on=self.inline is Inline.HAND_ON,
         )
+        self.messages.are_shared = self.inline is not Inline.OFF and not self.fates.below("shared", 3)
         self.actions = Actions(self)
         self.outages = Outages(self)
         self.faultless: Services = self._faultless()
@@ -123,7 +123,7 @@ class Stage:
             encryption=self._timeless("encryption", ENCRYPTION),
         )
         settings = replace(SETTINGS, delivery_log=self._every_call, inline_delivery=self.inline is not Inline.OFF)
-        is_on_aws = self.inline is Inline.NETS
+        is_on_aws = self.inline is Inline.LAMBDA
         return assemble(replace(settings, backend=Backend.AWS) if is_on_aws else settings, adapters)
 
     def services(self, number: int) -> Services:
@@ -224,6 +224,8 @@ class Stage:
         message, numbers = batch[0].message, [queued.id for queued in batch]
         if not all(self._is_committed(queued.message) for queued in batch):
             self.fates.happened("message-before-commit")
+        if any(self._asks_for_held(queued.message) for queued in batch):
+            self.fates.happened("held-received")
         if any(number in self._handling for number in numbers):
             self.fates.happened("second-consumer")
         self._handling += numbers
@@ -236,7 +238,7 @@ class Stage:
             again = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
             if self.fates.strikes("delete", ("delete-lost",), 0.03):
                 return
-            stale = not self.fates.below("stale", 2) and self.inline is not Inline.HAND_ON
+            stale = not self.fates.below("stale", 2)
             for queued, receipt, _ in received:
                 if str(queued.id) not in again:
                     self.messages.delete(receipt, stale=stale)
@@ -254,6 +256,13 @@ class Stage:
             found = self.store.definitions.latest(message.namespace, Kind.SCHEDULE, [message.schedule])
             return max((one.version for one in found.values()), default=0) >= message.version
         return message.is_written(self.laws.heads.get((message.namespace, message.run)))
+
+    def _asks_for_held(self, message: Message) -> bool:
+        """Whether the worker of a chain had the message before."""
+        return (
+            isinstance(message, Deliver)
+            and message.current(self.laws.heads.get((message.namespace, message.run))) is not message
+        )
 
     # ── the schedule of sweeps ───────────────────────────────────────────────────────────────────────────────────────
 

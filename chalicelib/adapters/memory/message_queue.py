@@ -56,13 +56,6 @@ class MemoryQueue:
                 message.visible_at = self._clock.now() + delay
         self._wakeups[queue].notify()
 
-    def hand_on(self, queue: QueueName, receipt: str, body: str) -> bool:
-        with self._lock:
-            message = self._held(queue, receipt)
-            if message:
-                message.body = body
-        return message is not None
-
     def receive(self, queue: QueueName, limit: int, wait: float) -> Sequence[Received]:
         return await_messages(self._wakeups[queue], lambda: self._poll(queue, limit), wait)
 

@@ -36,7 +36,8 @@ def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
         heartbeat = None
     elif invocation.options.approval:
         wait, heartbeat = ApprovalWait(heartbeat=heartbeat), None  # what is not sent cannot report
-    active = transition.activate(token, timeout, heartbeat=heartbeat, wait=wait)
+    is_late = heartbeat is not None and invocation.may_be_held_back
+    active = transition.activate(token, timeout, heartbeat=heartbeat, awaits_delivery=is_late, wait=wait)
     try:
         args = computed_args(transition, step_names(transition, active), invocation) if invocation.evaluated else None
         key = _permit_key(transition, active, invocation)

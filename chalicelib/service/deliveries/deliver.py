@@ -38,7 +38,7 @@ from chalicelib.model.flow import ERROR
 from chalicelib.model.holds import HeldKind
 from chalicelib.model.run import Run
 from chalicelib.model.run_error import ErrorName
-from chalicelib.model.times import Instant
+from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.model.waits import NoticeWait
 from chalicelib.service import parallel
 from chalicelib.service.definitions.cache import DefinitionCache
@@ -55,7 +55,7 @@ from chalicelib.service.deliveries.delivery_check import (
 )
 from chalicelib.service.deliveries.direct_answers import Answered, DirectAnswer, Pending
 from chalicelib.service.deliveries.direct_client import DirectClient
-from chalicelib.service.deliveries.inline import Chain, Hold, InlineDelivery
+from chalicelib.service.deliveries.inline import MAX_CHAIN_MS, Chain, InlineDelivery, Reception
 from chalicelib.service.deliveries.recorder import Delivered, DeliveryRecorder, DeliveryReply, delivered
 from chalicelib.service.deliveries.redaction import NOT_VALID
 from chalicelib.service.deliveries.webhook_client import WebhookClient
@@ -76,15 +76,20 @@ from chalicelib.service.runs.blobs import blob_reader
 LOG = logging.getLogger("echoer.deliver")
 
 
-NO_HOLD: Final = Hold()
+NO_RECEPTION: Final = Reception()
+
+SHARED_MS: Final[Milliseconds] = MAX_CHAIN_MS
+"""When a message is received again that may be needed by another worker, which delivers what it asks for."""
 
 
 class _Checked(msgspec.Struct, frozen=True):
-    """A message, what it requires, and what its worker has in its hand."""
+    """What a message asks for by now, what that requires, and how the message was received."""
 
     message: Deliver
     check: DeliveryCheck
-    hold: Hold = NO_HOLD
+    reception: Reception
+    sent_for: str
+    """The activation with which it was sent."""
 
 
 class Deliverer:
@@ -118,36 +123,43 @@ class Deliverer:
         self._queue = queue
         self._clock = clock
 
-    def deliver(self, batch: Sequence[Deliver], holds: Sequence[Hold] = ()) -> list[Redelivery]:
+    def deliver(self, batch: Sequence[Deliver], receptions: Sequence[Reception] = ()) -> list[Redelivery]:
         """Handle every message, runs in parallel. Return when each message must be received again.
 
-        `holds` are what the worker has in its hand of each message; with it, it may deliver what follows, too.
+        `receptions` say how each was received; with that, the worker may deliver what follows, too.
         """
         groups: dict[tuple[str, str], list[int]] = defaultdict(list)
         for n, message in enumerate(batch):
             groups[message.namespace, message.run].append(n)
         redeliveries: list[Redelivery] = [None] * len(batch)
-        held = [(message, holds[n] if holds else NO_HOLD) for n, message in enumerate(batch)]
-        handled = parallel.side_by_side(self._handle_run, [[held[n] for n in group] for group in groups.values()])
+        received = [(message, receptions[n] if receptions else NO_RECEPTION) for n, message in enumerate(batch)]
+        handled = parallel.side_by_side(self._handle_run, [[received[n] for n in group] for group in groups.values()])
         for group, results in zip(groups.values(), handled, strict=True):
             for n, result in zip(group, results, strict=True):
                 redeliveries[n] = result
         return redeliveries
 
     def give_up(self, message: Deliver, reason: str) -> None:
-        """Handle a dead-lettered delivery: its step returns ERROR if it still waits for the delivery."""
+        """Handle a dead-lettered delivery: its step returns ERROR if it still waits for the delivery.
 
-        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
-            uuids = filter(None, (message.uuid, message.previous))  # at most one of them is current
-            return [
-                DeliveryFailed(at=at, nonce=f"{nonce}{n}", by="dead-letter", uuid=uuid, error=reason, final=True)
-                for n, uuid in enumerate(uuids)
-            ]
+        A worker that still runs may commit meanwhile that the message asks for something else, which is given up, too.
+        """
+        given_up, uuid = "", self._asked_for(message)
+        while uuid not in ("", given_up):
+            make_events = partial(_given_up, uuid, reason)
+            try:
+                self._advancer.advance(message.namespace, message.run, make_events)
+            except NotFound:
+                break
+            given_up, uuid = uuid, self._asked_for(message)
+        if not given_up:
+            LOG.info("a dead letter asks for nothing", extra={"run": message.run, "uuid": message.uuid})
 
-        try:
-            self._advancer.advance(message.namespace, message.run, make_events)
-        except NotFound:
-            LOG.info("the run of a dead letter is gone", extra={"run": message.run, "uuid": message.uuid})
+    def _asked_for(self, message: Deliver) -> str:
+        """Return the activation for which the message asks by now; empty if there is none."""
+        run = self._runs.load(message.namespace, message.run)
+        uuid = message.current(run).uuid
+        return uuid if run is not None and run.sent_of(uuid) is not None else ""
 
     def _send_again(self, message: Deliver, again: SendAgain) -> Redelivery:
         """Send a new message instead of receiving this one again. Without a permit, it waits for a slot again."""
@@ -160,13 +172,13 @@ class Deliverer:
 
     # ── one run ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _handle_run(self, batch: Sequence[tuple[Deliver, Hold]]) -> list[Redelivery]:
+    def _handle_run(self, batch: Sequence[tuple[Deliver, Reception]]) -> list[Redelivery]:
         """Handle the messages of one run.
 
         The results of its deliveries are decided together, in one write; those that may take long, each by itself.
         """
         run = read_with_retries(self._runs, self._clock, [message for message, _ in batch])
-        checked = [self._checked(run, message, hold) for message, hold in batch]
+        checked = [self._checked(run, message, reception) for message, reception in batch]
         slow = [n for n, one in enumerate(checked) if _is_slow(one.check)]
         together = [n for n in range(len(batch)) if n not in slow]
         groups = [group for group in (together, *([n] for n in slow)) if group]
@@ -174,46 +186,33 @@ class Deliverer:
         results = dict(zip(chain.from_iterable(groups), chain.from_iterable(handled), strict=True))
         return [results[n] for n in range(len(batch))]
 
-    def _checked(self, run: Run | None, message: Deliver, hold: Hold = NO_HOLD) -> _Checked:
-        message = message.current(run)
-        return _Checked(message, self._checker.check(run, message), hold)
+    def _checked(self, run: Run | None, message: Deliver, reception: Reception, sent_for: str = "") -> _Checked:
+        current = message.current(run)
+        return _Checked(current, self._checker.check(run, current), reception, sent_for or message.uuid)
 
     def _handle_group(self, run: Run | None, checked: Sequence[_Checked]) -> list[Redelivery]:
         """Handle the messages, and what follows from a single one in a chain."""
         begun = self._begun(checked)
-        if begun is None:
-            results, _ = self._handle_once(run, checked, None)
-            return [self._again(one.message, result) for one, result in zip(checked, results, strict=True)]
-        (result,), run = self._handle_once(run, checked, begun)
-        while run is not None and (message := begun.go_on()) is not None:
-            one = self._checked(run, message)
-            if begun.is_net and not isinstance(one.check, Deliverable):
-                return [None]  # something else has just changed: the message that is on its way looks at it
-            (result,), run = self._handle_once(run, [one], begun)
-        return [self._after_chain(begun, result)]
+        results, after = self._handle_once(run, checked, begun)
+        while begun is not None and after is not None and (message := begun.go_on(after)) is not None:
+            checked = [self._checked(after, message, checked[0].reception, checked[0].sent_for)]
+            results, after = self._handle_once(after, checked, begun)
+        return [self._finished(one, result, after) for one, result in zip(checked, results, strict=True)]
 
     def _begun(self, checked: Sequence[_Checked]) -> Chain | None:
-        """Return the chain that may begin with the first attempt of a single delivery."""
+        """Return the chain that may begin with a single delivery."""
         if len(checked) != 1 or not isinstance(checked[0].check, Deliverable):
             return None
-        activation = checked[0].check.activation
-        if activation.attempt or isinstance(activation.wait, NoticeWait):
-            return None
-        return self._inline.chain(checked[0].message, checked[0].hold)
+        one, first = checked[0], checked[0].check
+        return self._inline.chain(replace(one.message, uuid=one.sent_for), first, one.reception)
 
-    def _after_chain(self, ended: Chain, result: Redelivery | SendAgain) -> Redelivery:
-        """Return when the message with which the chain began must be received again."""
-        if ended.is_net:
-            wait = result.wait if isinstance(result, SendAgain) else result
-            if wait is not None:
-                self._send_again(replace(ended.message, is_net=False, has_net=True), SendAgain(wait))
-            return None
-        return 0 if ended.is_in_doubt else self._again(ended.message, result)
-
-    def _again(self, message: Deliver, result: Redelivery | SendAgain) -> Redelivery:
-        if not isinstance(result, SendAgain):
-            return result
-        return result.wait if message.is_net else self._send_again(message, result)
+    def _finished(self, one: _Checked, result: Redelivery | SendAgain, after: Run | None) -> Redelivery:
+        """Return when the message must be received again, if `after` is the head that was written last."""
+        if isinstance(result, SendAgain):
+            return self._send_again(one.message, result)
+        held = after.held_for(one.sent_for) if result is None and after is not None else None
+        is_shared = held is not None and held.activation is not None and held.activation.uuid != one.message.uuid
+        return SHARED_MS if is_shared else result
 
     def _handle_once(
         self, run: Run | None, checked: Sequence[_Checked], begun: Chain | None
@@ -223,18 +222,18 @@ class Deliverer:
         Return also the head if it was written.
         """
         deliverable = {n: one.check for n, one in enumerate(checked) if isinstance(one.check, Deliverable)}
+        if begun is not None:
+            begun.begin(deliverable[0].activation if deliverable else None)
         done = dict(zip(deliverable, parallel.side_by_side(self._call, list(deliverable.values())), strict=True))
         replies = {n: one.reply for n, one in done.items()}
-        results = {n: result for n, one in enumerate(checked) if (result := _result_of(one.check, replies.get(n)))}
-        taken = [checked[n].message.uuid for n, reply in replies.items() if _is_taken(checked[n].message, reply, begun)]
+        results = {n: result for n, one in enumerate(checked) if (result := self._result_of(one, replies.get(n)))}
         redeliveries = [one.check if isinstance(one.check, int | SendAgain) else None for one in checked]
-        if run is None or not (results or taken):
+        if run is None or not results:
             return redeliveries, None
 
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
             made = {n: result(checked[n].message.uuid, at, f"{nonce}{n}") for n, result in results.items()}
-            events = [_sent_by(event, done.get(n)) for n, event in made.items()]
-            return [*events, *(DeliveryTaken(at=at, nonce=nonce, by="delivery", uuid=uuid) for uuid in taken)]
+            return [_sent_by(event, done.get(n)) for n, event in made.items()]
 
         try:
             advanced = self._advancer.advance(run.namespace, run.name, make_events, seen=run, keeper=begun)
@@ -252,6 +251,13 @@ class Deliverer:
         for n in results:
             redeliveries[n] = self._after(advanced.run, checked[n].message.uuid, checked[n].check)
         return redeliveries, advanced.run
+
+    def _result_of(self, one: _Checked, reply: DeliveryReply | None) -> EventOfDelivery | None:
+        """Return what is to be recorded in the head; None if there is nothing."""
+        result = _result_of(one.check, reply)
+        if result is None and isinstance(one.check, Deliverable):
+            return _taken if self._inline.may_be_shared(one.check, one.reception) else None
+        return result
 
     def _record_refused(self, run: Run, refused: Mapping[str, Refused], reasons: Mapping[str, str]) -> Advanced:
         """Record for each activation (by its uuid) that the answer in an HTTP response was refused."""
@@ -280,15 +286,8 @@ class Deliverer:
             failed = isinstance(reply, NotTaken)
             self._advancer.observer.delivered(reply if isinstance(reply, NotTaken) else Taken())
             self._record_circuit(deliverable, failed=failed)
-            self._learn(deliverable, reply)
             LOG.debug("not accepted" if failed else "accepted")  # never what the service answered
         return found
-
-    def _learn(self, deliverable: Deliverable, reply: DeliveryReply) -> None:
-        """Remember whether the action answers in its response. A failure says nothing about that."""
-        if not isinstance(reply, NotTaken):
-            answered = isinstance(reply, Answered) or (isinstance(reply, Taken) and "ackState" in (reply.answer or ()))
-            self._inline.learn(deliverable.run.namespace, deliverable.invocation.action.name, answered=answered)
 
     def _record_circuit(self, deliverable: Deliverable, *, failed: bool) -> None:
         """Tell the action's breaker how the delivery ended."""
@@ -325,16 +324,6 @@ def _sent_by(event: Event, found: Delivered | None) -> Event:
 
 def _has_secrets(check: DeliveryCheck) -> bool:
     return isinstance(check, Deliverable) and check.invocation.has_secrets
-
-
-def _is_taken(message: Deliver, reply: DeliveryReply, begun: Chain | None) -> bool:
-    """Return whether the head must say that the activation was delivered, if it goes on: its net has nothing to do.
-
-    The worker of a chain holds no message of a net: where its delivery failed, or is to be asked again, the net stays
-    until another message is received.
-    """
-    is_inline = begun is not None and begun.is_net
-    return message.has_net or (is_inline and isinstance(reply, Taken | Answered))
 
 
 def _is_slow(check: DeliveryCheck) -> bool:
@@ -377,6 +366,8 @@ def _result_of_accepted(check: Deliverable, reply: Taken) -> EventOfDelivery | N
         answer = answer_in(reply, check.run, check.token)
     except NotAnAnswer as problem:
         return partial(_ignored, NOT_VALID if check.invocation.has_secrets else str(problem))
+    if answer is None and check.activation.awaits_delivery:
+        return lambda uuid, at, nonce: DeliveryTaken(at=at, nonce=nonce, by="delivery", uuid=uuid)
     if answer is None:
         return partial(_circuit_changed, is_open=False) if check.activation.circuit_open else None
     if check.invocation.options.signed:
@@ -397,6 +388,14 @@ def _noticed(reply: Taken | Answered | Pending, check: Deliverable, uuid: str, a
     if answer is not None and answer.is_final and answer.state in accepted:
         return answer.as_event(at, nonce, "action")
     return NoticeTaken(at=at, nonce=nonce, by="delivery", uuid=uuid)
+
+
+def _given_up(uuid: str, reason: str, at: Instant, nonce: str) -> Sequence[Event]:
+    return [DeliveryFailed(at=at, nonce=nonce, by="dead-letter", uuid=uuid, error=reason, final=True)]
+
+
+def _taken(uuid: str, at: Instant, nonce: str) -> Event:
+    return DeliveryTaken(at=at, nonce=nonce, by="delivery", uuid=uuid)
 
 
 def _failed(reply: NotTaken, uuid: str, at: Instant, nonce: str) -> Event:

@@ -1,15 +1,20 @@
 """Inline delivery: the worker that commits an answer delivers the run's next action (`ECHOER_INLINE_DELIVERY`).
 
-    message ──> deliver A ──> answered ──> the message asks for B; commit ──> deliver B ──> ... ──> delete the message
+    message of A ──> deliver A ──> answered: commit ──> deliver B ──> answered: commit ──> ... ──> delete the message
+                                   B: held by A                      C: held by A
 
-A chain begins with a received message. Before each commit, in the same transaction where there is one, the message is
-changed (`Queue.hand_on`): it asks for the next activation, or for the one before if the commit does not come. Nobody
-else receives it meanwhile. If the worker fails, it comes again, as any message that was not deleted.
+No message is sent for B. The head that is committed says that the message of A asks for its delivery
+(`Activation.held_by`), and the worker keeps that message until the chain ends. If the worker fails, the message comes
+again, and the head says what it asks for now (`Deliver.current`). Before the commit, A is still due. So nothing is
+written and nothing is sent but the head.
 
-SQS cannot change a message. There each delivery of a chain has a message of its own that comes when its worker can no
-longer run (`is_net`). An activation that was answered has ended by then. For one that waits for a callback the head
-records that it was delivered (`DeliveryTaken`): one write more, so actions that were seen to answer by callback are
-left to the queue.
+A queue may hand a message to two workers, and one of them may delete it while the other depends on it. Therefore:
+
+- Only the first reception of a message begins a chain.
+- A chain goes on only if, at the commit, the head has the activation as it was when the worker began to deliver it.
+- A later reception that leaves the head as it is (the action took the delivery) notes that in the head
+  (`DeliveryTaken`), unless a failed attempt has changed it already. So the worker of a chain finds it changed.
+- A message is kept if the last head that its worker saw says that it asks for something else by then.
 
 Only plain deliveries are inline: one at a time, without limit or breaker, and only a first attempt leads on. The rest
 goes through the queue, and what is checked before each delivery is the same.
@@ -17,22 +22,24 @@ goes through the queue, and what is checked before each delivery is the same.
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
+from chalicelib.engine.effects import Decision, DeliverAction
+from chalicelib.engine.held_deliveries import held
 from chalicelib.engine.invocation import awaits_approval, invocation_of
 from chalicelib.model.actions import REPLY_TIMEOUT_S
 from chalicelib.model.compiled_step import Invocation
-from chalicelib.model.run import Run
+from chalicelib.model.run import Activation, Run
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant, Milliseconds
+from chalicelib.model.waits import NoticeWait
 from chalicelib.service.definitions.cache import DefinitionCache
-from chalicelib.service.messages import Deliver, encode
+from chalicelib.service.deliveries.delivery_check import Deliverable
+from chalicelib.service.messages import Deliver
 from chalicelib.service.ports.clock import Clock
-from chalicelib.service.ports.queues import Queue, QueueName
 
 MAX_DELIVERIES: Final = 20
 """How many deliveries a worker makes in a chain before the run waits in the queue again, behind other runs."""
@@ -47,116 +54,84 @@ them all workers would be taken from other runs."""
 MARGIN_MS: Final[Milliseconds] = 5_000
 """What a worker needs beside the time-out of a request."""
 
-NET_DELAY_MS: Final[Milliseconds] = 180_000
-"""When a message `is_net` comes: after the visibility time-out of deliveries, which a worker's message has, too.
-No chain takes as long."""
-
-_MAX_KNOWN: Final = 10_000
-"""How many actions are remembered."""
+HELD_MS: Final[Milliseconds] = 180_000
+"""How long a worker has its message to itself: the visibility time-out of deliveries. No chain takes as long."""
 
 
-class Hold(msgspec.Struct, frozen=True):
-    """What a worker has in its hand: the receipt of its message (empty: none), and when the worker must be done."""
+class Reception(msgspec.Struct, frozen=True):
+    """How a worker received a message."""
 
-    receipt: str = ""
+    count: int = 0
+    """How often the message was received, this time included; 0: it comes from no queue."""
     until: Instant | None = None
+    """When the worker must be done; None: it may take its time."""
+
+    @property
+    def is_first(self) -> bool:
+        return self.count == 1
 
 
 class InlineDelivery:
-    """Begins chains. `net_delay` is when the message of a delivery comes where a message cannot be changed.
+    """Begins chains. `lasts`: how long after its beginning a chain still goes on; None: there are no chains."""
 
-    None: chains go on only where it can be changed.
-    """
-
-    def __init__(
-        self,
-        definition_cache: DefinitionCache,
-        queue: Queue,
-        clock: Clock,
-        *,
-        is_on: bool,
-        net_delay: Milliseconds | None,
-    ) -> None:
+    def __init__(self, definition_cache: DefinitionCache, clock: Clock, lasts: Milliseconds | None) -> None:
         self.definition_cache = definition_cache
-        self.queue = queue
         self.clock = clock
-        self.net_delay = net_delay
-        self._is_on = is_on
-        self._lock = Lock()
-        self._by_callback: set[tuple[str, str]] = set()
+        self._lasts = lasts
 
-    def chain(self, message: Deliver, hold: Hold) -> Chain | None:
-        """Return the chain that may begin with the message; None if it is switched off, or nothing may follow."""
-        if not self._is_on or not hold.receipt or message.granted_in:
+    def chain(self, message: Deliver, first: Deliverable, reception: Reception) -> Chain | None:
+        """Return the chain that may begin with the message, which asks for that delivery; None: nothing follows."""
+        if self._lasts is None or not reception.is_first or message.granted_in:
             return None
-        return Chain(self, message, hold)
+        activation = first.activation
+        if activation.attempt or isinstance(activation.wait, NoticeWait) or not _is_plain(first.invocation):
+            return None
+        return Chain(self, message, reception, self._lasts)
 
-    def answers(self, namespace: str, action: str) -> bool:
-        """Return whether the action is expected to answer in its response, as it did last time."""
-        return (namespace, action) not in self._by_callback
-
-    def learn(self, namespace: str, action: str, *, answered: bool) -> None:
-        """Remember how the action answered."""
-        key = namespace, action
-        if answered is (key not in self._by_callback):
-            return
-        with self._lock:
-            if answered:
-                self._by_callback.discard(key)
-            elif len(self._by_callback) < _MAX_KNOWN:
-                self._by_callback.add(key)
+    def may_be_shared(self, delivered: Deliverable, reception: Reception) -> bool:
+        """Return whether another worker may be in a chain with that delivery, and with the same message."""
+        is_first_attempt = not delivered.activation.attempt
+        return self._lasts is not None and reception.count > 1 and is_first_attempt and _is_plain(delivered.invocation)
 
 
 class Chain:
     """The deliveries that a worker makes for one message, one after the other. Implements `Keeper`."""
 
-    def __init__(self, inline: InlineDelivery, message: Deliver, hold: Hold) -> None:
-        self.message = message
-        """What is being delivered."""
-        self.is_net = False
-        """Whether it has a message of its own, which the worker does not hold."""
+    def __init__(self, inline: InlineDelivery, message: Deliver, reception: Reception, lasts: Milliseconds) -> None:
+        self._message = message
         self._inline = inline
-        self._hold = hold
         begun = inline.clock.now()
-        self._until = begun + (MAX_TURN_MS if inline.net_delay is None else MAX_CHAIN_MS)
-        self._ends = min(begun + NET_DELAY_MS, hold.until or begun + NET_DELAY_MS)
-        self._made = 1
-        self._next: Deliver | None = None
-        self._is_changed = False
+        self._until = begun + lasts
+        self._ends = min(begun + HELD_MS, reception.until or begun + HELD_MS)
+        self._made = 0
+        self._current: Activation | None = None
+        self._next = ""
 
-    def forget(self) -> None:
-        self._next = None
+    def begin(self, current: Activation | None) -> None:
+        """Take note of what is being delivered next, as the head has it; None: nothing can be delivered now."""
+        self._made += 1
+        self._current, self._next = current, ""
 
-    def keep(self, run: Run, message: Deliver) -> bool:
-        if self._next is not None or run.sent_of(self.message.uuid) is not None or not self._may_follow(run, message):
-            return False
-        queue, net_delay = self._inline.queue, self._inline.net_delay
-        if net_delay is None:
-            found = replace(message, previous=self.message.uuid, version=self.message.version)
-            if not queue.hand_on(QueueName.DELIVERIES, self._hold.receipt, encode(found)):
-                return False
-            self._is_changed = True
-        else:
-            found = replace(message, is_net=True)
-            queue.send(QueueName.DELIVERIES, [encode(found)], net_delay)
-        self._next = found
-        return True
+    def keep(self, before: Run, decision: Decision) -> Decision:
+        self._next = ""
+        current, run = self._current, decision.run
+        token = before.token_of(current.uuid) if current is not None else None
+        if token is None or token.activation != current or run.sent_of(token.activation.uuid) is not None:
+            return decision
+        for effect in decision.effects:
+            if isinstance(effect, DeliverAction) and self._may_follow(run, effect.uuid):
+                self._next = effect.uuid
+                return held(decision, effect.uuid, self._message.uuid)
+        return decision
 
-    def go_on(self) -> Deliver | None:
-        """Return what is to be delivered next, now that the answer to the last delivery is committed; None: nothing."""
-        found, self._next = self._next, None
-        if found is not None:
-            self.message, self.is_net, self._is_changed = found, self._inline.net_delay is not None, False
-            self._made += 1
-        return found
+    def go_on(self, run: Run) -> Deliver | None:
+        """Return what is to be delivered next, now that the head is committed; None: nothing."""
+        if not self._next:
+            return None
+        return replace(self._message, uuid=self._next, version=run.version, previous="")
 
-    @property
-    def is_in_doubt(self) -> bool:
-        """Whether the message was changed for a commit of which the worker does not know whether it came."""
-        return self._is_changed
-
-    def _may_follow(self, run: Run, message: Deliver) -> bool:
-        inline, token = self._inline, run.token_of(message.uuid)
+    def _may_follow(self, run: Run, uuid: str) -> bool:
+        inline, token = self._inline, run.token_of(uuid)
         now = inline.clock.now()
         if token is None or run.status is not Status.RUNNING or self._made >= MAX_DELIVERIES or now >= self._until:
             return False
@@ -164,9 +139,7 @@ class Chain:
         if invocation is None or invocation.is_human or awaits_approval(token) or not _is_plain(invocation):
             return False
         lasts = (invocation.action.reply_timeout or REPLY_TIMEOUT_S * 1_000) * max(1, len(invocation.action.addresses))
-        if now + lasts + MARGIN_MS > self._ends:
-            return False
-        return inline.answers(run.namespace, invocation.action.name)
+        return now + lasts + MARGIN_MS <= self._ends
 
 
 def _is_plain(invocation: Invocation) -> bool:

@@ -45,15 +45,6 @@ class Queue(Protocol):
         """
         ...
 
-    def hand_on(self, queue: QueueName, receipt: str, body: str) -> bool:
-        """Let a received message say `body` from now on. Its receipt, and the time until it comes again, stay the same.
-
-        Where the queue is in the store of runs, it is a part of `RunStore.together`. Returns False, and changes
-        nothing, if the receipt is no longer valid or the queue cannot do that (SQS). A queue that can do it accepts the
-        receipt of the last reception only, in `delete` too.
-        """
-        ...
-
 
 class Received(msgspec.Struct, frozen=True):
     """A received message. It is received again after the queue's visibility timeout unless it is deleted."""

@@ -12,7 +12,7 @@ caller (a queue or a client) tries again. If another writer commits first, the r
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -35,7 +35,7 @@ from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.runs import NewRun, RunStore
 from chalicelib.service.runs.blobs import blob_reader
-from chalicelib.service.runs.effect_executor import EffectExecutor, Keeper
+from chalicelib.service.runs.effect_executor import EffectExecutor
 from chalicelib.service.security.secrets import Secrets
 
 MAX_ATTEMPTS: Final = 20
@@ -59,6 +59,17 @@ class Advanced(msgspec.Struct, frozen=True):
         if isinstance(result, Refused):
             raise result
         return result
+
+
+class Keeper(Protocol):
+    """Delivers one activation of a decision itself, once that is committed."""
+
+    def keep(self, before: Run, decision: Decision) -> Decision:
+        """Return the decision as it is to be carried out on the head `before`: without the message that this replaces.
+
+        It is called for each decision that is tried, of which only the last one may be committed.
+        """
+        ...
 
 
 class RunAdvancer:
@@ -99,7 +110,7 @@ class RunAdvancer:
         """Decide the events that `make_events(at, nonce)` returns, in one write, and carry the decision out.
 
         `seen` is the head if it was read already, `trace` the `traceparent` of the request that causes the events.
-        `keeper` may keep a delivery that the decision asks for.
+        `keeper` may keep a message that the decision asks for.
         Raises NotFound, or Busy if other writers committed first MAX_ATTEMPTS times.
         """
         lost: tuple[Run, Advanced] | None = None
@@ -114,9 +125,9 @@ class RunAdvancer:
             events = make_events(self._clock.now(), self._ids.nonce())
             decision, results = self._decide(run, events)
             if keeper is not None:
-                keeper.forget()
+                decision = keeper.keep(run, decision)
             try:
-                return self._observed(run, Advanced(self._commit(run, decision, keeper), results), events, trace)
+                return self._observed(run, Advanced(self._commit(run, decision), results), events, trace)
             except Conflict:
                 self.observer.conflicted()
                 lost = run, Advanced(turn_page(run, decision.run)[0], results)
@@ -181,7 +192,7 @@ class RunAdvancer:
         outcome = Outcome.IGNORED if head is run else Outcome.ADVANCED
         return Decision(head, outcome, tuple(effects)), tuple(results)
 
-    def _commit(self, before: Run, decision: Decision, keeper: Keeper | None = None) -> Run:
+    def _commit(self, before: Run, decision: Decision) -> Run:
         if decision.run is before:
             self._effect_executor.execute(decision.effects, before)
             return before
@@ -196,7 +207,7 @@ class RunAdvancer:
         with self._runs.together():
             if page is not None:
                 self._runs.put_page(before, page)
-            self._effect_executor.execute(decision.effects, after, wanted, keeper)
+            self._effect_executor.execute(decision.effects, after, wanted)
             if after.labels == before.labels:
                 self._runs.save(after, before.version)
             else:
@@ -217,7 +228,7 @@ class RunAdvancer:
 class TrialAdvancer(RunAdvancer):
     """Decides events, and carries nothing out: it finds out what would be refused."""
 
-    def _commit(self, before: Run, decision: Decision, keeper: Keeper | None = None) -> Run:  # noqa: ARG002 - no write
+    def _commit(self, before: Run, decision: Decision) -> Run:  # noqa: ARG002 - no write
         return decision.run
 
     def _observed(self, before: Run, advanced: Advanced, events: Sequence[Event], trace: str) -> Advanced:  # noqa: ARG002

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Protocol, TypeAlias, TypedDict, assert_never
+from typing import TypeAlias, TypedDict, assert_never
 
 import msgspec
 
@@ -23,18 +23,6 @@ from chalicelib.service.ports.store import Store
 from chalicelib.service.ports.tasks import Task
 
 _ChildEffect: TypeAlias = effects.StartChild | effects.StopChild | effects.SyncChild | effects.TellParent
-
-
-class Keeper(Protocol):
-    """Delivers one activation of a decision itself, once that is committed."""
-
-    def forget(self) -> None:
-        """Prepare for a decision: what was kept of an earlier one may not be committed."""
-        ...
-
-    def keep(self, run: Run, message: messages.Deliver) -> bool:
-        """Return whether this message need not be sent. `run` is not committed yet."""
-        ...
 
 
 class _Common(TypedDict):
@@ -56,12 +44,10 @@ class EffectExecutor:
         self._queue = queue
         self._clock = clock
 
-    def execute(
-        self, emitted: Sequence[Effect], run: Run, announced: tuple[Wanted, ...] = (), keeper: Keeper | None = None
-    ) -> None:
+    def execute(self, emitted: Sequence[Effect], run: Run, announced: tuple[Wanted, ...] = ()) -> None:
         """Carry out the effects that were emitted with the head `run`, which is not committed yet.
 
-        `announced` are events of it of which hooks are notified once it is committed. `keeper` may keep a delivery.
+        `announced` are events of it of which hooks are notified once it is committed.
         """
         blobs = {one.key: msgspec.json.encode(one.value) for one in emitted if isinstance(one, effects.StoreBlob)}
         if blobs:
@@ -72,8 +58,6 @@ class EffectExecutor:
             sent = self._message(effect, run)
             if sent is not None:
                 message, delay = sent
-                if keeper is not None and isinstance(message, messages.Deliver) and keeper.keep(run, message):
-                    continue
                 queue = QueueName.DELIVERIES if isinstance(message, messages.Deliver) else QueueName.WAKES
                 batches[queue, delay].append(messages.encode(message))
         if announced:

@@ -11,7 +11,9 @@ from chalicelib.engine.invocation import invocation_of
 from chalicelib.model import status
 from chalicelib.model.actions import Action
 from chalicelib.model.definition import Definition
+from chalicelib.model.history import Entry
 from chalicelib.model.run import Run
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Instant
 from chalicelib.service.limits.breakers import breaker_name
 from chalicelib.service.limits.permits import decode
@@ -37,10 +39,18 @@ class Limits:
         self._places: dict[str, Place] = {}
         self._queued_at: dict[tuple[str, str, str], Instant] = {}
         """Since when an activation is in a queue, by namespace, queue and uuid."""
+        self._sent: set[str] = set()
         self._holders: dict[tuple[str, str], frozenset[str]] = {}
 
-    def commit(self, before: Run | None, after: Run, definition: Definition) -> Iterator[str]:
-        """Note which activations need permits; yield which limit of its flow does not allow the run to begin."""
+    def commit(self, before: Run | None, after: Run, added: Sequence[Entry], definition: Definition) -> Iterator[str]:
+        """Note which activations need permits.
+
+        Yield which limit of its flow does not allow the run to begin, and which step ended because its service did not
+        report, though it was sent nothing yet.
+        """
+        for entry in added:
+            if entry.error_name == ErrorName.HEARTBEAT_TIMEOUT and entry.uuid in self._places.keys() - self._sent:
+                yield f"no report of {entry.step!r} came in time, and it waited for its limit"
         limit = definition.flow.limit
         if after.limiter and limit and _is_begun(after) and not (before and _is_begun(before)):
             begun = [run.name for (namespace, _), run in self._heads.items() if namespace == after.namespace
@@ -63,6 +73,7 @@ class Limits:
         if token is None or token.activation is None or invocation is None:
             return
         limit = invocation.options.limit
+        self._sent.add(uuid)
         if limit and limit.concurrent is not None:
             place = head.namespace, invocation.action.name, token.activation.permit_key
             posted = self._posted[place]

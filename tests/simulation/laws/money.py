@@ -42,9 +42,7 @@ class Ledger:
         self._kept_all = False
         """Whether the run failed without undoing, because its output could not be made."""
 
-    def commit(
-        self, after: Run, added: list[Entry], definition: Definition, children: list[Run]
-    ) -> Iterator[str]:
+    def commit(self, after: Run, added: list[Entry], definition: Definition, children: list[Run]) -> Iterator[str]:
         """Take in one write; yield what is wrong with it. `children` are the live child runs of the run.
 
         All undos are in the head of `after`, in any order.

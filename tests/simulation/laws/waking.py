@@ -22,7 +22,7 @@ from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait, EventWait, RepeatWait
 from chalicelib.service.limits.breakers import breaker_name
 from chalicelib.service.limits.permits import decode
-from chalicelib.service.messages import Begin, Deliver, ExecuteStep, Listen, StartChild, StopChild, TellParent
+from chalicelib.service.messages import Begin, ExecuteStep, Listen, StartChild, StopChild, TellParent
 from chalicelib.service.ports.events import Signal
 from tests.simulation.catalog import ACTIONS
 from tests.simulation.laws.holds import HoldLaws
@@ -82,7 +82,7 @@ class Waking:
             activation = notice.activation
             if activation is None or not is_due(run, notice) or (activation.held and run.status is Status.PAUSED):
                 continue
-            sent = self._messages.waits(Deliver, run.namespace, run.name, uuid=activation.uuid)
+            sent = self._messages.delivers(run, activation)
             held = any(
                 self._holds.is_parked(run.namespace, HeldKind.ACTION, name, activation.uuid) for name in ACTION_NAMES
             )
@@ -126,7 +126,7 @@ class Waking:
                 yield f"step {token.step!r} waits for an event that came, and it will not be notified"
 
     def _of_delivery(self, run: Run, token: Token, activation: Activation, invocation: Invocation) -> Iterator[str]:
-        sent = self._messages.waits(Deliver, run.namespace, run.name, uuid=activation.uuid)
+        sent = self._messages.delivers(run, activation)
         if sent or activation.held:
             return
         if activation.suspended_at is None:

@@ -91,23 +91,23 @@ def hunt(bug: Bug, first: int, budget: int) -> Result | None:
 
 
 def _commit_first(_: Any) -> Any:
-    def commit(self: Any, before: Any, decision: Any, keeper: Any = None) -> Any:
+    def commit(self: Any, before: Any, decision: Any) -> Any:
         if decision.run is before:
             return before
         after, page = turn_page(before, decision.run)
         if page is not None:
             self._runs.put_page(before, page)
         self._runs.save(after, before.version)
-        self._effect_executor.execute(decision.effects, after, (), keeper)
+        self._effect_executor.execute(decision.effects, after)
         return after
 
     return commit
 
 
 def _conflict_is_success(right: Any) -> Any:
-    def commit(self: Any, before: Any, decision: Any, keeper: Any = None) -> Any:
+    def commit(self: Any, before: Any, decision: Any) -> Any:
         try:
-            return right(self, before, decision, keeper)
+            return right(self, before, decision)
         except Conflict:
             return decision.run
 
