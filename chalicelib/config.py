@@ -7,6 +7,8 @@
 | ECHOER_DURABILITY | process | what a commit to the SQLite file survives: `process`: the end of the process; |
 | | | `power`: a power failure, too, for which each commit waits for the disk |
 | ECHOER_PORT | 8080 | the port of the local server |
+| ECHOER_PROCESSES | one for each core, at most 4 | how many processes of the local server share the work: 1 to 16; |
+| | | 1 where runs are not stored in a file |
 | ECHOER_PUBLIC_URL | http://127.0.0.1:PORT | the URL at which actions and people reach this server: in `callbackUrl` |
 | | | and signed links; on Lambda that of API Gateway. (`ECHOER_URL` is the server that `fsl` uses) |
 | ECHOER_CALLBACK_URL | ECHOER_PUBLIC_URL | the URL at which actions answer, without `/step`; a stage on AWS |
@@ -54,6 +56,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -101,6 +104,12 @@ _AWS_CALL: Final = re.compile(r"[a-z0-9*-]+:[A-Za-z0-9*]+|\*")
 
 SHARDS: Final = ("4", "8", "16", "32", "64", "128")
 """The numbers of shards that a table can have."""
+
+MAX_PROCESSES: Final = 16
+"""How many processes the local server can have."""
+
+DEFAULT_PROCESSES: Final = 4
+"""How many it has at most unless they are set."""
 
 MAX_RATE_PER_S: Final = 100_000
 """The highest rate that can be set."""
@@ -159,6 +168,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     db: Path | str = Path(".echoer/echoer.db")
     durability: Durability = Durability.PROCESS
     port: int = 8080
+    processes: int = 1
+    """How many processes the local server has."""
     url: str = "http://127.0.0.1:8080"
     """The URL at which actions and people reach the server."""
     url_setting: str = ""
@@ -269,11 +280,13 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     port = read.integer("ECHOER_PORT", 8080, 0, 65_535)
     database = read.text("ECHOER_DB", ".echoer/echoer.db")
     url_setting, url = read.public_url()
+    backend = Backend(read.one_of("ECHOER_BACKEND", list(Backend), Backend.SQLITE))
     return Settings(
-        backend=Backend(read.one_of("ECHOER_BACKEND", list(Backend), Backend.SQLITE)),
+        backend=backend,
         db=database if database == ":memory:" else Path(database),
         durability=Durability(read.one_of("ECHOER_DURABILITY", list(Durability), Durability.PROCESS)),
         port=port,
+        processes=read.processes("ECHOER_PROCESSES", is_file=backend is Backend.SQLITE and database != ":memory:"),
         url=url or f"http://127.0.0.1:{port}",
         url_setting=url_setting,
         callback_base=read.callback_base(),
@@ -336,6 +349,12 @@ def _default_access(environment: Mapping[str, str]) -> Access:
 def _off_on_aws(environment: Mapping[str, str]) -> str:
     """Return the default of the log of deliveries, which costs nothing on one machine."""
     return "off" if environment.get("ECHOER_BACKEND", "").strip().lower() == Backend.AWS else "on"
+
+
+def _default_processes() -> int:
+    """Return the default of ECHOER_PROCESSES."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, DEFAULT_PROCESSES)
 
 
 def _default_egress_scope(environment: Mapping[str, str]) -> EgressScope:
@@ -462,6 +481,12 @@ class _Reader:
         if not value.isdecimal() or not least <= int(value) <= most:
             raise BadSetting(f"{name}={value}: must be a whole number from {least} to {most}")
         return int(value)
+
+    def processes(self, name: str, *, is_file: bool) -> int:
+        found = self.integer(name, _default_processes() if is_file else 1, 1, MAX_PROCESSES)
+        if found > 1 and not is_file:
+            raise BadSetting(f"{name}={found}: several processes need an SQLite file (ECHOER_DB) to share")
+        return found
 
     def optional_duration(self, name: str) -> int | None:
         return self.duration(name, "") if self.text(name, "") else None

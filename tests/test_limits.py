@@ -101,3 +101,55 @@ def test_tests_of_threats_exist() -> None:
     lines = [line for line in (ROOT / "SECURITY.md").read_text().splitlines() if "`tests/" in line]
     assert len(lines) > 50
     assert missing(line.rpartition(" | ")[2] for line in lines) == []
+
+
+INTERNAL = {
+    "chalicelib.entrypoints.http.audit:MAX_NAME_CHARACTERS",
+    "chalicelib.entrypoints.http.openapi.page:MAX_EXAMPLE_CHARACTERS",
+    "chalicelib.entrypoints.http.task_page:MAX_SHOWN_CHARACTERS",
+    "chalicelib.entrypoints.http.terminal.tables:MAX_ERROR_CHARACTERS",
+    "chalicelib.entrypoints.http.terminal.verbs.reading:MAX_ROWS",
+    "chalicelib.entrypoints.http.views.activations:MAX_SEQ",
+    "chalicelib.entrypoints.http.views.authoring:MAX_OFFERED_NAMES",
+    "chalicelib.entrypoints.http.views.versions:MAX_VERSION",
+    "chalicelib.entrypoints.http.views.watch:MIN_WHOLE_BYTES",
+    "chalicelib.entrypoints.http.views.watch:MAX_SECONDS",
+}
+"""Constants that refuse nothing which a caller would send: how much a page or a terminal shows, ranges of numbers."""
+
+
+def constants(*folders: str) -> Iterator[str]:
+    """Yield the limits that these modules define, each as `module:NAME`."""
+    for folder in folders:
+        for path in sorted([ROOT / folder] if folder.endswith(".py") else (ROOT / folder).rglob("*.py")):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            yield from (f"{module}:{name}" for name in re.findall(r"^(M(?:AX|IN)_\w+): Final", path.read_text(), re.M))
+
+
+def test_every_limit_of_calls_and_documents_is_on_the_page() -> None:
+    found = set(constants("chalicelib/entrypoints/http", "chalicelib/language/limits.py"))
+    assert found >= INTERNAL
+    assert found - INTERNAL - {row.where.strip("`") for row in ROWS} == set()
+
+
+CLIENTS_OWN = {"ECHOER_URL", "ECHOER_TOKEN"}
+"""What clients read. A server warns of the first."""
+
+
+def settings_in(text: str) -> set[str]:
+    return set(re.findall(r"\bECHOER_[A-Z0-9_]+", text))
+
+
+def test_every_setting_is_in_the_table_of_settings_and_none_else() -> None:
+    """The table is the docstring of `config`, of which the page of settings is made."""
+    source = (ROOT / "chalicelib" / "config.py").read_text()
+    table = source.split('"""')[1]
+    listed = settings_in(" ".join(line.split("|")[1] for line in table.splitlines() if line.startswith("|")))
+    assert settings_in(source.replace(table, "", 1)) - CLIENTS_OWN == listed
+
+
+def test_settings_that_documents_name_exist() -> None:
+    known = settings_in((ROOT / "chalicelib" / "config.py").read_text())
+    pages = [ROOT / name for name in ("LIMITS.md", "SECURITY.md", "README.md", "fsl/manual.md")]
+    for page in [*pages, *(ROOT / "docs").rglob("*.md")]:
+        assert settings_in(page.read_text()) <= known, page

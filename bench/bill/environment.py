@@ -40,6 +40,7 @@ def invoke(function: str, event: dict[str, Any]) -> Any:
 
 def checked(result: Any) -> Any:
     """Return what a handler returned. Raises AssertionError if it did not do its work."""
-    if result.get("statusCode", 200) not in (200, 201) or result.get("batchItemFailures"):
+    found = result or {}  # a schedule gets no result
+    if found.get("statusCode", 200) not in (200, 201) or found.get("batchItemFailures"):
         raise AssertionError(result)
     return result

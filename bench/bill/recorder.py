@@ -114,6 +114,7 @@ class Cases:
             self._case("delivery, taken", "app.deliver", lambda: self._delivery("taken")),
             self._case("delivery, answered in the response", "app.deliver", lambda: self._delivery("inline")),
             self._case("timer", "app.wake", self._timer),
+            self._case("sweep that finds nothing", "app.sweep", lambda: dict(_SCHEDULED)),
         ]
 
     def _large(self) -> list[Case]:
@@ -201,6 +202,20 @@ _HEADERS: Final = {
     "X-Forwarded-Proto": "https",
 }
 """A client's headers, with those that API Gateway and Lambda add."""
+
+
+_SCHEDULED: Final[dict[str, Any]] = {
+    "version": "0",
+    "id": CONTEXT.aws_request_id,
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "account": "123456789012",
+    "time": "2027-01-15T08:00:00Z",
+    "region": REGION,
+    "resources": [],
+    "detail": {},
+}
+"""The event of a schedule (Amazon EventBridge User Guide, "Creating an EventBridge rule that runs on a schedule")."""
 
 
 def _url_event(path: str, body: Any) -> dict[str, Any]:

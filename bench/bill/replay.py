@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -13,6 +14,8 @@ from botocore.httpsession import URLLib3Session
 from msgspec.structs import replace
 
 from bench.bill.records import AwsCall
+
+_TIME: Final = re.compile(rb"\b\d{13}\b")
 
 
 class _Body:
@@ -26,8 +29,9 @@ class _Body:
 
 
 def _digest(body: bytes) -> bytes:
-    """Return what is equal for equal parameters: botocore writes JSON with spaces, and our requests have none."""
-    return sha256(msgspec.json.encode(msgspec.json.decode(body))).digest()
+    """Return what is equal for parameters that are equal but for times in milliseconds. botocore writes JSON with
+    spaces, and our requests have none."""
+    return sha256(_TIME.sub(b"T", msgspec.json.encode(msgspec.json.decode(body)))).digest()
 
 
 class Replay:

@@ -25,13 +25,16 @@ class Billed:
     write_units: float
 
 
-def transitions(sizes: Sequence[int]) -> Iterator[Billed]:
-    """Measure transitions by actions that answer in the HTTP response; messages are in memory."""
+def transitions(sizes: Sequence[int], flow: str = "loop") -> Iterator[Billed]:
+    """Measure transitions by actions that answer in the HTTP response; messages are in memory.
+
+    Those of flow `saga` register an undo each.
+    """
     with MotoStack() as stack:
         clock, recorder = VirtualClock(), Recorder(stack.store.table.client)
         host = StoreHost(stack.store, MemoryQueue(clock), clock, delivery_log=False)
         host.submit(LOOP)
-        host.start("loop", "r")
+        host.start(flow, "r")
         for size in sizes:
             host.handle(max(0, size - host.handled))
             with recorder.recorded() as requests:

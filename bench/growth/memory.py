@@ -16,9 +16,10 @@ _CALLS: Final = 200
 
 
 def memory_and_file_mib(runs: int) -> tuple[float, float]:
-    """Return the memory (RSS) of the server and the size of its file in MiB, with so many live runs.
+    """Return the memory of the server and the size of its file in MiB, with so many live runs.
 
-    The server has answered starts, reads and lists by then. Nan for the memory where the system has no /proc.
+    The memory is the proportional set size of all its processes; nan where the system has no /proc. The server has
+    answered starts, reads and lists by then.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -2,17 +2,18 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Final
 
-from bench.machine.library import STEPS
-from bench.machine.load import Clients, Run, Window
-from bench.machine.processes import Process, free_port
-from bench.machine.systems import Durability, Meter, Role
+from bench.machine import wire
+from bench.machine.clients import HttpClients
+from bench.machine.load import STEPS, Window
+from bench.machine.processes import Process, cpu_of, free_port
+from bench.machine.systems import Durability, Form, Role, Row, Running, Service
 
 FORMS: Final = {"inline": "answer inline", "callback": "answer by callback", "rest": "plain REST"}
 _WAIT_S: Final = 20
@@ -26,26 +27,23 @@ class Echoer:
     def __init__(self, durability: str) -> None:
         self._setting = durability
         self._names = {form: f"Echoer, {durability}: {words}" for form, words in FORMS.items()}
-        self.rows = tuple(self._names.values())
+        self.rows = tuple(
+            Row(name, Form.CALLBACK if form == "callback" else Form.DIRECT) for form, name in self._names.items()
+        )
 
     @contextmanager
-    def running(self, folder: Path, service: str) -> Iterator[Mapping[str, Meter]]:
+    def running(self, folder: Path, service: Service) -> Iterator[Running]:
         port = free_port()
         settings = {"ECHOER_LOG": "warning", "ECHOER_DURABILITY": self._setting, "ECHOER_OUTBOUND": "any"}
-        command = [
-            sys.executable,
-            "-m",
-            "fsl.cli.main",
-            "local",
-            "--port",
-            str(port),
-            "--db",
-            str(folder / "echoer.db"),
-        ]
-        with Process(command, folder / "log", settings) as process:
+        command = [sys.executable, "-m", "fsl.cli.main", "local", "--port", str(port)]
+        with Process([*command, "--db", folder / "echoer.db"], folder / "log", settings) as process:
             process.wait_for(port, "/healthz")
-            call(HTTPConnection("127.0.0.1", port), "POST", "/fsl", document(service))
-            yield {name: partial(_measure, process, port, form) for form, name in self._names.items()}
+            call(HTTPConnection("127.0.0.1", port), "POST", "/fsl", document(service.url))
+            meters = {
+                name: partial(_measure, process, f"127.0.0.1:{port}", form, service)
+                for form, name in self._names.items()
+            }
+            yield Running(meters, (process,))
 
     def durability(self) -> Durability:
         sync = {"process": "NORMAL", "power": "FULL"}[self._setting]
@@ -69,21 +67,29 @@ def _steps(form: str) -> Iterator[str]:
         yield f"step S{number} => (OK -> {target}) {{ action = {form}_work; args = (i = {number}); }};"
 
 
-def _measure(process: Process, port: int, form: str, clients: int, warm_up: float, seconds: float) -> Window:
-    return Clients(lambda: _connect(port, form), clients).measure(warm_up, seconds, process.cpu)
+def _measure(
+    process: Process, place: str, form: str, service: Service, clients: int, warm_up: float, seconds: float
+) -> Window:
+    start = wire.request("POST", place, f"/flow/{form}/runs?wait={_WAIT_S}", b"{}")
+    client = partial(script, place, start)
+    return HttpClients(place, client, clients).measure(warm_up, seconds, cpu_of([process]), service.cpu)
 
 
-def _connect(port: int, form: str) -> Run:
-    connection = HTTPConnection("127.0.0.1", port)
+def script(place: str, start: bytes) -> Generator[bytes | float, wire.Message, None]:
+    """One run of a client. A client that is not let wait comes back after the time that the server names."""
+    answer = yield start
+    while (found := _json(answer))["spec"]["status"] == "running":
+        if (pause := answer.retry_after) > 0:
+            yield pause
+        answer = yield wire.request("GET", place, f"/flowrun/{found['metadata']['name']}?wait={_WAIT_S}")
+    if found["spec"]["status"] != "succeeded":
+        raise RuntimeError(f"the run has {found['spec']['status']}")
 
-    def run() -> None:
-        found = call(connection, "POST", f"/flow/{form}/runs?wait={_WAIT_S}", "{}")
-        while found["spec"]["status"] == "running":
-            found = call(connection, "GET", f"/flowrun/{found['metadata']['name']}?wait={_WAIT_S}")
-        if found["spec"]["status"] != "succeeded":
-            raise RuntimeError(f"the run has {found['spec']['status']}")
 
-    return run
+def _json(answer: wire.Message) -> Any:
+    if answer.status >= 300:
+        raise wire.Refused(f"{answer.status} {answer.body[:300]!r}")
+    return json.loads(answer.body)
 
 
 def call(connection: HTTPConnection, method: str, path: str, body: str | None = None) -> Any:

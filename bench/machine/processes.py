@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -93,26 +93,49 @@ class Process:
             connection.request("GET", path)
             return connection.getresponse().status == 200
 
+    @property
+    def group(self) -> int:
+        """The group of the process and all that it started."""
+        return self._process.pid
+
     def cpu(self) -> float:
         """Return the CPU time of the process and all that it started, in seconds; nan where the system has no /proc."""
-        if not _PROC.exists():
-            return float("nan")
-        ticks = sum(
-            used for group, used in map(_group_and_ticks, _PROC.glob("[0-9]*/stat")) if group == self._process.pid
-        )
-        return ticks / os.sysconf("SC_CLK_TCK")
+        return cpu_of_group(self.group)
+
+    def count(self) -> int:
+        """Return how many processes there are in its group; 0 where the system has no /proc."""
+        return len(_members(self.group))
 
     def memory_mib(self) -> float:
-        """Return the resident memory of the process in MiB, from proc(5); nan where the system has no /proc."""
-        try:
-            status = (_PROC / str(self._process.pid) / "status").read_text()
-        except OSError:
-            return float("nan")
-        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+        """Return the memory of the process and all that it started in MiB; nan where the system has no /proc.
+
+        A page that several processes share is counted once: the proportional set size of proc(5).
+        """
+        found = [_pss_kib(stat.parent / "smaps_rollup") for stat in _members(self.group)]
+        return sum(found) / 1024 if found else float("nan")
 
     def _ended(self) -> Unavailable:
         said = " ".join(self._log.read_text(errors="replace").split())
         return Unavailable(f"has ended: {said[-_SHOWN_CHARACTERS:]}")
+
+
+def cpu_of_group(group: int) -> float:
+    """Return the CPU time of all processes of a group, in seconds; nan where the system has no /proc."""
+    if not _PROC.exists():
+        return float("nan")
+    ticks = sum(used for _, used in _members(group).values())
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_of(groups: Iterable[Process]) -> Callable[[], float]:
+    """Return a function that returns the CPU time of all these and what they started, in seconds."""
+    return lambda: sum(process.cpu() for process in groups)
+
+
+def _members(group: int) -> dict[Path, tuple[int, int]]:
+    """Return the files `stat` of the processes of a group, with the group and their CPU time."""
+    found = {stat: _group_and_ticks(stat) for stat in _PROC.glob("[0-9]*/stat")}
+    return {stat: fields for stat, fields in found.items() if fields[0] == group}
 
 
 def _group_and_ticks(stat: Path) -> tuple[int, int]:
@@ -122,6 +145,14 @@ def _group_and_ticks(stat: Path) -> tuple[int, int]:
     except OSError:  # it has ended
         return 0, 0
     return int(fields[2]), int(fields[11]) + int(fields[12])
+
+
+def _pss_kib(rollup: Path) -> int:
+    """Return the proportional set size of a process, from proc(5)."""
+    try:
+        return int(rollup.read_text().partition("\nPss:")[2].split()[0])
+    except OSError:  # it has ended
+        return 0
 
 
 def free_port() -> int:

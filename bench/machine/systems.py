@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
 from bench.machine.load import Window
+from bench.machine.processes import Process, cpu_of_group
 
 Meter: TypeAlias = Callable[[int, float, float], Window]
 """Measures a window: number of clients, seconds to warm up, seconds."""
@@ -15,10 +16,49 @@ Meter: TypeAlias = Callable[[int, float, float], Window]
 REQUIREMENTS: Final = Path(__file__).resolve().parents[1] / "requirements-peers.txt"
 
 
+def version(package: str) -> str:
+    """Return the version of a package that the requirements pin."""
+    lines = REQUIREMENTS.read_text().splitlines()
+    return next(line.partition("==")[2] for line in lines if line.partition("==")[0].partition("[")[0] == package)
+
+
 class Role(Enum):
     OWN = "Echoer"
     PEER = "peer"
     FLOOR = "floor"
+
+
+class Form(Enum):
+    """How the service gives its answer. Rows are compared with the peers' rows of the same form."""
+
+    DIRECT = "direct"
+    CALLBACK = "callback"
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    form: Form
+
+
+@dataclass(frozen=True)
+class Service:
+    """The running service: its URL, and the group of its process."""
+
+    url: str
+    group: int
+
+    def cpu(self) -> float:
+        """Return the CPU time that it has used, in seconds."""
+        return cpu_of_group(self.group)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running system: a meter for each name of a row, and its processes, in groups of their own."""
+
+    meters: Mapping[str, Meter]
+    groups: tuple[Process, ...]
 
 
 @dataclass(frozen=True)
@@ -34,10 +74,10 @@ class System(Protocol):
     """A system. It is started anew for each round."""
 
     role: Role
-    rows: tuple[str, ...]
+    rows: tuple[Row, ...]
 
-    def running(self, folder: Path, service: str) -> AbstractContextManager[Mapping[str, Meter]]:
-        """Start it in a new folder, beside the service of that URL; return a meter by name of a row.
+    def running(self, folder: Path, service: Service) -> AbstractContextManager[Running]:
+        """Start it in a new folder, beside that service.
 
         Raises Unavailable if it cannot be installed or started.
         """

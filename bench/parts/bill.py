@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from bench import report
 from bench.bill.records import Case, read
+from chalicelib.service.details.cost import ANSWERED_CPU_MS, CPU_MS, SEND_CPU_MS
 
 TITLE: Final = "Lambda's bill"
 
@@ -31,8 +32,12 @@ PRICE: Final = 0.0000166667
 MB_PER_CPU: Final = 1_769
 """With so much memory a function has one CPU, with less its share of it (AWS Lambda Developer Guide, "Memory")."""
 
-WAIT_MS: Final = {0: 15, 1: 15, 2: 15, 3: 55, 4: 65, 5: 5}
-"""What each case waits for besides its CPU, assumed: 5 ms per request to AWS, and 50 ms for an action."""
+AWS_MS: Final = 5
+ACTION_MS: Final = 50
+"""What an invocation waits for besides its CPU, assumed: for each request to AWS, and for the response of an action."""
+
+_MODEL: Final = {"app": "api", "deliver": "deliveries", "wake": "wakes"}
+"""The names that functions have in the cost model, where they differ."""
 
 Figures: TypeAlias = dict[str, Any]
 
@@ -50,7 +55,7 @@ def measure(seconds: float) -> str:
             _share_table(shares, "floor_shares", "share of the floor's CPU"),
             _cold_table({cases[path].name: _cold(path) for path in usual}),
             _memory_table([(case, _started("own", path, 2)) for path, case in cases.items() if case.is_large]),
-            _price_table([cases[path] for path in usual], warm),
+            _price_table([cases[path] for path in usual], warm, float(_run("bench.bill.sending", str(seconds)))),
         ]
     return "\n".join(parts)
 
@@ -163,20 +168,35 @@ def memory_setting(function: str) -> int:
     return int(found)
 
 
-def _price_table(cases: Sequence[Case], warm: Figures) -> str:
+def _price_table(cases: Sequence[Case], warm: Figures, sending: float) -> str:
+    """Return what invocations cost. `sending`: the CPU of sending a request to AWS, in microseconds."""
     rows = []
-    for number, case in enumerate(cases):
-        memory, cpu_s = memory_setting(case.function), warm[case.name]["own"] / 1e6
-        busy = cpu_s * MB_PER_CPU / memory
-        waiting = WAIT_MS[number] / 1e3
-        rows.append(
-            (case.name, memory, f"{busy * 1e3:.1f}", *(1e6 * PRICE * memory / 1024 * part for part in (busy, waiting)))
-        )
+    for case in cases:
+        memory, cpu_us, requests = memory_setting(case.function), warm[case.name]["own"], len(case.warm)
+        busy_ms = (cpu_us + requests * sending) / 1e3 * MB_PER_CPU / memory
+        waiting_ms = AWS_MS * requests + ACTION_MS * bool(case.to_action)
+        usd = (1e6 * PRICE * memory / 1024 * ms / 1e3 for ms in (busy_ms, waiting_ms))
+        rows.append((case.name, memory, requests, cpu_us / 1e3, _modelled(case), f"{busy_ms:.1f}", *usd))
     columns = (
         "a million invocations",
         "memory, MB",
-        "CPU at that share, ms",
+        "requests to AWS",
+        "CPU, ms",
+        "as `fsl cost` has it, ms",
+        "at that share of a CPU, with sending, ms",
         "USD for CPU",
         "USD for waiting, assumed",
     )
-    return report.table(columns, rows)
+    return report.table(columns, rows) + (
+        f"\nSending a request over TLS and receiving its response takes {sending / 1e3:.2f} ms of CPU more, "
+        f"as `fsl cost` has it {SEND_CPU_MS} ms; the floor would need it, too.\n"
+    )
+
+
+def _modelled(case: Case) -> float:
+    """Return the CPU that the cost model has for such an invocation, in milliseconds."""
+    function = case.function.partition(".")[2]
+    if case.event.get("resource") == "/step":
+        return CPU_MS["callback"]
+    more = ANSWERED_CPU_MS if function == "deliver" and len(case.warm) > 1 else 0
+    return round(CPU_MS[_MODEL.get(function, function)] + more, 3)

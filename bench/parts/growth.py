@@ -21,6 +21,8 @@ SCHEDULES: Final = (1, 100, 10_000)
 WAITERS: Final = (1, 100, 10_000)
 IN_FLIGHT: Final = (5, 100)
 ON_DYNAMODB: Final = (12, 120, 1_200)
+FLOWS: Final = ("loop", "saga")
+"""Each transition of the second adds a pending undo."""
 MEMORY_RUNS: Final = (1, 100_000)
 
 
@@ -37,8 +39,8 @@ def measure(seconds: float) -> str:  # noqa: ARG001 - what is measured has a fix
             table(["operation", "size", "CPU ms", "statements", "instructions", "bytes", "calls"], _rows(operations))
         )
     texts.append("Transitions on DynamoDB, without the log of deliveries, and the units billed for them:\n")
-    billed = [astuple(one) for one in dynamodb.transitions(ON_DYNAMODB)]
-    texts.append(table(["transitions made", "requests", "read units", "write units"], billed))
+    billed = [(flow, *astuple(one)) for flow in FLOWS for one in dynamodb.transitions(ON_DYNAMODB, flow)]
+    texts.append(table(["flow", "transitions made", "requests", "read units", "write units"], billed))
     texts.append("Memory of the local server with so many live runs, after 600 calls, and its file, in MiB:\n")
     texts.append(table(["live runs", "memory", "file"], _memory(MEMORY_RUNS)))
     return "\n".join(texts)

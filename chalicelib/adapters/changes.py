@@ -19,7 +19,7 @@ MAX_PAUSE_MS: Final = 1_000
 """The longest pause between two looks."""
 
 
-class _Signal:
+class Signal:
     """A watch that another thread wakes."""
 
     def __init__(self, *, only_end: bool) -> None:
@@ -36,25 +36,26 @@ class _Signal:
         return has_changed
 
 
-class LocalChanges:
-    """Wakes the threads of this process. It serves where one process makes all changes."""
+class Signals:
+    """The watches of this process, by what they watch."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._lock = Lock()
-        self._watches: dict[tuple[str, str], set[_Signal]] = defaultdict(set)
+        self._watches: dict[object, set[Signal]] = defaultdict(set)
 
-    def notify(self, namespace: str, run: str, *, is_over: bool) -> None:
+    def notify(self, place: object, *, is_over: bool) -> None:
+        """Wake those that watch this."""
         if not self._watches:  # most runs change unwatched, so this costs no lock
             return
         with self._lock:
-            watches = tuple(self._watches.get((namespace, run), ()))
+            watches = tuple(self._watches.get(place, ()))
         for one in watches:
             one.notify(is_over=is_over)
 
     @contextmanager
-    def watch(self, namespace: str, run: str, *, only_end: bool = False) -> Iterator[Watch]:
-        signal, place = _Signal(only_end=only_end), (namespace, run)
+    def watch(self, place: object, *, only_end: bool) -> Iterator[Signal]:
+        """Watch this within the `with` block."""
+        signal = Signal(only_end=only_end)
         with self._lock:
             self._watches[place].add(signal)
         try:
@@ -64,6 +65,22 @@ class LocalChanges:
                 self._watches[place].discard(signal)
                 if not self._watches[place]:
                     del self._watches[place]
+
+
+class LocalChanges:
+    """Wakes the threads of this process. It serves where one process makes all changes."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._signals = Signals()
+
+    def notify(self, namespace: str, run: str, *, is_over: bool) -> None:
+        self._signals.notify((namespace, run), is_over=is_over)
+
+    @contextmanager
+    def watch(self, namespace: str, run: str, *, only_end: bool = False) -> Iterator[Watch]:
+        with self._signals.watch((namespace, run), only_end=only_end) as signal:
+            yield signal
 
     def pause(self, milliseconds: Milliseconds) -> bool:
         self._clock.sleep(milliseconds)

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeAlias
 
 from chalicelib.engine.invocation import UNDO
 from chalicelib.model import status
@@ -52,7 +52,8 @@ class Path:
     """
 
     steps: Mapping[str, int] = field(default_factory=dict)
-    moves: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    moves: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    """By step, state and target. The state is empty if conditions alone decide."""
     current: frozenset[str] = frozenset()
     failed: frozenset[str] = frozenset()
     """The steps at which a run was stopped or failed."""
@@ -68,6 +69,8 @@ class Path:
 
 
 NO_PATH: Final = Path()
+Taken: TypeAlias = Mapping[tuple[str, str], Mapping[str, int]]
+"""By step and target: how often each state led there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +165,10 @@ def graph_of(flow: Flow, path: Path = NO_PATH) -> Graph:
     nodes: list[Node] = []
     edges: list[Edge] = []
     led: Counter[str] = Counter()
-    for (_, target), count in path.moves.items():
+    taken: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for (name, state, target), count in path.moves.items():
         led[target] += count
+        taken[name, target][state] += count
     for scope, steps in scopes:
         targets = {route.target for step in steps for route in step.routes}
         first = steps[:1]
@@ -174,7 +179,7 @@ def graph_of(flow: Flow, path: Path = NO_PATH) -> Graph:
             Edge(f"{BEGIN}:{scope.id}", f"step:{step.name}", scope.id, visits=_beginnings(step, path, led))
             for step in first
         )
-        edges += (edge for step in steps for edge in _edges(step, scope.id, path))
+        edges += (edge for step in steps for edge in _edges(step, scope.id, taken))
     return Graph(flow.name, tuple(scope for scope, _ in scopes), tuple(nodes), tuple(edges), path.run, path.since)
 
 
@@ -192,7 +197,7 @@ def mark_of(node: Node) -> str:
 def path_of(run: Run, entries: Iterable[Entry]) -> Path:
     """Return the path of a run that follows from these entries of its history, which are the newest ones."""
     steps: Counter[str] = Counter()
-    moves: Counter[tuple[str, str]] = Counter()
+    moves: Counter[tuple[str, str, str]] = Counter()
     undone: Counter[str] = Counter()
     since = 0
     for entry in entries:
@@ -201,7 +206,7 @@ def path_of(run: Run, entries: Iterable[Entry]) -> Path:
             undone[entry.step] += _is_undone(entry)
         elif entry.is_return:
             steps[entry.step] += 1
-            moves[entry.step, entry.target] += 1
+            moves[entry.step, entry.state, entry.target] += 1
     there = Counter(token.step for token in run.tokens if token.id != UNDO)
     at = frozenset(there)
     has_stopped = run.status in status.STOPPED
@@ -302,14 +307,20 @@ def _node(step: Step, scope: str, path: Path) -> Node:
     )
 
 
-def _edges(step: Step, scope: str, path: Path) -> Iterator[Edge]:
-    labels: dict[str, list[str]] = {}
+def _edges(step: Step, scope: str, taken: Taken) -> Iterator[Edge]:
+    routes: dict[str, list[Route]] = {}
     for route in step.routes:
-        labels.setdefault(route.target, []).append(_label(route))
-    for target, found in labels.items():
+        routes.setdefault(route.target, []).append(route)
+    for target, found in routes.items():
         goal = f"{target}:{scope}" if target in ENDS else f"step:{target}"
-        visits = path.moves.get((step.name, target), 0)
-        yield Edge(f"step:{step.name}", goal, scope, tuple(found), visits)
+        labels = tuple(map(_label, found))
+        yield Edge(f"step:{step.name}", goal, scope, labels, _visits(found, taken.get((step.name, target), {})))
+
+
+def _visits(routes: Iterable[Route], taken: Mapping[str, int]) -> int:
+    """Return how often the routes were taken, which have one target. Other states led there without a route."""
+    states = {route.state for route in routes}
+    return sum(count for state, count in taken.items() if None in states or state in states)
 
 
 def _label(route: Route) -> str:

@@ -148,7 +148,8 @@ class CircuitChanged(Fact, frozen=True, kw_only=True):
 
 
 class DeliveryTaken(Fact, frozen=True, kw_only=True):
-    """The activation was delivered, though a message that was sent for the case of a crash may still ask for that."""
+    """The action has taken the delivery: its heartbeat counts, and a message that was sent in case of a crash, which
+    may still ask for the delivery, has nothing to do."""
 
     uuid: str
 

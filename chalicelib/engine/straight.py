@@ -238,6 +238,7 @@ def _activation(definition: Definition, run_id: str, fact: Fact, step: str, invo
         since=fact.at,
         deadline=fact.at + timeout,  # type: ignore[operator]  # a number: `is_straight`, `enters_straight`
         heartbeat=options.heartbeat,  # type: ignore[arg-type]
+        awaits_delivery=options.heartbeat is not None and invocation.may_be_held_back,
     )
 
 

@@ -273,9 +273,13 @@ class Transition(TransitionVars):
         timeout: Milliseconds | None,
         *,
         heartbeat: Milliseconds | None = None,
+        awaits_delivery: bool = False,
         wait: Wait | None = None,
     ) -> Token:
-        """Put the token with a new activation of its step that ends after `timeout`; None means the default timeout."""
+        """Put the token with a new activation of its step that ends after `timeout`; None means the default timeout.
+
+        `awaits_delivery`: its heartbeat counts from when it has been delivered.
+        """
         if timeout is None:
             timeout = self.default_timeout
         self._minted += 1
@@ -284,6 +288,7 @@ class Transition(TransitionVars):
             since=self.at,
             deadline=self.at + timeout,
             heartbeat=heartbeat,
+            awaits_delivery=awaits_delivery,
             held=self.run.status is Status.PAUSED,
             wait=wait,
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.expressions.meter import may_suggest
+from chalicelib.model.similar_names import nearest
 
 if TYPE_CHECKING:
     from chalicelib.expressions.syntax.lexer import Token
@@ -36,15 +37,9 @@ def suggestion(name: str, known: frozenset[str]) -> str:
     """Return what is wrong with a name that is not known, and which one is close to it."""
     if name in ABSENT:
         return f"${name} is not available: {ABSENT[name]}"
-    near = _near(name[:_SHOWN], known) if may_suggest() else []
+    near = nearest(name[:_SHOWN], sorted(known)[:_MAX_KNOWN]) if may_suggest() else None
     shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
-    return f"${shown} is not bound here" + (f"; did you mean ${near[0]}?" if near else "")
-
-
-def _near(name: str, known: frozenset[str]) -> list[str]:
-    from difflib import get_close_matches
-
-    return get_close_matches(name, sorted(known)[:_MAX_KNOWN], 1)
+    return f"${shown} is not bound here" + (f"; did you mean ${near}?" if near else "")
 
 
 def finish(tree: Node) -> None:

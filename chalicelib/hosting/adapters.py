@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -16,6 +16,9 @@ from chalicelib.service.ports.encryption import Encryption
 from chalicelib.service.ports.queues import Queue, Source
 from chalicelib.service.ports.store import Store
 from chalicelib.service.security.secrets import NoEncryption
+
+if TYPE_CHECKING:
+    from chalicelib.service.security.rate_limits import CallTimes
 
 
 class QueueAndSource(Queue, Source, Protocol):
@@ -36,6 +39,10 @@ class Adapters(msgspec.Struct, frozen=True, kw_only=True):
     """What documents of a namespace may call with `method = aws`."""
     changes: Changes | None = None
     """Notifies requests that wait for changes; None: they poll."""
+    call_times: CallTimes | None = None
+    """When callers may call again, for several processes; None: each counts for itself."""
+    collect_statistics: Callable[[], None] = lambda: None
+    """Has the other processes of the same server store what they have counted of deliveries."""
     connect: Callable[[], None] = lambda: None
     """Makes what the first request would have to make, such as clients of AWS. It sends nothing."""
     close: Callable[[], None] = lambda: None

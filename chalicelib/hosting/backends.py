@@ -20,23 +20,27 @@ from chalicelib.service.ports.encryption import Encryption
 
 if TYPE_CHECKING:
     from chalicelib.adapters.actions.egress import EgressPolicy
+    from chalicelib.adapters.sharing import Sharing
 
 PROCESS_KEY: Final = os.urandom(32).hex()
 """Encrypts the secrets of stores that end with this process."""
 
 
-def adapters_for(settings: Settings) -> Adapters:
-    """Return the adapters of the settings' backend."""
+def adapters_for(settings: Settings, sharing: Sharing | None = None) -> Adapters:
+    """Return the adapters of the settings' backend.
+
+    `sharing`: how this process shares an SQLite file with others of one server; None: it has the file alone.
+    """
     match settings.backend:
         case Backend.SQLITE:
-            return _embedded(settings)
+            return _embedded(settings, sharing)
         case Backend.AWS:
             return _on_aws(settings)
         case Backend.MEMORY:
             return _in_memory(settings)
 
 
-def _embedded(settings: Settings) -> Adapters:
+def _embedded(settings: Settings, sharing: Sharing | None) -> Adapters:
     from chalicelib.adapters.changes import LocalChanges
     from chalicelib.adapters.encryption import key_in_file
     from chalicelib.adapters.sqlite.database import Database
@@ -44,22 +48,30 @@ def _embedded(settings: Settings) -> Adapters:
     from chalicelib.adapters.sqlite.store import SqliteStore
     from chalicelib.adapters.system import SystemClock, SystemIds
 
-    database = Database.open(settings.db, full_sync=settings.durability is Durability.POWER)
-    clock = SystemClock()
+    full_sync, clock = settings.durability is Durability.POWER, SystemClock()
+    database = Database.open(settings.db, full_sync=full_sync, is_shared=sharing is not None)
+    if sharing is None:
+        store, queue = SqliteStore(database), SqliteQueue(database, clock)
+        queue.gather(1)
+    else:
+        store = SqliteStore(database, sharing.caches_changed)
+        queue = SqliteQueue(database, clock, process=sharing.process)
 
     def key() -> str:
         return PROCESS_KEY if isinstance(settings.db, str) else key_in_file(_key_path(settings.db))
 
     return Adapters(
-        store=SqliteStore(database),
-        queue=SqliteQueue(database, clock),
+        store=store,
+        queue=queue,
         caller=_caller(settings, clock),
         clock=clock,
         ids=SystemIds(),
         observer=observer(settings, clock),
         encryption=encryption_for(settings, key),
         operations=operations_of(settings.aws_calls),
-        changes=LocalChanges(clock),
+        changes=sharing.changes if sharing else LocalChanges(clock),
+        call_times=sharing.call_times if sharing else None,
+        collect_statistics=sharing.collect_statistics if sharing else lambda: None,
         close=database.close,
         check_store=database.check,
         address_problem=_egress_policy(settings).refuses_url,

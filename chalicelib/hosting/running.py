@@ -81,7 +81,12 @@ class Running(Core):
         from chalicelib.service.deliveries.statistics import DeliveryStatistics
 
         settings, adapters = self.settings, self.adapters
-        return DeliveryStatistics(adapters.store.versioned_values, adapters.clock, is_on=settings.delivery_log)
+        return DeliveryStatistics(
+            adapters.store.versioned_values,
+            adapters.clock,
+            is_on=settings.delivery_log,
+            collect=adapters.collect_statistics,
+        )
 
     @on_first_use
     def deliverer(self) -> Deliverer:

@@ -6,6 +6,7 @@ for what it does.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from chalicelib.config import Settings
@@ -37,6 +38,20 @@ if TYPE_CHECKING:
 
 class Services(Running):
     """The use cases, ready to be called."""
+
+    def forget_cached(self) -> None:
+        """Read again what is kept in memory for a while: another process has changed some of it."""
+        made = vars(self)
+        if "definition_cache" in made:
+            self.definition_cache.forget_newest()
+        if "hold_book" in made:
+            self.hold_book.forget()
+        if "hook_book" in made:
+            self.hook_book.forget_all()
+        if "secrets" in made:
+            self.secrets.forget()
+        if "tokens" in made:
+            self.tokens.forget()
 
     @on_first_use
     def schedules(self) -> ScheduleOperator:
@@ -113,7 +128,7 @@ class Services(Running):
         from chalicelib.service.security.rate_limits import Rates
 
         adapters = self.adapters
-        return Rates(adapters.clock)
+        return Rates(adapters.clock, adapters.call_times)
 
     @on_first_use
     def batches(self) -> BatchOperator:
@@ -167,8 +182,15 @@ class Services(Running):
     def run_details(self) -> RunDetailReader:
         """The use case that shows what one run waits for, its children and its cost."""
         from chalicelib.service.details.run_details import RunDetailReader
+        from chalicelib.service.observability.prices import X86, prices_on
 
-        return RunDetailReader(self.adapters.store.runs, self.limiter, by_rest=self.settings.answered_by_rest)
+        settings = self.settings
+        return RunDetailReader(
+            self.adapters.store.runs,
+            self.limiter,
+            by_rest=settings.answered_by_rest,
+            prices=prices_on(os.uname().machine if settings.on_lambda else X86),
+        )
 
     @on_first_use
     def activity(self) -> ActivityReader:

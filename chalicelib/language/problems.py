@@ -6,7 +6,6 @@ not do what its author intended (warnings). Codes and slugs are stable; messages
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from chalicelib.language.limits import MAX_DIAGNOSTICS, MAX_NAME_CHARACTERS
 from chalicelib.language.source import Source, Span
 from chalicelib.language.statements import ANY_STATEMENT
 from chalicelib.model.hooks import ANY_HOOK_EVENT
+from chalicelib.model.similar_names import nearest
 from chalicelib.model.visible_text import UNSAFE
 
 Severity: TypeAlias = Literal["error", "warning"]
@@ -269,14 +269,14 @@ class Suggestion:
         length = len(self.word)
         if length > MAX_NAME_CHARACTERS:
             return None
-        lowered: dict[str, str] = {}
-        for name, _ in zip(self.known, range(_MAX_CANDIDATES), strict=False):
-            if name != self.word and abs(len(name) - length) <= 1 + length // 2:
-                lowered.setdefault(name.lower(), name)
         word, half = self.word.lower(), (length + 1) // 2
-        compared = sorted(lowered, key=lambda name: name[:half] != word[:half] and name[-half:] != word[-half:])
-        near = difflib.get_close_matches(word, compared[: _MAX_COMPARISONS // (length * length + 1)], n=1, cutoff=0.66)
-        return lowered[near[0]] if near else None
+        candidates = [
+            name
+            for name, _ in zip(self.known, range(_MAX_CANDIDATES), strict=False)
+            if name != self.word and abs(len(name) - length) <= 1 + length // 2
+        ]
+        candidates.sort(key=lambda name: name[:half].lower() != word[:half] and name[-half:].lower() != word[-half:])
+        return nearest(word, candidates[: _MAX_COMPARISONS // (length * length + 1)])
 
 
 def displayed(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from chalicelib.model.actions import Parameter
 from chalicelib.model.json_values import Json
+from chalicelib.model.similar_names import nearest
 from chalicelib.model.statements import EventType
 
 
@@ -39,7 +40,5 @@ def _path(name: str) -> str:
 
 
 def _unknown(name: str, declared: Mapping[str, Parameter], event: EventType) -> str:
-    from difflib import get_close_matches  # an error needs it, and no cold start
-
-    near = get_close_matches(name, declared, n=1)
-    return f"is not an arg of event {event.name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    near = nearest(name, declared)
+    return f"is not an arg of event {event.name!r}" + (f"; did you mean {near!r}?" if near else "")

@@ -327,6 +327,9 @@ def due_by(token: Token, entry: Entry) -> Token:
         return token
     returned = entry.returned or StepError(entry.error_name)
     is_open = returned.name == ErrorName.CIRCUIT_OPEN
+    if activation.awaits_delivery and returned.name == ErrorName.HEARTBEAT_TIMEOUT:
+        begun = entry.at - (activation.heartbeat or 0)
+        activation = replace(activation, awaits_delivery=False, reported_at=begun)
     return replace(token, activation=_due(replace(activation, circuit_open=is_open), entry))
 
 

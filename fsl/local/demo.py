@@ -14,7 +14,7 @@ from fsl.client import Client, ClientError, Refused
 from fsl.examples import services
 from fsl.examples.services import ExampleServices
 from fsl.local import story
-from fsl.local.server import LocalServer
+from fsl.local.process import Server
 from fsl.transition_text import transition
 
 DOCUMENT: Final = Path(services.__file__).with_name("release.fsl")
@@ -42,7 +42,7 @@ class Demo:
         if self._services is not None:
             self._services.__exit__(None, None, None)
 
-    def __call__(self, server: LocalServer) -> int | None:
+    def __call__(self, server: Server) -> int | None:
         story.LOG.setLevel(logging.WARNING)  # the demo prints the transitions itself, as a client
         try:
             done = self._run(Client(server.url), self._serve(f"{server.url}/step"))

@@ -106,6 +106,7 @@ class Gateway:
     `serve` serves a call instead of Chalice, which then only names the routes; None: Chalice does.
     `own_site`: the addresses to which requests are accepted, and whose pages may send them; None: all.
     `origins`: the other origins whose pages may read the responses.
+    `refresh`: called before each request.
     """
 
     def __init__(
@@ -118,12 +119,14 @@ class Gateway:
         origins: tuple[str, ...] = (),
         waits: Waits | None = None,
         time_limit: TimeLimit | None = None,
+        refresh: Callable[[], None] = lambda: None,
     ) -> None:
         self._app = per_thread(app)
         self._serve = serve
         self._routes = Routes(app.routes)
         self._methods = {path: frozenset(entries) - {"OPTIONS"} for path, entries in app.routes.items()}
         self._stopping = stopping
+        self._refresh = refresh
         self._own_site = own_site
         self._origins = origins
         self._waits = waits or Waits(stopping)
@@ -184,6 +187,7 @@ class Gateway:
         method = "GET" if request.method == "HEAD" and "HEAD" not in methods else request.method
         if method not in methods:
             return self._without_view(request, sorted(methods))
+        self._refresh()
         context = LambdaContext("api_handler", REQUEST_TIMEOUT_S)
         event = api_event(request, method, resource, captured, context.aws_request_id)
         if len(request.body) > MAX_EVENT_BYTES // 8 and (size := len(msgspec.json.encode(event))) > MAX_EVENT_BYTES:

@@ -10,12 +10,16 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from chalicelib.config import Access, Backend, Settings
 from chalicelib.model.visible_text import visible
 from fsl.local import story
-from fsl.local.server import CannotStart, LocalServer
+from fsl.local.listening import CannotStart
+
+if TYPE_CHECKING:
+    from fsl.local.processes.supervisor import Supervisor
+    from fsl.local.server import LocalServer
 
 LOG = logging.getLogger("echoer.server")
 
@@ -23,7 +27,10 @@ MIN_OPEN_FILES: Final = 4_096
 """The limit of open files that the server needs: every thread has a connection to the database."""
 
 
-def run(settings: Settings, companion: Callable[[LocalServer], int | None] | None = None) -> int:
+Server: TypeAlias = "LocalServer | Supervisor"
+
+
+def run(settings: Settings, companion: Callable[[Server], int | None] | None = None) -> int:
     """Serve until a signal (SIGINT, SIGTERM) arrives or `companion` returns an exit code, and return the exit code.
 
     `companion` runs in a thread of its own while the server runs; if it returns None, the server keeps serving.
@@ -31,7 +38,7 @@ def run(settings: Settings, companion: Callable[[LocalServer], int | None] | Non
     stopping, codes = threading.Event(), list[int]()
     _stop_on_signals(stopping)
     _allow_open_files()
-    server = LocalServer(settings)
+    server = _server(settings)
     story.configure_log(settings.log, form=settings.log_format)
     try:
         server.start()
@@ -56,6 +63,17 @@ def run(settings: Settings, companion: Callable[[LocalServer], int | None] | Non
     server.stop()
     print("stopped", file=sys.stderr)
     return codes[0] if codes else 0
+
+
+def _server(settings: Settings) -> Server:
+    """Return the server, in this process or of several. Only what is needed is imported."""
+    if settings.processes > 1:
+        from fsl.local.processes.supervisor import Supervisor
+
+        return Supervisor(settings)
+    from fsl.local.server import LocalServer
+
+    return LocalServer(settings)
 
 
 def _storage(settings: Settings) -> str:

@@ -3,6 +3,9 @@
 The order matters. The server binds the port first, so that nothing is started if the port is in use. Then it opens the
 store with its lock, releases the messages that a previous server was processing, and starts the workers and the HTTP
 server. It stops in reverse order.
+
+It may be a member of a server of several processes (`fsl/local/processes`). Then it shares the file with the others,
+and the supervisor hands its connections to it.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 import msgspec.structs
 from chalice.app import Chalice
@@ -33,19 +36,18 @@ from chalicelib.service.ports.clock import Clock
 from fsl.local import story
 from fsl.local.connections import HttpServer
 from fsl.local.gateway import REQUEST_TIMEOUT_S, Gateway
+from fsl.local.listening import CannotStart, bound, check_access, listen
 from fsl.local.time_limit import TimeLimit
 from fsl.local.waits import LimitedChanges, Waits
 from fsl.local.workers import Workers, consumers_of, schedules_of
 
+if TYPE_CHECKING:
+    from fsl.local.processes.member import Member
+
 LOG = logging.getLogger("echoer.server")
 
-HOST: Final = "127.0.0.1"
 STOP_TIMEOUT_S: Final = 10.0
 """How long running handlers may continue when the server stops."""
-
-
-class CannotStart(EchoerError):
-    """The server cannot start; the message says what to do."""
 
 
 @runtime_checkable
@@ -58,8 +60,9 @@ class Releasing(Protocol):
 class LocalServer:
     """A server in this process, used as `with LocalServer(settings) as server:`. With port 0 a free port is chosen."""
 
-    def __init__(self, settings: Settings, app: Chalice | None = None) -> None:
+    def __init__(self, settings: Settings, app: Chalice | None = None, *, member: Member | None = None) -> None:
         self._settings = settings
+        self._member = member
         self._app = app or load_app()
         self._door = None if app else register.serve
         self._stopping = threading.Event()
@@ -95,37 +98,27 @@ class LocalServer:
             self._cleanup.pop()()
 
     def _start(self) -> None:
-        if self._settings.auth is Access.IAM:
-            raise CannotStart(
-                "ECHOER_AUTH=iam is not supported by the local server, since API Gateway verifies AWS signatures; "
-                "set ECHOER_AUTH=token or ECHOER_AUTH=open"
-            )
-        listener = _listen(self._settings.port)
-        self._cleanup.append(listener.close)
-        settings = self._with_port(listener.getsockname()[1])
+        check_access(self._settings)
+        settings, listener = self._settings, None
+        if self._member is None:
+            listener = listen(settings.port)
+            self._cleanup.append(listener.close)
+            settings, self.url, self.notice = bound(settings, listener)
         services = self._open(settings)
         story.use_root_handler(self._app.log)
         workers = Workers(
             services.adapters.queue,
             consumers_of(self._app, embedded=settings.backend is not Backend.AWS),
-            schedules_of(self._app),
+            schedules_of(self._app) if self._member is None or self._member.process == 0 else [],
             self._stopping,
+            self._refresh(services),
         )
         workers.start()
         self._cleanup.append(lambda: _wait_for_handlers(workers, self._remaining_s()))
-        self._serve(listener, settings)
-
-    def _with_port(self, port: int) -> Settings:
-        """Return the settings with the port that is in use. Callbacks go to this server unless a URL is set."""
-        requested = self._settings
-        own = requested.url == f"http://{HOST}:{requested.port}"
-        self.url = f"http://{HOST}:{port}"
-        settings = msgspec.structs.replace(requested, port=port, url=self.url if own else requested.url)
-        self.notice = settings.address_notice(port)
-        return settings
+        self._serve(listener, settings, self._refresh(services))
 
     def _open(self, settings: Settings) -> Services:
-        adapters = _adapters_for(settings)
+        adapters = self._member.adapters(settings) if self._member else _adapters_for(settings)
         self._cleanup.append(adapters.close)
         if isinstance(adapters.queue, Releasing):
             adapters.queue.release_all()
@@ -138,9 +131,16 @@ class LocalServer:
         )
         services = hosting.assemble(settings, local)
         hosting.use(services)
+        if self._member is not None:
+            self._member.begin(services)
         return services
 
-    def _serve(self, listener: socket.socket, settings: Settings) -> None:
+    def _refresh(self, services: Services) -> Callable[[], None]:
+        """Return what is to be called before each request and message."""
+        member = self._member
+        return (lambda: member.refresh(services)) if member else lambda: None
+
+    def _serve(self, listener: socket.socket | None, settings: Settings, refresh: Callable[[], None]) -> None:
         is_open = settings.auth is Access.OPEN
         time_limit = TimeLimit(self._stopping, REQUEST_TIMEOUT_S)
         time_limit.start()
@@ -152,8 +152,13 @@ class LocalServer:
             origins=settings.origins,
             waits=self._waits,
             time_limit=time_limit,
+            refresh=refresh,
         )
-        server = HttpServer(gateway, listener)
+        if listener is not None:
+            server = HttpServer(gateway, listener)
+        else:
+            assert self._member is not None  # noqa: S101 - for mypy
+            server = self._member.http_server(gateway, settings.port)
         server.start()
         self._cleanup.append(lambda: server.finish(self._remaining_s()))
 
@@ -191,20 +196,6 @@ def _adapters_for(settings: Settings) -> Adapters:
     from fsl.local import aws  # loads botocore, so it is imported late
 
     return aws.adapters_for(settings)
-
-
-def _listen(port: int) -> socket.socket:
-    """Return a socket that accepts connections at once; they are processed when the HTTP server runs."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
-        listener.listen(1024)
-    except OSError as exc:
-        listener.close()
-        advice = "another server may be using this port; choose another one with --port or ECHOER_PORT"
-        raise CannotStart(f"cannot listen on {HOST}:{port}: {exc.strerror}; {advice}") from exc
-    return listener
 
 
 def _wait_for_handlers(workers: Workers, seconds: float) -> None:

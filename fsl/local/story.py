@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Final, TextIO, cast
 
@@ -20,6 +21,9 @@ from chalicelib.service.ports.store import Store
 from fsl.transition_text import fields_of, transition
 
 LOG = logging.getLogger("echoer.run")
+
+_REMEMBERED_RUNS: Final = 10_000
+"""Of how many live runs a process knows what it has logged."""
 
 _COLOURS: Final = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31"}
 
@@ -75,26 +79,24 @@ def use_root_handler(log: logging.Logger) -> None:
 
 
 class _TransitionLog:
-    """Logs the transitions of each live run once. `errors`: include error texts, which may quote an action."""
+    """Logs the transitions that this process makes, once. `errors`: include error texts, which may quote an action."""
 
     def __init__(self, *, errors: bool) -> None:
         self._errors = errors
         self._lock = threading.Lock()
-        self._logged_seq: dict[str, int] = {}
+        self._logged_seq: OrderedDict[str, int] = OrderedDict()
 
     def log(self, run: Run) -> None:
-        """Log the entries of the head's tail that are not logged yet; after a restart, those of the last write."""
+        """Log the entries of the last write that are not logged yet. Other processes log what they write."""
+        if not LOG.isEnabledFor(logging.INFO):
+            return
         with self._lock:
-            logged = self._logged_seq.get(run.id)
-            new = [
-                entry
-                for entry in run.tail
-                if (entry.seq > logged if logged is not None else entry.at == run.updated_at)
-            ]
-            if run.status in ENDED:
-                self._logged_seq.pop(run.id, None)
-            else:
+            logged = self._logged_seq.pop(run.id, 0)
+            new = [entry for entry in run.tail if entry.seq > logged and entry.at == run.updated_at]
+            if run.status not in ENDED:
                 self._logged_seq[run.id] = run.seq
+                if len(self._logged_seq) > _REMEMBERED_RUNS:
+                    self._logged_seq.popitem(last=False)
         for entry in new:
             last = entry is new[-1] and run.status in ENDED
             text = transition({**fields_of(entry), **({} if self._errors else {"error": ""})})

@@ -97,7 +97,7 @@ def _seconds(expression: object) -> float:
 
 
 class Workers:
-    """Threads that receive messages, call handlers and delete messages."""
+    """Threads that receive messages, call handlers and delete messages. `refresh` is called before each handler."""
 
     def __init__(
         self,
@@ -105,9 +105,11 @@ class Workers:
         consumers: Iterable[Consumer],
         schedules: Iterable[Schedule],
         stopping: threading.Event,
+        refresh: Callable[[], None] = lambda: None,
     ) -> None:
         self._queues = queues
         self._stopping = stopping
+        self._refresh = refresh
         self._idle = threading.Condition()
         self._running = 0
         works: list[tuple[str, Callable[[], None]]] = []
@@ -147,6 +149,7 @@ class Workers:
                 self._queues.defer(consumer.queue, message.receipt, 0)
             return
         try:
+            self._refresh()
             answer = consumer.handler(queue_event(consumer.queue, messages), LambdaContext(consumer.name))
             failed = failed_in(answer, messages)
             self._queues.delete(consumer.queue, [done.receipt for done in messages if done.id not in failed])

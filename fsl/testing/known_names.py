@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -12,6 +11,7 @@ from chalicelib.model.actions import Action
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import BUILT_IN_STATES, Step, walk
 from chalicelib.model.hooks import HookEvent
+from chalicelib.model.similar_names import nearest
 from fsl.testing.cases import Case, Replies, TestFile, replies
 from fsl.testing.document import Path as Place
 from fsl.testing.expectations import NAMED_BY, Contains, Expect, given
@@ -151,6 +151,6 @@ def _fits(at: Place, given: Replies, actions: Sequence[Action]) -> Iterator[tupl
 
 def unknown(what: str, name: str, known: Iterable[str], owner: str = "the program has") -> str:
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(names) or 'none'}"
+    near = nearest(name, names)
+    hint = f"; did you mean {near!r}?" if near else f"; it has {', '.join(names) or 'none'}"
     return f"{owner} no {what} {name!r}{hint}"

@@ -19,12 +19,15 @@ from chalicelib.adapters.encryption import key_in_file
 from chalicelib.adapters.sqlite.database import MEMORY, Database
 from chalicelib.adapters.sqlite.errors import ErrorTranslator
 from chalicelib.adapters.sqlite.files import ALWAYS_CHECKED_BYTES, log_of
+from chalicelib.adapters.sqlite.message_queue import SqliteQueue
 from chalicelib.adapters.sqlite.migrations import MIGRATIONS
 from chalicelib.adapters.sqlite.store import SqliteStore
 from chalicelib.config import Settings
 from chalicelib.hosting.backends import adapters_for
 from chalicelib.service.errors import Busy, ServiceError
+from chalicelib.service.ports.queues import QueueName
 from tests.adapters.samples import a_run, after, new
+from tests.fakes import FakeClock
 
 
 @pytest.fixture(autouse=True)
@@ -287,6 +290,26 @@ def test_a_disk_that_takes_nothing_is_noticed_and_recovered_from(
     database.close()
     database = Database.open(tmp_path / "echoer.db")
     assert SqliteStore(database).runs.load("ns", "r1") == after(a_run())
+    database.close()
+
+
+def test_messages_that_failed_on_a_full_disk_come_back_as_soon_as_it_takes_them(tmp_path: Path) -> None:
+    """Not after their visibility timeout: the run that waits for them goes on."""
+    database, clock = Database.open(tmp_path / "echoer.db"), FakeClock()
+    queue = SqliteQueue(database, clock, visibility=180_000)
+    queue.send(QueueName.WAKES, ["a", "b", "c"])
+    received = queue.receive(QueueName.WAKES, 10, 0)
+    with no_more_than(log_of(tmp_path / "echoer.db").stat().st_size):
+        for message in received[:2]:
+            queue.defer(QueueName.WAKES, message.receipt, 1_000)
+        clock.advance(500)
+        assert queue.receive(QueueName.WAKES, 10, 0) == []
+    assert queue.receive(QueueName.WAKES, 10, 0) == []
+    clock.advance(500)
+    again = queue.receive(QueueName.WAKES, 10, 0)
+    assert [(one.body, one.count) for one in again] == [("a", 2), ("b", 2)]
+    clock.advance(500)
+    assert queue.receive(QueueName.WAKES, 10, 0) == []
     database.close()
 
 

@@ -46,12 +46,13 @@ def run(program: str, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("case", "requests", "calls"),
     [
-        ("start of a run", {"SendMessageBatch": 1, "PutItem": 1}, 2_600),
-        ("callback through the REST API", ADVANCE, 2_550),
-        ("callback through the Function URL", ADVANCE, 2_500),
-        ("delivery, taken", {"GetItem": 1}, 1_300),
-        ("delivery, answered in the response", ADVANCE, 2_700),
-        ("timer", {"GetItem": 1}, 850),
+        ("start of a run", {"SendMessageBatch": 1, "PutItem": 1}, 1_900),
+        ("callback through the REST API", ADVANCE, 1_650),
+        ("callback through the Function URL", ADVANCE, 1_550),
+        ("delivery, taken", {"GetItem": 1}, 1_000),
+        ("delivery, answered in the response", ADVANCE, 1_800),
+        ("timer", {"GetItem": 1}, 570),
+        ("sweep that finds nothing", {"Query": 8}, 2_000),
     ],
 )
 def test_a_warm_function_makes_few_requests_and_fewer_calls_than_bare_botocore(
@@ -61,7 +62,7 @@ def test_a_warm_function_makes_few_requests_and_fewer_calls_than_bare_botocore(
     found = counted[case]
     assert found["requests"] == requests
     assert found["calls"] <= calls
-    assert found["calls"] <= 0.75 * found["floor_calls"]
+    assert found["calls"] <= 0.55 * found["floor_calls"]
 
 
 def test_every_request_of_a_warm_function_and_of_a_first_start_is_made_without_botocores_client(

@@ -57,6 +57,12 @@ def test_a_transition_on_dynamodb_does_not_grow_with_the_history() -> None:
     assert replace(large, size=small.size) == small
 
 
+def test_a_transition_on_dynamodb_does_not_grow_with_pending_undos() -> None:
+    small, large = dynamodb.transitions((120, 600), "saga")
+    assert replace(large, size=small.size) == small
+    assert large.write_units < 1.4
+
+
 def test_nothing_on_the_way_of_a_run_grows_with_the_runs_in_the_store() -> None:
     found = counted(subjects.stored_runs((10, 3_000), times=30))
     assert found.keys() == {"transition", "start of a run", "sweep", "first page of a list"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from bench.price import others
 from bench.price.account import NAMESPACE, Account
 from bench.price.paths import STEPS, Counted, Paths, chain, each, fork
 from chalicelib.config import Backend, Settings
-from chalicelib.service.details.cost import IDLE_MONTH, MEMORY_MB
+from chalicelib.service.details.cost import ANSWERED_CPU_MS, CPU_MS, IDLE_MONTH, MEMORY_MB, REQUESTS, SEND_CPU_MS
 from chalicelib.service.observability.prices import Requests
 
 CALLBACKS = {"has_callbacks": True}
@@ -75,6 +76,15 @@ def test_functions_are_priced_with_the_memory_that_they_have() -> None:
     ]
 
 
+def test_the_documented_cpu_of_functions_is_the_one_that_is_priced() -> None:
+    """The page shows the milliseconds of CPU, the requests, and what sending takes."""
+    text = Path("docs/architecture.md").read_text()
+    shown = [tuple(map(float, row)) for row in re.findall(r"\(`\w+`\) \| ([\d.]+) \| (\d+) \| ([\d.]+) \|", text)]
+    functions = [(CPU_MS[name], REQUESTS[name]) for name in ("api", "callback", "deliveries", "wakes", "sweep")]
+    functions.insert(3, (CPU_MS["deliveries"] + ANSWERED_CPU_MS, 3))
+    assert shown == [pytest.approx((cpu, count, count * SEND_CPU_MS)) for cpu, count in functions]
+
+
 def test_what_a_step_asks_for(called: Counted, answered: Counted) -> None:
     assert counts(called) == pytest.approx((27 / 24, 0, 2, 3, 2))
     assert counts(answered) == pytest.approx((27 / 24, 0, 1 / 24, 3 / 24, 1 / 24))  # 20 steps with each message
@@ -90,7 +100,7 @@ def test_an_item_asks_for_no_more_messages_than_a_step(paths: Paths) -> None:
 def test_the_price_of_a_step(called: Counted, answered: Counted) -> None:
     """One message at a time, and ten at a time: the second is what a busy account pays."""
     assert usd(price.by_rest(called).requests) < 7
-    assert (usd(called.requests), usd(answered.requests)) == pytest.approx((2.77, 0.85), abs=0.01)
+    assert (usd(called.requests), usd(answered.requests)) == pytest.approx((2.75, 0.9), abs=0.01)
     assert usd(called.in_batches) < 2.5
     assert usd(answered.requests) < 2
 
@@ -113,7 +123,7 @@ def test_without_inline_delivery_each_step_asks_for_a_message(paths: Paths) -> N
     paths.account.configure(is_inline=False)
     found = price.through_the_queue(paths)
     assert counts(found) == pytest.approx((27 / 24, 0, 1, 3, 1))
-    assert usd(found.requests) == pytest.approx(2.41, abs=0.01)
+    assert usd(found.requests) == pytest.approx(2.43, abs=0.01)
 
 
 @pytest.mark.parametrize("by_rest", [False, True])

@@ -51,7 +51,7 @@ SMALL = Flow(
         ),
     ),
 )
-ON_THE_WAY = Path({"A": 3}, {("A", "A"): 2, ("A", "B"): 1}, frozenset({"B", "W"}))
+ON_THE_WAY = Path({"A": 3}, {("A", "FAIL", "A"): 2, ("A", "OK", "B"): 1}, frozenset({"B", "W"}))
 
 
 def flows_of(path: File) -> list[Flow]:
@@ -146,7 +146,7 @@ def test_the_path_of_a_run(status: Status) -> None:
     )  # fmt: skip
     begun = Entry(seq=1, at=1, event="RunStarted", step="A", origin="ready", target="A")
     path = path_of(run, [begun, entry(2, "A", "FAIL", "A"), entry(3, "A", "OK", "B")])
-    assert path.moves == {("A", "A"): 1, ("A", "B"): 1}
+    assert path.moves == {("A", "FAIL", "A"): 1, ("A", "OK", "B"): 1}
     assert path.steps == {"A": 2}
     stands = frozenset({"B"})
     assert (path.current, path.failed) == ((stands, frozenset()) if status is Status.RUNNING else (frozenset(), stands))

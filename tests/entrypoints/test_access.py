@@ -651,12 +651,14 @@ def test_settings_are_read() -> None:
             "ECHOER_SHARDS": "64",
             "ECHOER_KEEP": "90d",
             "ECHOER_DURABILITY": "Power",
+            "ECHOER_PROCESSES": "3",
             "ECHOER_SECRETS_KEY": f"{KEY}, {KEY}",
             "ECHOER_ORIGINS": "HTTPS://Console.Example:443, http://[::1]:8081,https://console.example",
             "ECHOER_SERVERS": "http://127.0.0.1:08080",
         }
     )
     assert made_of == Settings(
+        processes=3,
         delivery_log=True,
         inline_delivery=True,
         auth=Access.TOKEN,
@@ -697,6 +699,10 @@ def test_inline_delivery_is_on_unless_it_is_switched_off(host: dict[str, str]) -
         {"ECHOER_MAX_STEPS": "0"},
         {"ECHOER_KEEP": "soon"},
         {"ECHOER_DURABILITY": "disk"},
+        {"ECHOER_PROCESSES": "0"},
+        {"ECHOER_PROCESSES": "17"},
+        {"ECHOER_PROCESSES": "2", "ECHOER_DB": ":memory:"},
+        {"ECHOER_PROCESSES": "2", "ECHOER_BACKEND": "aws"},
         {"ECHOER_SECRETS_KEY": "k" * 31},
         {"ECHOER_SECRETS_KEY": "k" * 32 + " short"},
         {"ECHOER_ORIGINS": "*"},

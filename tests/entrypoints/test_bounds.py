@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from chalicelib.asl import read as asl
 from chalicelib.engine.values.size_limits import MAX_LABEL_NAME, MAX_LABEL_VALUE, MAX_LABELS, MAX_VALUE_BYTES
 from chalicelib.entrypoints.http import exchange
 from chalicelib.entrypoints.http.query import MAX_LIMIT
 from chalicelib.entrypoints.http.reading import MAX_NAME_CHARACTERS, MAX_TEXT_CHARACTERS, MAX_TOKEN_NAME_CHARACTERS
+from chalicelib.entrypoints.http.views import authoring, doctor, schedules, timers, values
 from chalicelib.entrypoints.http.views.starts import MAX_WAIT_S
 from chalicelib.model.json_values import DEEPEST
 from chalicelib.service.documents.versions import MAX_CREATED, MAX_CREATED_BYTES, MAX_DEFINITION_BYTES
@@ -66,6 +68,21 @@ def listed(url: str) -> Reply:
     return call("GET", url)
 
 
+def next_times(count: int) -> Reply:
+    defined(BIG, "schedule s every = 1h; flow = big; schedule_end")
+    return call("GET", f"/schedule/s/next?n={count}")
+
+
+def valued(query: str) -> Reply:
+    started()
+    return call("GET", f"/flowrun/r/value?of=vars&{query}")
+
+
+def imported(size: int) -> Reply:
+    machine = '{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}'
+    return call("POST", "/import", {"asl": machine + " " * (size - len(machine))})
+
+
 def nested(depth: int) -> Any:
     """Return a body of that depth, including its own level."""
     value: Any = [0]
@@ -103,6 +120,13 @@ LIMITS: list[tuple[str, Send, int, int]] = [
     ("a reason", lambda n: ordered("stop", reason="r" * n), MAX_TEXT_CHARACTERS, 400),
     ("depth of a body", lambda n: publish(data=nested(n)), DEEPEST, 400),
     ("a list's length", lambda n: listed(f"/flowrun?limit={n}"), MAX_LIMIT, 400),
+    ("a list of timers", lambda n: listed(f"/timer?limit={n}"), timers.MAX_LIMIT, 400),
+    ("what the doctor looks at", lambda n: listed(f"/doctor?limit={n}"), doctor.MAX_RUNS, 400),
+    ("next times", lambda n: next_times(n), schedules.MAX_NEXT_SLOTS, 400),
+    ("depth of a value", lambda n: valued(f"depth={n}"), values.MAX_DEPTH, 400),
+    ("children of a value", lambda n: valued(f"count={n}"), values.MAX_COUNT, 400),
+    ("a text to analyze", lambda n: call("POST", "/analyze", {"text": "#" * n}), authoring.MAX_TEXT_BYTES, 413),
+    ("a machine to import", lambda n: imported(n), asl.MAX_BYTES, 413),
     ("a parameter", lambda n: listed(f"/flowrun?flow={'f' * n}"), MAX_TEXT_CHARACTERS, 400),
 ]
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.diagrams import as_json, graph_of, path_of, svg
+from chalicelib.service.ports.actions import NotTaken, Reply, Taken
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import started
 from tests.hosts import NS, Host, answer_at_once
@@ -65,6 +66,30 @@ def test_decisions_by_data_are_counted(host: Host) -> None:
     assert (edges["step:B", "step:C"], edges["step:B", "done:"]) == (3, 1)
     assert (graph["name"], graph["run"]) == ("decides", "r")
     assert "partial" not in graph
+
+
+@pytest.mark.parametrize(
+    ("routes", "reply", "visits"),
+    [
+        ("OK -> done | NO -> stopped", NotTaken("no", final=True), 0),
+        ("OK -> done | NO -> stopped | ERROR -> stopped", NotTaken("no", final=True), 1),
+        ("OK -> done | NO -> stopped", Taken({"ackState": "NO"}), 1),
+    ],
+)
+def test_a_failure_that_no_route_takes_is_drawn_on_no_route(host: Host, routes: str, reply: Reply, visits: int) -> None:
+    """`stopped` has the edge of NO; a delivery that is refused returns ERROR."""
+    host.actions.script = lambda _request: reply
+    host.submit(f"""action work method = http; addr = "http://work.test/"; return = (OK | NO); action_end
+    /
+    flow f step A => ({routes}) {{ action = work; }}; flow_end""")
+    host.start("f")
+    host.settle()
+    graph = call("GET", "/flowrun/r/graph").json
+    nodes, edges = _visits(graph)
+    assert (nodes, edges["step:A", "stopped:"]) == ({"A": 1}, visits)
+    assert [one["failed"] for one in graph["nodes"] if one["name"]] == [True]
+    counted = call("GET", "/flow/f/graph?visits=10").json
+    assert _visits(counted)[1]["step:A", "stopped:"] == visits
 
 
 def test_all_visits_of_many_items_are_counted_quickly(host: Host) -> None:

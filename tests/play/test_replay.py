@@ -285,3 +285,20 @@ def test_called_runs_are_replayed_with_the_run_that_waits_for_them() -> None:
     assert replayed(host, {"answer": {"step": "A", "state": "OK"}}).output == 3
     later = replayed(host, {"clock": {"by": "2d"}})
     assert (later.run.status, later.runs[0].status) == (Status.FAILED, Status.FAILED)
+
+
+def test_a_replay_knows_when_a_heartbeat_that_began_late_had_ended() -> None:
+    host = Host(accept)
+    host.submit("""
+        action work addr = "http://w/"; return = (OK); limit = (concurrent = 1);
+            heartbeat = 1m; timeout = 1d; action_end
+        /
+        flow f step One => (OK -> done | TIMEOUT -> done (output = ${ $error.name })) { action = work; }; flow_end
+    """)
+    host.start("f", "first")
+    host.start("f")
+    host.pass_time(30_000)
+    host.answer("One", "OK", "first")
+    host.pass_time(60_000)
+    found = replayed(host)
+    assert (found.differs, found.run.output, host.run().output) == (None, "HeartbeatTimeout", "HeartbeatTimeout")

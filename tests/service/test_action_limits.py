@@ -12,6 +12,7 @@ from chalicelib.model.status import Status
 from chalicelib.service.limits import permits
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
 from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.runs.answer import Answer
 from tests.hosts import NS, Host, accept
 
 SECOND: Final = 1_000
@@ -89,6 +90,57 @@ def test_a_long_wait_for_a_permit_is_not_dead_lettered() -> None:
     host.pass_time(24 * 60 * MINUTE)
     assert len(taken_in(host)) == 2
     assert host.queue.receive(QueueName.DEAD, 10, 0) == []
+
+
+BEATING: Final = """
+action work addr = "http://x/"; return = (OK); limit = (concurrent = 1); heartbeat = 1m; timeout = 1d; %s action_end
+/
+flow f
+    step One => (OK -> done | TIMEOUT -> done (output = ${ $error.name })) { action = work; };
+flow_end
+"""
+
+
+def report(host: Host, name: str) -> None:
+    host.services.answerer.answer(NS, Answer(run=name, step="One", uuid=host.uuid("One", name), done=False))
+
+
+def test_a_heartbeat_does_not_count_while_a_delivery_waits_for_its_limit() -> None:
+    host = Host(accept)
+    host.submit(BEATING % "")
+    host.start("f", "first")
+    host.pass_time(MINUTE - 1)
+    host.start("f", "second")
+    report(host, "first")
+    host.pass_time(MINUTE - 1)
+    host.answer("One", "OK", "first")
+    host.settle()
+    assert taken_in(host) == ["first", "second"]
+    host.pass_time(MINUTE - 1)
+    assert host.run("second").status is Status.RUNNING
+    host.pass_time(1)
+    assert host.run("second").output == "HeartbeatTimeout"
+
+
+def test_a_heartbeat_counts_from_the_delivery_after_an_approval_and_a_pause() -> None:
+    host = Host(accept)
+    host.submit(BEATING % "approval = required;")
+    host.start("f", "first")
+    host.start("f", "second")
+    host.settle()
+    host.answer("One", "APPROVE", "first")
+    host.answer("One", "APPROVE", "second")
+    host.settle()
+    report(host, "first")
+    host.services.operator.pause(NS, "second")
+    host.pass_time(30 * MINUTE)
+    host.services.operator.resume(NS, "second")
+    host.settle()
+    assert (taken_in(host), host.run("first").output) == (["first", "second"], "HeartbeatTimeout")
+    host.pass_time(MINUTE - 1)
+    assert host.run("second").status is Status.RUNNING
+    host.pass_time(1)
+    assert host.run("second").output == "HeartbeatTimeout"
 
 
 @pytest.mark.parametrize("fate", ["timeout", "stop", "delete"])

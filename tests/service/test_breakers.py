@@ -197,3 +197,19 @@ def test_many_that_wait_all_go_once_it_closes(host: Host) -> None:
     host.actions.script = accept
     host.pass_time(3 * MINUTE)
     assert sorted(taken_in(host)[3:]) == [f"r{number:03}" for number in range(700)]
+
+
+def test_a_heartbeat_does_not_count_while_the_circuit_is_open() -> None:
+    host = Host(down)
+    host.submit(FSL.replace("return  = (OK);", "return  = (OK); heartbeat = 20s; timeout = 1d;"))
+    host.start("f", "a")
+    host.pass_time(2 * SECOND)
+    host.start("f", "b")
+    host.actions.script = accept
+    host.pass_time(MINUTE)
+    assert taken_in(host) == ["a", "a", "a", "b"]
+    assert host.run("b").status is Status.RUNNING
+    host.pass_time(20 * SECOND)
+    error = host.run("b").error
+    assert error is not None
+    assert error.name == ErrorName.HEARTBEAT_TIMEOUT

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.model import json_values
 from chalicelib.model.actions import Action, ArgType, Parameter, Undo
-from chalicelib.model.flow import Branch, CallStep, Flow, ForkStep
+from chalicelib.model.flow import Branch, CallStep, EachStep, Flow, ForkStep
 from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.model.templates import expression
@@ -110,6 +110,25 @@ def test_a_call_is_undone_by_a_flow_with_the_output_of_the_call() -> None:
     assert (run.status, run.undone, run.undos) == (Status.FAILED, ("Call", "Out"), ())
     assert shop.asked[-2:] == [("do", "Cancel"), ("undo", "Out")]
     assert {child.input["id"] for child in shop.children() if child.definition.flow == "undoer"} == {"In2"}
+
+
+ITEMS = EachStep(
+    name="All",
+    routes=route("DONE->Bad|FAIL->stopped"),
+    items=list(range(60)),
+    steps=(pay("A", "PAID->B"), pay("B", "PAID->done")),
+    max=7,
+)
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["undone", "not undone"])
+def test_work_of_many_items_is_undone_newest_first_from_pages(*, broken: bool) -> None:
+    shop = Shop(Flow(name="main", steps=(pay("Out", "PAID->All"), ITEMS, pay("Bad", "DECLINED->stopped"))))
+    shop.broken = broken
+    run = shop.run("main")
+    done = [step for kind, step in shop.asked if kind == "do"][:-1]
+    assert shop.undone == done[::-1]
+    assert (run.status, run.failed_undos) == (Status.FAILED, len(done) if broken else 0)
 
 
 MONEY = """

@@ -219,8 +219,10 @@ class Actions:
         if namespace in self._visits:
             return
         self._visits.add(namespace)
-        when = self._stage.loop.now + self._stage.fates.span("visit", 20, 400_000)
-        self._stage.loop.at(when, lambda: self._visit(namespace))
+        fates, loop = self._stage.fates, self._stage.loop
+        is_soon = not fates.below("visit-soon", 4)  # perhaps before the task's run waits for it
+        delay = fates.span("visit", 1, 20) if is_soon else fates.span("visit", 20, 400_000)
+        loop.at(loop.now + delay, lambda: self._visit(namespace))
 
     def _visit(self, namespace: str) -> None:
         self._visits.discard(namespace)

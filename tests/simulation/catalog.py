@@ -95,14 +95,14 @@ ACTIONS: Final = (
     _action("asked", timeout=3_600_000, approval=True),
     _action("human", Method.HUMAN, timeout=7_200_000),
     _action("scarce", timeout=20_000, limit=Limit(concurrent=1)),
-    _action("keyed", timeout=20_000, limit=Limit(concurrent=1, key=_KEY)),
+    _action("keyed", timeout=60_000, heartbeat=20_000, limit=Limit(concurrent=1, key=_KEY)),
     _action("shared", timeout=60_000, limit=Limit(concurrent=2, per_second=0.5, burst=2, key=_KEY)),
     _action("crowded", timeout=60_000, limit=Limit(concurrent=3)),
     _action("paced", timeout=60_000, limit=Limit(per_second=0.2)),
     _action("guarded", timeout=1_200_000, retry=Retry(max=3, delay=100_000)),
     _action("direct", timeout=600_000),
     _action("fetched", timeout=60_000, retry=Retry(max=2, delay=500)),
-    _action("noted", retry=Retry(max=2, delay=500)),
+    _action("noted", retry=Retry(max=2, delay=500), limit=Limit(concurrent=1, per_second=0.5, key=_KEY)),
     _action("undo", timeout=120_000, retry=Retry(max=5, delay=500)),
 )
 """What the flows send: an action for each of the ways in which one can be waited for."""

@@ -1,4 +1,4 @@
-"""One SQLite file, used by the threads of one process.
+"""One SQLite file, used by the threads of one process, or of several that one server starts.
 
 **Durability.** The file is in WAL mode. A commit is handed to the operating system before it is acknowledged, so
 killing the process (`kill -9`) loses nothing. With `full_sync=False` (SQLite's synchronous=NORMAL) the disk is flushed
@@ -7,8 +7,8 @@ at checkpoints only: a power failure can lose the last commits, in order, but ne
 
 **Concurrency.** There is one writer at a time: a lock in the process, and BEGIN IMMEDIATE for transactions. A single
 statement is a transaction of its own. Each concurrent reader borrows a connection of its own and sees the last commit.
-A lock file keeps a second process from opening the file, because each process would take the messages that the other
-has received for abandoned ones (`files.py`).
+A lock file keeps a second server from opening the file, because it would take the messages that the first one has
+received for abandoned ones (`files.py`). The processes of one server share the lock that the server has taken.
 
 A `:memory:` database is one connection that all threads share under the same lock.
 """
@@ -90,9 +90,16 @@ class Database:
 
     @classmethod
     def open(
-        cls, path: str | Path, *, full_sync: bool = False, migrations: Sequence[Migration] = MIGRATIONS
+        cls,
+        path: str | Path,
+        *,
+        full_sync: bool = False,
+        migrations: Sequence[Migration] = MIGRATIONS,
+        is_shared: bool = False,
     ) -> Database:
         """Open the file `path`, creating or migrating it as needed, or an unnamed database for `:memory:`.
+
+        `is_shared`: the server that started this process has the file open and holds its lock.
 
         Raises Busy if another server has it open, and ServiceError if it is damaged or not a database that this version
         can use.
@@ -100,6 +107,8 @@ class Database:
         if str(path) == MEMORY:
             return cls(MEMORY, None, full_sync=full_sync, migrations=migrations)
         real = files.resolved(path)
+        if is_shared:
+            return cls(str(real), None, full_sync=full_sync, migrations=migrations)
         lock_file = files.prepare(real)
         try:
             return cls(str(real), lock_file, full_sync=full_sync, migrations=migrations)
@@ -161,10 +170,8 @@ class Database:
 
     def change_later(self, sql: str, values: Sequence[object] = ()) -> None:
         """Execute a statement in the next transaction. It is lost if the process ends before."""
-        with self._lock:
-            self._postponed.append((sql, values))
-            is_full = len(self._postponed) >= _MAX_POSTPONED
-        if is_full:
+        self._postponed.append((sql, values))  # without the lock, which the thread of a transaction holds
+        if len(self._postponed) >= _MAX_POSTPONED:
             self.flush()
 
     def flush(self) -> None:
@@ -229,6 +236,11 @@ class Database:
             (committed if is_committed else rolled_back)()
         if isinstance(error, sqlite3.Error):
             raise self._errors.translation(error) from error
+
+    @property
+    def lock_file(self) -> int | None:
+        """The descriptor that holds the lock of the file, for processes that share the file to inherit."""
+        return self._lock_file
 
     @property
     def writer(self) -> sqlite3.Connection:

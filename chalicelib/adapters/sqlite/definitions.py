@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -26,8 +26,11 @@ _NEWEST = (
 
 
 class SqliteDefinitions:
-    def __init__(self, database: Database) -> None:
+    """Calls `changed` after definitions are submitted or deleted."""
+
+    def __init__(self, database: Database, changed: Callable[[], None]) -> None:
         self._database = database
+        self._changed = changed
 
     def latest(
         self, namespace: str, kind: Kind, names: Iterable[str], *, deleted: bool = False
@@ -66,6 +69,8 @@ class SqliteDefinitions:
                 _define(connection, namespace, definition)
             for new in runs:
                 create_within(connection, new)
+            if definitions:
+                self._database.at_end(self._changed)
 
     def delete(self, namespace: str, definition: Definition) -> None:
         deleted = self._database.change(
@@ -75,6 +80,7 @@ class SqliteDefinitions:
         )
         if not deleted:
             raise not_newest(definition)
+        self._database.at_end(self._changed)
 
 
 def _define(connection: sqlite3.Connection, namespace: str, definition: Definition) -> None:

@@ -11,6 +11,7 @@ import fcntl
 import logging
 import os
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,8 @@ LOG = logging.getLogger("echoer.sqlite")
 ALWAYS_CHECKED_BYTES: Final = 64 * 1024 * 1024
 """A larger file is checked only if it was not closed properly; a check reads some 500 MB per second."""
 
+LOCK_TIMEOUT_S: Final = 1.0
+_LOCK_INTERVAL_S: Final = 0.02
 _SHOWN_PROBLEMS: Final = 3
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -67,15 +70,21 @@ def prepare(path: Path) -> int:
 
 
 def _take_lock(path: Path) -> int:
+    """Wait a moment for the lock: the processes of a server that was killed hold it until they have ended."""
     lock_file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, private_files.FILE_MODE)
-    try:
-        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        os.close(lock_file)
-        if exc.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-            raise ServiceError(f"cannot lock {path}.lock: {exc.strerror}") from exc
-        raise Busy(f"another server uses {path}") from exc
-    return lock_file
+    give_up_at = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            if exc.errno in (errno.EWOULDBLOCK, errno.EACCES) and time.monotonic() < give_up_at:
+                time.sleep(_LOCK_INTERVAL_S)
+                continue
+            os.close(lock_file)
+            if exc.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise ServiceError(f"cannot lock {path}.lock: {exc.strerror}") from exc
+            raise Busy(f"another server uses {path}") from exc
+        return lock_file
 
 
 def _refuse_other_names(path: Path) -> None:

@@ -1,5 +1,9 @@
 """Queues in SQLite, shared by the threads of one process.
 
+Several processes may share the file. Each receives only what it has sent itself, from queues of its own: so it knows
+all that may be due, and what it had received when it ended can be told from what others are processing. The dead-letter
+queue belongs to all.
+
 A message is a row that is due from `visible_at` on. One statement receives it: it moves that time into the future and
 increments the count. The id and the count are the receipt, so a receipt is invalid once the message was received again.
 Idle receivers sleep until a message is sent or comes due; they do not poll the file. A message that is sent while one
@@ -15,6 +19,7 @@ from collections.abc import Sequence
 from time import monotonic
 
 from chalicelib.adapters.sqlite.database import Database
+from chalicelib.adapters.sqlite.late_deferrals import LateDeferrals
 from chalicelib.adapters.sqlite.receivers import Receivers, Seat
 from chalicelib.adapters.wakeup import MAX_RECEIVES, VISIBILITY_MS
 from chalicelib.model.times import Instant
@@ -23,6 +28,8 @@ from chalicelib.service.ports.queues import QueueName, Received
 
 _RECEIPT = re.compile(r"[0-9]{1,18}\.[0-9]{1,18}")
 _ROWS_AT_ONCE = 1_000
+_WRITE_AGAIN_S = 1.0
+"""How long a receiver waits before it tries again to write what could not be written."""
 _SEND = "INSERT INTO messages (queue, visible_at, count, sent_at, body)"
 _TAKE = (
     "UPDATE messages SET visible_at = ?, count = count + 1 WHERE id IN"
@@ -34,18 +41,31 @@ _TAKE = (
 class SqliteQueue:
     """Implements `ports.Queue` and `ports.Source` in one database.
 
+    `defer` never fails: what cannot be written is written later.
+
     `visibility`: milliseconds after which a received message that was not deleted is received again. After
-    `max_receives` receptions it goes to `QueueName.DEAD`.
+    `max_receives` receptions it goes to `QueueName.DEAD`. `process`: the number of this process, from 0, among those
+    that share the file.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, visibility: int = VISIBILITY_MS, max_receives: int = MAX_RECEIVES
+        self,
+        database: Database,
+        clock: Clock,
+        visibility: int = VISIBILITY_MS,
+        max_receives: int = MAX_RECEIVES,
+        *,
+        process: int = 0,
     ) -> None:
         self._database = database
         self._clock = clock
         self._visibility = visibility
         self._max_receives = max_receives
+        self._process = process
         self._receivers = {name: Receivers() for name in QueueName}
+        self._names = {name: _name_of(name, process) for name in QueueName}
+        """What the rows of each queue have as the name of their queue."""
+        self._deferrals = LateDeferrals(self._make_due)
 
     def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0, *, early: bool = False) -> None:  # noqa: ARG002
         now, receivers = self._clock.now(), self._receivers[queue]
@@ -74,21 +94,25 @@ class SqliteQueue:
         inserted: list[tuple[int, str]] = []
         for start in range(0, len(bodies), _ROWS_AT_ONCE):
             some = bodies[start : start + _ROWS_AT_ONCE]
-            values = [value for body in some for value in (queue, visible_at, count, now, body)]
+            values = [value for body in some for value in (self._names[queue], visible_at, count, now, body)]
             rows = ", ".join(["(?, ?, ?, ?, ?)"] * len(some))
             inserted += self._database.change_rows(f"{_SEND} VALUES {rows} RETURNING id, body", values)
         return [Received(str(key), f"{key}.{count}", body, count, now) for key, body in inserted]
 
     def defer(self, queue: QueueName, receipt: str, delay: int) -> None:
-        due = self._clock.now() + delay
+        self._deferrals.write(queue, receipt, self._clock.now() + delay)
+
+    def _make_due(self, queue: QueueName, receipt: str, due: Instant) -> None:
         sql = "UPDATE messages SET visible_at = ? WHERE queue = ? AND id = ? AND count = ?"
-        self._database.change(sql, (due, queue, *_parsed(receipt)))
+        self._database.change(sql, (due, self._names[queue], *_parsed(receipt)))
         self._expect(queue, due)
 
     def receive(self, queue: QueueName, limit: int, wait: float) -> Sequence[Received]:
         end, receivers = monotonic() + wait, self._receivers[queue]
         try:
             while True:
+                if self._deferrals:
+                    self._deferrals.write_again()
                 due, changes = receivers.look()
                 now = self._clock.now()
                 if due is not None and due <= now:
@@ -100,6 +124,7 @@ class SqliteQueue:
                 if left <= 0:
                     self._database.flush()
                     return []
+                left = min(left, _WRITE_AGAIN_S) if self._deferrals else left
                 handed = receivers.wait(due, left, None if due is None else max(due - now, 1) / 1000)
                 if handed is not None:
                     return [handed]
@@ -114,14 +139,25 @@ class SqliteQueue:
         pairs = ", ".join(["(?, ?)"] * len(keys))
         # The + keeps SQLite from scanning the whole queue instead of looking the ids up.
         sql = f"DELETE FROM messages WHERE id IN ({ids}) AND +queue = ? AND (id, count) IN (VALUES {pairs})"  # noqa: S608
-        values = (*(key for key, _ in keys), queue, *(value for key in keys for value in key))
+        values = (*(key for key, _ in keys), self._names[queue], *(value for key in keys for value in key))
         self._database.change_later(sql, values)
 
     def release_all(self) -> None:
-        """Make every message due that was received and not deleted. Call it at the start, before any consumer runs."""
-        self._database.change("UPDATE messages SET visible_at = 0 WHERE count > 0 AND visible_at > 0")
+        """Make every message of this process due that was received and not deleted, those of process 0 with the dead
+        letters. Call it at the start, before any consumer runs."""
         for queue in QueueName:
+            if queue is not QueueName.DEAD or self._process == 0:
+                sql = "UPDATE messages SET visible_at = 0 WHERE queue = ? AND count > 0 AND visible_at > 0"
+                self._database.change(sql, (self._names[queue],))
             self._expect(queue, 0)
+
+    def gather(self, processes: int) -> None:
+        """Let the first `processes` processes receive what others had to receive. Call it before any of them runs."""
+        for (name,) in self._database.rows("SELECT DISTINCT queue FROM messages"):
+            queue, _, number = str(name).partition(".")
+            if number and int(number) >= processes:
+                to = _name_of(QueueName(queue), int(number) % processes)
+                self._database.change("UPDATE messages SET queue = ? WHERE queue = ?", (to, name))
 
     def _expect(self, queue: QueueName, due: Instant) -> None:
         """Let receivers look at that time, once the transaction is committed."""
@@ -130,9 +166,10 @@ class SqliteQueue:
     def _poll(self, queue: QueueName, limit: int) -> tuple[list[Received], Instant | None]:
         """Return messages that are due or, if there are none, when the next one is."""
         now = self._clock.now()
-        taken = sorted(self._database.change_rows(_TAKE, (now + self._visibility, queue, now, limit)))
+        taken = sorted(self._database.change_rows(_TAKE, (now + self._visibility, self._names[queue], now, limit)))
         if not taken:
-            return [], self._database.rows("SELECT min(visible_at) FROM messages WHERE queue = ?", (queue,))[0][0]
+            query = "SELECT min(visible_at) FROM messages WHERE queue = ?"
+            return [], self._database.rows(query, (self._names[queue],))[0][0]
         spent = [] if queue is QueueName.DEAD else [row for row in taken if row[1] > self._max_receives]
         if spent:
             self._dead_letter([row[0] for row in spent], now)
@@ -147,6 +184,11 @@ class SqliteQueue:
         sql = f"UPDATE messages SET queue = ?, visible_at = ?, count = 0 WHERE id IN ({marks})"  # noqa: S608 - marks
         self._database.change(sql, (QueueName.DEAD, now, *ids))
         self._expect(QueueName.DEAD, now)
+
+
+def _name_of(queue: QueueName, process: int) -> str:
+    """Return the name of a queue of a process in the rows of its messages."""
+    return queue if queue is QueueName.DEAD or process == 0 else f"{queue}.{process}"
 
 
 def _give(seats: Sequence[Seat], messages: Sequence[Received]) -> None:

@@ -90,11 +90,17 @@ def _add_deliveries_batches_and_filters(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX batch_chunks_expiry ON batch_chunks (expires_at)")
 
 
+def _share_queues(_connection: sqlite3.Connection) -> None:
+    """Version 5 to 6: names of queues may end with the number of a process. Nothing changes in a file, but earlier
+    versions would not receive such messages."""
+
+
 MIGRATIONS: Final[Sequence[Migration]] = (
     _rename_tables,
     _list_failed_undos,
     _add_waiters_and_schedules,
     _add_deliveries_batches_and_filters,
+    _share_queues,
 )
 """`MIGRATIONS[0]` leads from version 1 to 2, and so on."""
 

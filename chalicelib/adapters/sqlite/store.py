@@ -5,7 +5,7 @@ Expired rows are deleted when a row of the same kind is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from chalicelib.adapters.sqlite.batches import SqliteBatches
@@ -17,6 +17,7 @@ from chalicelib.adapters.sqlite.schedules import SqliteSchedules
 from chalicelib.adapters.store_rules import versioned_value_conflict
 from chalicelib.model import formats
 from chalicelib.model.times import Instant
+from chalicelib.service.cached_values import is_cached
 from chalicelib.service.ports.events import Signal, Subscription
 from chalicelib.service.ports.tasks import Task
 from chalicelib.service.ports.waiters import Waiter
@@ -40,8 +41,11 @@ class SqliteKeys:
 
 
 class SqliteVersionedValues:
-    def __init__(self, database: Database) -> None:
+    """Calls `changed` after a value is written that processes keep in memory."""
+
+    def __init__(self, database: Database, changed: Callable[[], None]) -> None:
         self._database = database
+        self._changed = changed
 
     def read(self, namespace: str, key: str) -> tuple[bytes, int]:
         query = "SELECT value, version FROM versioned_values WHERE namespace = ? AND key = ?"
@@ -57,6 +61,8 @@ class SqliteVersionedValues:
             sql = f"{change} ON CONFLICT DO NOTHING"
         if not self._database.change(sql, (value, namespace, key, seen)):
             raise versioned_value_conflict(key)
+        if is_cached(namespace, key):
+            self._database.at_end(self._changed)
 
 
 class SqliteSignals:
@@ -181,16 +187,19 @@ class SqliteWaiters:
 
 
 class SqliteStore:
-    """All stores in one database."""
+    """All stores in one database.
 
-    def __init__(self, database: Database) -> None:
-        self.definitions = SqliteDefinitions(database)
+    `changed` is called after something is written that other processes keep in memory.
+    """
+
+    def __init__(self, database: Database, changed: Callable[[], None] = lambda: None) -> None:
+        self.definitions = SqliteDefinitions(database, changed)
         self.runs = SqliteRuns(database)
         self.keys = SqliteKeys(database)
         self.signals = SqliteSignals(database)
         self.tasks = SqliteTasks(database)
         self.schedules = SqliteSchedules(database)
-        self.versioned_values = SqliteVersionedValues(database)
+        self.versioned_values = SqliteVersionedValues(database, changed)
         self.waiters = SqliteWaiters(database)
         self.deliveries = SqliteDeliveries(database)
         self.batches = SqliteBatches(database)

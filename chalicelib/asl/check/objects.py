@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from chalicelib.asl.check.context import Place, short
+from chalicelib.model.similar_names import nearest
 
 Check: TypeAlias = Callable[[Place], None]
+
+_LIKENESS: Final = 0.75
+_MAX_COMPARED: Final = 40
+"""Characters of an unknown name that are compared with those that are known."""
 
 
 def anything(_place: Place) -> None:
@@ -52,11 +57,8 @@ class Shape:
         self._check_presence(place)
 
     def _similar(self, name: str, mine: Mapping[str, Check]) -> str:
-        lower = name.lower()
-        for known in (*self.both, *mine):
-            if known.lower() == lower:
-                return f"; did you mean `{known}`?"
-        return ""
+        near = nearest(name[:_MAX_COMPARED], (*self.both, *mine), _LIKENESS)
+        return f"; did you mean `{near}`?" if near else ""
 
     def _check_presence(self, place: Place) -> None:
         for name in self.required:

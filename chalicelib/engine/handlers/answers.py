@@ -198,7 +198,8 @@ def _refuse_unsigned(transition: Transition, token: Token | None, event: StepAck
 def _reported(transition: Transition, token: Token, activation: Activation, event: StepAcked) -> Outcome:
     """Store reported progress, and restart the heartbeat."""
     reported_at = transition.at if activation.heartbeat is not None else None
-    transition.put(replace(token, activation=replace(activation, data=event.data, reported_at=reported_at)))
+    reported = replace(activation, data=event.data, reported_at=reported_at, awaits_delivery=False)
+    transition.put(replace(token, activation=reported))
     transition.set_vars(event.variables, token)
     variables = transition.encrypt_secrets(event.variables, token)
     transition.record("StepReported", token, state=event.state, data=event.data, vars=variables)
@@ -218,12 +219,14 @@ def _approved(
         return Outcome.ADVANCED
     if event.state != APPROVED:
         raise StateNotRouted(token.step, event.state, (APPROVED, REJECTED))
+    heartbeat = _heartbeat_of(activation, invocation)
     approved = replace(
         activation,
         wait=None,
         since=transition.at,
         deadline=transition.at + activation.deadline - activation.since,
-        heartbeat=_heartbeat_of(activation, invocation),
+        heartbeat=heartbeat,
+        awaits_delivery=heartbeat is not None and invocation.may_be_held_back,
         held=transition.run.status is Status.PAUSED,
     )
     transition.record("StepApproved", token, data=event.data)

@@ -120,12 +120,20 @@ def _held(transition: Transition, event: DeliveryHeld) -> Outcome:
 
 
 def _taken(transition: Transition, event: DeliveryTaken) -> Outcome:
-    """Note that a message which was sent for the case of a crash has nothing to do."""
+    """Note that the action has it: a heartbeat begins, and a message that was sent in case of a crash does nothing."""
     token = transition.run.token_of(event.uuid)
     if token is None or token.activation is None or transition.run.status in status.ENDED:
         return Outcome.IGNORED
-    transition.put(replace(token, activation=replace(token.activation, is_taken=True)))
+    taken = replace(_with_heartbeat(transition, token.activation), is_taken=True, circuit_open=False)
+    transition.put(replace(token, activation=taken))
     return Outcome.PROGRESS
+
+
+def _with_heartbeat(transition: Transition, activation: Activation) -> Activation:
+    """Return the activation with its heartbeat counting from now, unless it counts already."""
+    if not activation.awaits_delivery:
+        return activation
+    return replace(activation, awaits_delivery=False, reported_at=transition.at)
 
 
 def _circuit_changed(transition: Transition, event: CircuitChanged) -> Outcome:
@@ -145,6 +153,7 @@ def _reply_ignored(transition: Transition, event: ReplyIgnored) -> Outcome:
     if token is None or token.activation is None or transition.run.status in status.ENDED:
         return Outcome.IGNORED
     reason = event.reason[:MAX_ERROR_CHARACTERS]
-    token = transition.put(replace(token, activation=replace(token.activation, ignored_reply=reason)))
+    ignored = replace(_with_heartbeat(transition, token.activation), ignored_reply=reason)
+    token = transition.put(replace(token, activation=ignored))
     transition.record("IgnoredReply", token, error=reason)
     return Outcome.PROGRESS

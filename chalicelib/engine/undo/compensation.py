@@ -189,7 +189,10 @@ def abandon_scope(transition: Transition, scope: str) -> None:
 def has_due(transition: Transition, scope: str) -> bool:
     """Return whether anything in the scope is still to be undone or to be stopped."""
     run = transition.run
-    return any(one.is_due and in_scope(one.token, scope) for one in (*run.undos, *run.undo_pages, *run.stopping))
+    due = [one.token for one in run.undos if one.is_due]
+    due += [one.token for one in run.undo_pages if one.is_due]
+    due += [one.token for one in run.stopping if one.is_due]
+    return any(in_scope(token, scope) for token in due)
 
 
 def adopt(transition: Transition, scope: str) -> None:

@@ -11,6 +11,7 @@ from chalicelib.engine.values.secret_values import NO_CIPHER, Cipher, encrypted,
 from chalicelib.model.actions import Parameter
 from chalicelib.model.flow import Flow
 from chalicelib.model.json_values import Json
+from chalicelib.model.similar_names import nearest
 
 
 def complete(flow: Flow, given: Json, cipher: Cipher = NO_CIPHER) -> Json:
@@ -64,7 +65,5 @@ def _completed(parameter: Parameter, given: Mapping[str, Json], cipher: Cipher) 
 
 
 def _unknown(name: str, declared: Mapping[str, Parameter]) -> str:
-    from difflib import get_close_matches  # an error needs it, and no cold start
-
-    near = get_close_matches(name, declared, n=1)
-    return "is not an input of the flow" + (f"; did you mean {near[0]!r}?" if near else "")
+    near = nearest(name, declared)
+    return "is not an input of the flow" + (f"; did you mean {near!r}?" if near else "")

@@ -7,7 +7,7 @@ Public calls, which browsers and health checks make, ignore unknown parameters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ import msgspec
 from chalicelib.entrypoints.http.answer_bodies import AnswerBody
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.route import Route
+from chalicelib.model.similar_names import nearest
 from chalicelib.service.errors import Malformed
 
 NEAR: Final = 0.75
@@ -80,7 +81,7 @@ def _check_parameters(route: Route, request: Request) -> None:
         known.append("namespace")  # in the callback URL that actions receive
     is_lenient = route.call in ECHOERS
     for name in request.query.names():
-        if name in known or (is_lenient and not _near(name, known, NEAR)):
+        if name in known or (is_lenient and not nearest(name, known, NEAR)):
             continue
         raise Malformed(f"{' '.join(route.call)} has no parameter `{name:.60}`{_nearest(name, known, 'parameters')}")
 
@@ -131,12 +132,5 @@ def _nearest(name: str, known: Iterable[str], what: str) -> str:
     names = list(known)
     if not names:
         return f": there are no {what}"
-    near = _near(name.lower(), names, 0.0)
-    return f": did you mean `{near[0]}`?" if near else f"; the {what} are {', '.join(names)}"
-
-
-def _near(name: str, names: Sequence[str], cutoff: float) -> list[str]:
-    """Return the name that is most like `name`, if one is at least that similar."""
-    from difflib import get_close_matches  # few requests need it
-
-    return get_close_matches(name, names, 1, cutoff)
+    near = nearest(name, names, 0.0)
+    return f": did you mean `{near}`?" if near else f"; the {what} are {', '.join(names)}"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.model.similar_names import nearest
 from chalicelib.model.times import Instant
 
 if TYPE_CHECKING:
@@ -33,11 +34,8 @@ class UnknownZone(ValueError):
 def check_zone(name: str) -> None:
     """Raise UnknownZone if `name` is no time zone of the IANA database, spelled as there."""
     if name not in _zone_names():
-        import difflib
-
-        known = {zone.lower(): zone for zone in _zone_names()}
-        near = difflib.get_close_matches(name.lower(), known, 1, cutoff=0.75)
-        hint = f"did you mean '{known[near[0]]}'?" if near else "write a name such as Europe/Berlin, or UTC"
+        near = nearest(name, _zone_names(), 0.75)
+        hint = f"did you mean '{near}'?" if near else "write a name such as Europe/Berlin, or UTC"
         raise UnknownZone(name, hint)
 
 

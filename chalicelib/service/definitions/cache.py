@@ -152,6 +152,13 @@ class DefinitionCache:
             self._newest.pop((namespace, kind, name), None)
             self._followed.clear()
 
+    def forget_newest(self) -> None:
+        """Read again which versions are the newest, when they are next asked for."""
+        with self._lock:
+            self._newest.clear()
+            self._undefined.clear()
+            self._followed.clear()
+
     def of_flow(self, namespace: str, name: str) -> tuple[definition.Definition, DefinitionRef]:
         """Return the newest version of a flow with the newest versions of its actions. Raises NotFound."""
         found = self.newest(namespace, Kind.FLOW, [name])

@@ -366,6 +366,8 @@ def _result_of_accepted(check: Deliverable, reply: Taken) -> EventOfDelivery | N
         answer = answer_in(reply, check.run, check.token)
     except NotAnAnswer as problem:
         return partial(_ignored, NOT_VALID if check.invocation.has_secrets else str(problem))
+    if answer is None and check.activation.awaits_delivery:
+        return lambda uuid, at, nonce: DeliveryTaken(at=at, nonce=nonce, by="delivery", uuid=uuid)
     if answer is None:
         return partial(_circuit_changed, is_open=False) if check.activation.circuit_open else None
     if check.invocation.options.signed:

@@ -9,7 +9,7 @@ most that much too high.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from typing import Final
 
@@ -59,10 +59,16 @@ class LastHour(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryStatistics:
-    """Counts deliveries, if that is switched on."""
+    """Counts deliveries, if that is switched on.
 
-    def __init__(self, values: VersionedValueStore, clock: Clock, *, is_on: bool) -> None:
+    `collect` has other processes store what they have counted, where that is possible.
+    """
+
+    def __init__(
+        self, values: VersionedValueStore, clock: Clock, *, is_on: bool, collect: Callable[[], None] = lambda: None
+    ) -> None:
         self._values = values
+        self._collect = collect
         self._clock = clock
         self._is_on = is_on
         self._lock = Lock()
@@ -90,6 +96,7 @@ class DeliveryStatistics:
         """Return the deliveries of the action in the last hour; None if they are not counted."""
         if not self._is_on:
             return None
+        self._collect()
         first = self._clock.now() // MINUTE_MS - MINUTES + 1
         stored = _decoded(self._values.read(namespace, _key(action))[0])
         whole = Minute(at=first)
@@ -104,6 +111,13 @@ class DeliveryStatistics:
             p50=_percentile(whole.durations, 0.50),
             p95=_percentile(whole.durations, 0.95),
         )
+
+    def flush(self) -> None:
+        """Store what was counted of minutes that are not over yet."""
+        with self._lock:
+            pending, self._pending = self._pending, {}
+        for (namespace, action), minute in pending.items():
+            self._store(namespace, action, minute)
 
     def _store(self, namespace: str, action: str, minute: Minute) -> None:
         """Add the counts of a minute to those that are stored. They are lost if too many others do the same."""

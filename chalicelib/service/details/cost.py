@@ -64,25 +64,34 @@ _AWS_MS: Final = 5
 _MB_PER_CPU: Final = 1_769
 """With so much memory a function has one CPU, and with less a part of it."""
 
-_CPU_MS: Final = 2
-"""Assumed CPU of an invocation on a whole CPU: `make bench PARTS=bill` measures it."""
+CPU_MS: Final = {"api": 0.6, "callback": 0.5, "deliveries": 0.4, "wakes": 0.2, "dead": 0.4, "sweep": 0.4}
+"""Milliseconds of a whole CPU that an invocation takes, by function or queue: a start of a run, an answer, a delivery
+that is taken, a timer, a sweep that finds nothing. Measured by `make bench PARTS=bill` (`bench/RESULTS.md`) on
+2026-11-27 and rounded up; that of dead letters is taken to be that of deliveries."""
+
+ANSWERED_CPU_MS: Final = 0.3
+"""What a delivery takes more that is answered in its response. Measured and rounded up as CPU_MS."""
+
+SEND_CPU_MS: Final = 0.6
+"""What it takes to send a request to AWS over TLS and to receive its response. Measured and rounded up as CPU_MS."""
 
 
-def _gb_seconds(memory: int, requests: int) -> float:
+def _gb_seconds(memory: int, cpu_ms: float, requests: int) -> float:
     """Return what an invocation takes that makes so many requests to AWS, one after the other."""
-    return memory / 1024 * (_CPU_MS * _MB_PER_CPU / memory + _AWS_MS * requests) / 1000
+    busy = (cpu_ms + SEND_CPU_MS * requests) * _MB_PER_CPU / memory
+    return memory / 1024 * (busy + _AWS_MS * requests) / 1000
 
 
 MEMORY_MB: Final = {"api": 512, "callback": 256, "deliveries": 512, "wakes": 512, "dead": 512, "sweep": 256}
 """The memory of each function, by the function or its queue: that of `.chalice/config.json`."""
 
-_REQUESTS: Final = {"api": 2, "callback": 3, "deliveries": 1, "wakes": 1, "dead": 1, "sweep": 8}
+REQUESTS: Final = {"api": 2, "callback": 3, "deliveries": 1, "wakes": 1, "dead": 1, "sweep": 8}
 """Requests to AWS of an invocation, one after the other."""
 
-GB_SECONDS: Final = {name: _gb_seconds(MEMORY_MB[name], count) for name, count in _REQUESTS.items()}
+GB_SECONDS: Final = {name: _gb_seconds(MEMORY_MB[name], CPU_MS[name], count) for name, count in REQUESTS.items()}
 """GB-seconds of an invocation, by function or queue, without what an action takes to respond."""
 
-ANSWERED_GB_SECONDS: Final = _gb_seconds(MEMORY_MB["deliveries"], 3) - GB_SECONDS["deliveries"]
+ANSWERED_GB_SECONDS: Final = _gb_seconds(MEMORY_MB["deliveries"], ANSWERED_CPU_MS, 2)
 """What a delivery takes more that is answered in its response: a write and a message."""
 
 

@@ -35,8 +35,8 @@ class Traffic:
 
     steps: Mapping[str, int] = field(default_factory=dict)
     """How often each step was left."""
-    moves: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """How often each step led to each target."""
+    moves: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    """How often each step led with each state to each target."""
     routes: Mapping[tuple[str, str, str, int], int] = field(default_factory=dict)
     """How often each route was taken: (step, state, target, which of the routes with that state and target)."""
     there: Mapping[str, int] = field(default_factory=dict)
@@ -67,10 +67,10 @@ class TrafficReader:
             routes.update(_routes(run.tail))
             there.update(token.step for token in run.tokens if token.id != UNDO)
         steps: Counter[str] = Counter()
-        moves: Counter[tuple[str, str]] = Counter()
-        for (step, _, target, _), times in routes.items():
+        moves: Counter[tuple[str, str, str]] = Counter()
+        for (step, state, target, _), times in routes.items():
             steps[step] += times
-            moves[step, target] += times
+            moves[step, state, target] += times
         return Traffic(steps, moves, routes, there, len(runs), more, partial)
 
     def live(self, namespace: str, flow: str, version: int | None, limit: int) -> Traffic:

@@ -20,7 +20,7 @@ MAX_AGE_MS: Final = 10_000
 MAX_NAMESPACES: Final = 1_000
 """Namespaces of which a container remembers the pauses."""
 
-_KEY: Final = "holds"
+KEY: Final = "holds"
 
 
 class Pause(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -61,6 +61,7 @@ class HoldBook:
         self._clock = clock
         self._lock = Lock()
         self._known: dict[str, tuple[Instant, Holds]] = {}
+        self._forgotten_at: Instant = 0
 
     def of(self, namespace: str) -> Holds:
         """Return the pauses as this container knows them."""
@@ -73,7 +74,7 @@ class HoldBook:
     def read(self, namespace: str) -> tuple[Holds, int]:
         """Return the pauses as they are stored, with their version. Consistent."""
         asked_at = self._clock.now()
-        value, version = self._values.read(namespace, _KEY)
+        value, version = self._values.read(namespace, KEY)
         holds = msgspec.json.decode(value, type=Holds) if value else NOTHING_HELD
         self._learn(namespace, holds, asked_at)
         return holds, version
@@ -81,14 +82,20 @@ class HoldBook:
     def write(self, namespace: str, holds: Holds, seen: int) -> None:
         """Replace the pauses of version `seen`. Raises Conflict."""
         asked_at = self._clock.now()
-        self._values.write(namespace, _KEY, msgspec.json.encode(holds), seen)
+        self._values.write(namespace, KEY, msgspec.json.encode(holds), seen)
         self._learn(namespace, holds, asked_at)
+
+    def forget(self) -> None:
+        """Read the pauses of all namespaces again when they are next asked for."""
+        with self._lock:
+            self._known.clear()
+            self._forgotten_at = self._clock.now()
 
     def _learn(self, namespace: str, holds: Holds, asked_at: Instant) -> None:
         """Remember the pauses. A slow answer does not replace what was asked for later."""
         with self._lock:
             known = self._known.get(namespace)
-            if known is not None and known[0] > asked_at:
+            if asked_at < self._forgotten_at or (known is not None and known[0] > asked_at):
                 return
             if len(self._known) >= MAX_NAMESPACES:
                 self._known.clear()

@@ -70,6 +70,11 @@ class HookBook:
         with self._lock:
             self._known.pop(namespace, None)
 
+    def forget_all(self) -> None:
+        """Read the hooks of all namespaces again when they are next asked for."""
+        with self._lock:
+            self._known.clear()
+
     def wanting(self, namespace: str, event: HookEvent) -> tuple[str, ...]:
         """Return the names of the hooks that are to be notified of an event that is not about a run."""
         return tuple(hook.name for hook in self.of(namespace) if event in hook.on)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from threading import Lock
-from typing import Final
+from typing import Final, Protocol
 
 from chalicelib.service.cell_rate import US_PER_MS, CellRate
 from chalicelib.service.errors import ServiceError
@@ -27,18 +27,45 @@ class TooManyRequests(ServiceError):
         self.retry_after = retry_after
 
 
+class CallTimes(Protocol):
+    """When callers may call again: the `next_at` of each, in microseconds since 1970."""
+
+    def get(self, caller: str) -> int | None:
+        """Return the time of the caller; None if it is not known."""
+        ...
+
+    def put(self, caller: str, next_at: int) -> None:
+        """Set the time of the caller. Times that are over may be forgotten."""
+        ...
+
+
+class OwnCallTimes:
+    """Implements `CallTimes` for this process alone."""
+
+    def __init__(self) -> None:
+        self._next: OrderedDict[str, int] = OrderedDict()
+
+    def get(self, caller: str) -> int | None:
+        return self._next.get(caller)
+
+    def put(self, caller: str, next_at: int) -> None:
+        self._next[caller] = next_at
+        self._next.move_to_end(caller)
+        if len(self._next) > MAX_TRACKED_CALLERS:
+            self._next.popitem(last=False)
+
+
 class Rates:
     """Limits how often each caller calls this container.
 
     Each caller may send one second's worth of requests at once after a pause. Every container counts for itself, so
-    several containers together accept that many times more.
+    several containers together accept that many times more; the processes of one server count together (`times`).
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, times: CallTimes | None = None) -> None:
         self._clock = clock
+        self._times = times or OwnCallTimes()
         self._lock = Lock()
-        self._next: OrderedDict[str, int] = OrderedDict()
-        """The `next_at` of each caller, in microseconds since 1970."""
 
     def take(self, rates: Mapping[str, int]) -> None:
         """Count a request for each of these callers. Rates are per second; 0 means unlimited.
@@ -48,11 +75,11 @@ class Rates:
         now = self._clock.now() * US_PER_MS
         limited = {caller: CellRate.of(per_second) for caller, per_second in rates.items() if per_second}
         with self._lock:
+            known = {caller: self._times.get(caller) for caller in limited}
+            next_at = {caller: now if time is None else time for caller, time in known.items()}
             for caller, rate in limited.items():
-                wait = rate.wait_us(self._next.get(caller, now), now)
+                wait = rate.wait_us(next_at[caller], now)
                 if wait:
                     raise TooManyRequests(caller, -(-wait // _US_PER_SECOND))
             for caller, rate in limited.items():
-                self._next[caller] = rate.after(self._next.pop(caller, now), now)
-            while len(self._next) > MAX_TRACKED_CALLERS:
-                self._next.popitem(last=False)
+                self._times.put(caller, rate.after(next_at[caller], now))

@@ -37,6 +37,9 @@ MAX_SECRET_BYTES: Final = 16 * 1024
 MIN_KEY_CHARACTERS: Final = 32
 """The minimum length of a key that encrypts secrets."""
 
+PREFIX: Final = "secret/"
+"""What the keys of secrets begin with."""
+
 _INDEX: Final = "secrets"
 _MAX_ATTEMPTS: Final = 5
 _MAX_CACHED_SECRETS: Final = 1_000
@@ -139,7 +142,7 @@ class Secrets:
             raise Invalid(f"a secret must have 1 to {MAX_SECRET_BYTES} bytes; this one has {size}")
         encrypted = self._encryption.encrypt(namespace, _place_of(name), value.encode())
         secret = Secret(name=name, set_at=self._clock.now(), set_by=by)
-        self._write(namespace, f"secret/{name}", lambda _: encrypted.encode())
+        self._write(namespace, f"{PREFIX}{name}", lambda _: encrypted.encode())
         self._write(namespace, _INDEX, lambda index: _with(index, secret))
         self._forget(namespace, name)
         return secret
@@ -153,7 +156,7 @@ class Secrets:
         found = next((secret for secret in self.of(namespace) if secret.name == name), None)
         if found is None:
             raise NotFound("secret", name)
-        self._write(namespace, f"secret/{name}", lambda _: b"")
+        self._write(namespace, f"{PREFIX}{name}", lambda _: b"")
         self._write(namespace, _INDEX, lambda index: _encoded([one for one in _listed(index) if one.name != name]))
         self._forget(namespace, name)
         return found
@@ -163,12 +166,17 @@ class Secrets:
         with self._lock:
             until, encrypted = self._cached.get((namespace, name), (now, ""))
         if now >= until:
-            encrypted = self._versioned_values.read(namespace, f"secret/{name}")[0].decode()
+            encrypted = self._versioned_values.read(namespace, f"{PREFIX}{name}")[0].decode()
             with self._lock:
                 self._cached[namespace, name] = (now + SECRET_CACHE_MS, encrypted)
                 while len(self._cached) > _MAX_CACHED_SECRETS:
                     self._cached.popitem(last=False)
         return self._encryption.decrypt(namespace, _place_of(name), encrypted).decode() if encrypted else None
+
+    def forget(self) -> None:
+        """Read all secrets again when they are next used."""
+        with self._lock:
+            self._cached.clear()
 
     def _forget(self, namespace: str, name: str) -> None:
         with self._lock:
@@ -186,7 +194,7 @@ class Secrets:
 
 
 def _place_of(name: str) -> str:
-    return f"secret/{name}"
+    return f"{PREFIX}{name}"
 
 
 def _listed(index: bytes) -> list[Secret]:

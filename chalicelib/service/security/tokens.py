@@ -49,7 +49,7 @@ MAX_TOKEN_LIFETIME_MS: Final = 3_650 * 86_400_000
 
 _MAX_CACHED_TOKENS: Final = 10_000
 
-_RESERVED: Final = "@access"
+RESERVED: Final = "@access"
 
 _TOKEN: Final = re.compile(r"ech_([0-9a-f]{16})_([0-9a-f]{64})")
 
@@ -142,7 +142,7 @@ class Tokens:
             expires_at=None if life is None else now + life,
         )
         self._ids_with_room(namespace)
-        self._versioned_values.write(_RESERVED, _token_key(token.id), formats.TOKEN.encode(token), 0)
+        self._versioned_values.write(RESERVED, _token_key(token.id), formats.TOKEN.encode(token), 0)
         self._add_to_index(token)
         return Made(token, f"ech_{token.id}_{secret}")
 
@@ -153,14 +153,14 @@ class Tokens:
     def revoke(self, namespace: str, token_id: str) -> Token:
         """Revoke a token: in this container immediately, elsewhere within TOKEN_CACHE_MS. Raises NotFound."""
         for _ in range(_MAX_ATTEMPTS):
-            value, version = self._versioned_values.read(_RESERVED, _token_key(token_id))
+            value, version = self._versioned_values.read(RESERVED, _token_key(token_id))
             token = formats.TOKEN.decode(value, Token) if value else None
             if token is None or token.namespace != namespace:
                 raise NotFound("token", token_id)
             if token.revoked_at is None:
                 token = replace(token, revoked_at=self._clock.now())
                 try:
-                    self._versioned_values.write(_RESERVED, _token_key(token_id), formats.TOKEN.encode(token), version)
+                    self._versioned_values.write(RESERVED, _token_key(token_id), formats.TOKEN.encode(token), version)
                 except Conflict:
                     continue
             with self._lock:
@@ -169,6 +169,11 @@ class Tokens:
         raise Conflict("the same token is being changed by other requests; try again")
 
     # ── stored values ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def forget(self) -> None:
+        """Read all tokens again when they are next used."""
+        with self._lock:
+            self._cached.clear()
 
     def _cached_token(self, token_id: str) -> Token | None:
         now = self._clock.now()
@@ -186,7 +191,7 @@ class Tokens:
         return token
 
     def _read(self, token_id: str) -> Token | None:
-        value, _ = self._versioned_values.read(_RESERVED, _token_key(token_id))
+        value, _ = self._versioned_values.read(RESERVED, _token_key(token_id))
         return formats.TOKEN.decode(value, Token) if value else None
 
     def _existing(self, ids: list[str]) -> list[Token]:
@@ -194,7 +199,7 @@ class Tokens:
 
     def _token_ids(self, namespace: str) -> tuple[list[str], int]:
         """Return the ids in the namespace's index, and the version of the index."""
-        value, version = self._versioned_values.read(_RESERVED, _index_key(namespace))
+        value, version = self._versioned_values.read(RESERVED, _index_key(namespace))
         return (msgspec.json.decode(value, type=list[str]) if value else []), version
 
     def _ids_with_room(self, namespace: str) -> tuple[list[str], int]:
@@ -215,7 +220,7 @@ class Tokens:
         for _ in range(_MAX_ATTEMPTS):
             ids, version = self._ids_with_room(token.namespace)
             try:
-                self._versioned_values.write(_RESERVED, key, msgspec.json.encode([*ids, token.id]), version)
+                self._versioned_values.write(RESERVED, key, msgspec.json.encode([*ids, token.id]), version)
             except Conflict:
                 continue
             return

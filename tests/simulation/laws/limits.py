@@ -11,7 +11,9 @@ from chalicelib.engine.invocation import invocation_of
 from chalicelib.model import status
 from chalicelib.model.actions import Action
 from chalicelib.model.definition import Definition
+from chalicelib.model.history import Entry
 from chalicelib.model.run import Run
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Instant
 from chalicelib.service.limits.breakers import breaker_name
 from chalicelib.service.limits.permits import decode
@@ -37,10 +39,18 @@ class Limits:
         self._places: dict[str, Place] = {}
         self._queued_at: dict[tuple[str, str, str], Instant] = {}
         """Since when an activation is in a queue, by namespace, queue and uuid."""
+        self._sent: set[str] = set()
         self._holders: dict[tuple[str, str], frozenset[str]] = {}
 
-    def commit(self, before: Run | None, after: Run, definition: Definition) -> Iterator[str]:
-        """Note which activations need permits; yield which limit of its flow does not allow the run to begin."""
+    def commit(self, before: Run | None, after: Run, added: Sequence[Entry], definition: Definition) -> Iterator[str]:
+        """Note which activations need permits.
+
+        Yield which limit of its flow does not allow the run to begin, and which step ended because its service did not
+        report, though it was sent nothing yet.
+        """
+        for entry in added:
+            if entry.error_name == ErrorName.HEARTBEAT_TIMEOUT and entry.uuid in self._places.keys() - self._sent:
+                yield f"no report of {entry.step!r} came in time, and it waited for its limit"
         limit = definition.flow.limit
         if after.limiter and limit and _is_begun(after) and not (before and _is_begun(before)):
             begun = [run.name for (namespace, _), run in self._heads.items() if namespace == after.namespace
@@ -63,6 +73,7 @@ class Limits:
         if token is None or token.activation is None or invocation is None:
             return
         limit = invocation.options.limit
+        self._sent.add(uuid)
         if limit and limit.concurrent is not None:
             place = head.namespace, invocation.action.name, token.activation.permit_key
             posted = self._posted[place]
@@ -82,13 +93,16 @@ class Limits:
             yield f"{waiter.uuid} waits for a permit of {place[1]!r}, key {place[2]!r}, which no other ever needed"
 
     def granted(self, namespace: str, name: str, value: bytes, now: Instant) -> Iterator[str]:
-        """The value of a limiter was written, or counts of deliveries; yield who was overtaken."""
+        """The value of a limiter was written, or counts of deliveries; yield who is wronged."""
         if name.startswith("deliveries/"):
             return
         permits = decode(value)
         holders = frozenset(permits.holders)
-        new = holders - self._holders.get((namespace, name), frozenset())
+        held = self._holders.get((namespace, name), frozenset())
+        new = holders - held
         self._holders[namespace, name] = holders
+        if not name.startswith(breaker_name("")):
+            yield from self._lost(namespace, name, held - holders)
         is_known = bool(new) and permits.waiting  # else the queue is empty, or its waiters are not known yet
         waiters = self._store.waiters.first(namespace, name, 1_000) if is_known else ()
         known: dict[str, Waiter] = {}
@@ -99,6 +113,13 @@ class Limits:
                 is_first = uuid not in known or (waiter.at, waiter.place) < (known[uuid].at, known[uuid].place)
                 if waiter.uuid not in holders and is_first and self._is_due(namespace, name, waiter, now):
                     yield f"{uuid} was granted a permit of {name!r} before {waiter.uuid}, which waits longer"
+
+    def _lost(self, namespace: str, name: str, uuids: frozenset[str]) -> Iterator[str]:
+        """Yield which activations returned their permits while they are in progress."""
+        for uuid in sorted(uuids):
+            sent = self._posted[self._places[uuid]].get(uuid) if uuid in self._places else None
+            if sent is not None and self._is_out(namespace, *sent, uuid):
+                yield f"{uuid} lost its permit of {name!r}, and is in progress"
 
     def removed(self, namespace: str, queue: str, waiters: Sequence[Waiter]) -> None:
         """Waiters left the queue."""

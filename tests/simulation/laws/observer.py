@@ -290,7 +290,7 @@ class Laws:
 
     def _acts_on_others(self, before: Run | None, after: Run, added: list[Entry], definition: Definition) -> None:
         """What it published, started, and noted."""
-        for wrong in self.limits.commit(before, after, definition):
+        for wrong in self.limits.commit(before, after, added, definition):
             self.breaks("limits", wrong)
         self.requests.commit(after, self._now())
         for wrong in self.outgoing.commit(after, added):
@@ -336,7 +336,7 @@ class Laws:
             self._wakes(run, self._definition_of(run))
 
     def _wakes(self, run: Run, definition: Definition) -> None:
-        for wrong in self.waking.missing_notices(run):
+        for wrong in self.waking.missing_notices(run, definition):
             self.breaks("wake", f"run {run.name!r}: {wrong}")
         if run.status in status.ENDED:
             return

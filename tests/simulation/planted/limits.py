@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from chalicelib.model.compiled_step import Invocation
 from chalicelib.service.deliveries import delivery_check
 from chalicelib.service.deliveries.direct_client import DirectClient
 from chalicelib.service.limits.limiter import Limiter
@@ -67,6 +68,7 @@ def _other_location(right: Any) -> Any:
 
 
 LIMIT_BUGS: Final = (
+    ("heartbeat counts while a delivery waits", Invocation, "may_be_held_back", lambda _: False),
     ("key of a limit ignored", delivery_check, "limiter_name", _key_ignored),
     ("permits taken back from those that hold them", Permits, "without", _holder_forgotten),
     ("those that came last are served first", Limiter, "_grant", _newest_first),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
@@ -21,6 +20,7 @@ from chalicelib.entrypoints.http.request import Request, Response, encoded
 from chalicelib.entrypoints.http.route import View
 from chalicelib.entrypoints.http.terminal.output import Output, Usage
 from chalicelib.model.json_values import Json
+from chalicelib.model.similar_names import nearest
 
 Verb: TypeAlias = Callable[..., Output]
 
@@ -100,8 +100,8 @@ def type_of(word: str) -> ResourceType:
 
 def similar(word: str, known: Iterable[str]) -> str:
     """Return a question for the most similar known word; empty if there is none."""
-    found = get_close_matches(word.lower(), list(known), n=1)
-    return f" (did you mean {found[0]}?)" if found else ""
+    found = nearest(word, known)
+    return f" (did you mean {found}?)" if found else ""
 
 
 # ── values ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Final
 
 from chalicelib.entrypoints.http import parameters, presenters, reading, responses
@@ -13,6 +12,7 @@ from chalicelib.entrypoints.http.query import Query
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.model.json_values import Json
+from chalicelib.model.similar_names import nearest
 from chalicelib.service.batches.commands import ARGS, ROLE_OF, BatchCommand
 from chalicelib.service.batches.operator import BatchOrder
 from chalicelib.service.errors import Invalid, Malformed
@@ -40,7 +40,7 @@ def create(request: Request) -> Json:
     body = reading.read(request.body, BatchBody)
     command = BatchCommand(body.command)
     _permit(request, command)
-    reading.checked(body.args, ARGS[command])
+    reading.checked(body.args, ARGS[command], "with")
     names, query = selected(body.select)
     order = BatchOrder(
         command=command,
@@ -94,8 +94,8 @@ def selected(select: Mapping[str, Json]) -> tuple[tuple[str, ...], RunQuery | No
     """Return the names that `select` has, or else the query of its filters. Raises Malformed, Invalid."""
     for name in select:
         if name not in (NAMES, *FILTERS):
-            near = get_close_matches(name, (NAMES, *FILTERS), n=1)
-            advice = f"; did you mean `{near[0]}`?" if near else f"; it can have {', '.join((NAMES, *FILTERS))}"
+            near = nearest(name, (NAMES, *FILTERS))
+            advice = f"; did you mean `{near}`?" if near else f"; it can have {', '.join((NAMES, *FILTERS))}"
             raise Malformed(f"`select` has no filter {name!r:.60}{advice}")
     if not select:
         raise Invalid("`select` is empty: give at least one filter, such as `status`, or `names`")

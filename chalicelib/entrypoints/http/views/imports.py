@@ -16,9 +16,6 @@ from chalicelib.service.security.roles import Role
 
 # The converter is imported when the view is called: a cold start does not pay for it.
 
-MAX_ASL_BYTES: Final = 1_048_576
-"""The largest definition, in UTF-8: what AWS takes."""
-
 MAX_VALUES: Final = 1_000
 DEFAULT_NAME: Final = "machine"
 
@@ -61,9 +58,11 @@ def import_(request: Request) -> responses.ImportedMachine:
 
 def _check_size(asl: Json) -> None:
     """Raise TooLarge if the definition is."""
+    from chalicelib.asl.read import MAX_BYTES
+
     text = asl.encode(errors="surrogatepass") if isinstance(asl, str) else msgspec.json.encode(asl)
-    if len(text) > MAX_ASL_BYTES:
-        raise TooLarge(f"the definition has {len(text)} bytes, and the limit is {MAX_ASL_BYTES}")
+    if len(text) > MAX_BYTES:
+        raise TooLarge(f"the definition has {len(text)} bytes, and the limit is {MAX_BYTES}")
 
 
 ROUTES: Final = (

@@ -1,0 +1,32 @@
+"""What the supervisor gives to a member, and what they say to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from chalicelib.config import Settings
+
+CONNECTION: Final = b"c"
+"""The supervisor sends it with the descriptor of a connection."""
+STOP: Final = b"q"
+"""The supervisor sends it when the server stops."""
+READY: Final = b"r"
+"""A member sends it when it serves; else it sends why it cannot start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What a member is given. The member inherits the descriptors."""
+
+    settings: Settings
+    process: int
+    """The number of the member, from 0."""
+    control: int
+    """A socket to the supervisor."""
+    memory: int
+    """The memory that all share."""
+    inbox: int
+    """The pipe from which it reads notes of the others."""
+    outboxes: tuple[int, ...]
+    """The pipes of all members to write notes to."""
