@@ -481,7 +481,7 @@ def test_a_message_of_earlier_versions_asks_for_what_was_committed(host: Machine
         (other,) = host.queue.receive(QueueName.DELIVERIES, 10, 0)
         host.queue.delete(QueueName.DELIVERIES, [other.receipt])
     second = host.uuid("B") if is_committed else "0000"
-    host.queue.send(QueueName.DELIVERIES, [messages.encode(replace(sent, uuid=second, previous=first))])  # type: ignore[arg-type]
+    host.queue.send(QueueName.DELIVERIES, [messages.encode(replace(sent, uuid=second, previous=first))])
     host.crash_at("C")
     assert host.activation().held_by == held_mark(second)
     assert host.wait() == []
