@@ -11,7 +11,7 @@ from chalicelib.model.holds import HeldKind
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.service.batches.commands import BatchCommand
-from chalicelib.service.batches.operator import BatchOrder
+from chalicelib.service.batches.operator import DEFAULT_RATE, BatchOrder
 from chalicelib.service.ports.runs import RunQuery
 from tests.simulation.catalog import ACTIONS
 from tests.simulation.flows import CHILD, MAIN
@@ -133,10 +133,12 @@ class Operators:
         self._stage.ask(f"{'hold' if paused else 'release'}({namespace}/{kind} {name})", namespace, work)
 
     def _batch(self, namespace: str) -> None:
-        command, query = _SELECTED[self._stage.fates.below("operator-batch", len(_SELECTED))]
+        fates = self._stage.fates
+        command, query = _SELECTED[fates.below("operator-batch", len(_SELECTED))]
+        rate = (1.0, DEFAULT_RATE)[fates.below("operator-rate", 2)]  # at 1, each run has a slice of its own
 
         def work(services: Services) -> None:
-            services.batches.create(namespace, BatchOrder(command=command, query=query))
+            services.batches.create(namespace, BatchOrder(command=command, query=query, rate=rate))
 
-        self._stage.fates.happened("batch")
+        fates.happened("batch")
         self._stage.ask(f"batch({namespace} {command})", namespace, work)
