@@ -115,8 +115,10 @@ class Chain:
     def keep(self, before: Run, decision: Decision) -> Decision:
         self._next = ""
         current, run = self._current, decision.run
-        token = before.token_of(current.uuid) if current is not None else None
-        if token is None or token.activation != current or run.sent_of(token.activation.uuid) is not None:
+        if current is None or run.sent_of(current.uuid) is not None:
+            return decision
+        token = before.token_of(current.uuid)
+        if token is None or token.activation != current:
             return decision
         for effect in decision.effects:
             if isinstance(effect, DeliverAction) and self._may_follow(run, effect.uuid):
