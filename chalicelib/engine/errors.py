@@ -79,6 +79,7 @@ class NotPermitted(Refused):
     code = "forbidden"
 
     def __init__(self, step: str, *, by_person: bool) -> None:
+        self.step = step
         super().__init__(
             f"step {step!r} is answered by a person: send a token with the role clerk, or use a signed link of the task"
             if by_person

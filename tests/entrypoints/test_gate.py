@@ -19,6 +19,7 @@ from chalicelib.config import Access, BadSetting, Settings
 from chalicelib.entrypoints import authorizer
 from chalicelib.entrypoints.http.register import requires_caller
 from chalicelib.entrypoints.http.routes import ROUTES
+from chalicelib.model.step_token import StepToken
 from chalicelib.service.errors import Busy
 from chalicelib.service.security.roles import Role
 from chalicelib.service.security.tokens import TOKEN_CACHE_MS, sha256
@@ -201,6 +202,27 @@ def test_answers_to_steps_need_no_iam_signature_by_default(by_iam: Host) -> None
     under(by_iam, Settings(auth=Access.IAM, callbacks=Access.TOKEN, namespace="here"))
     assert call("POST", "/step", answered(run)).status == 401
     assert signed("POST", "/step", answered(run)).json == {"outcome": "advanced"}
+
+
+def test_a_person_s_answer_needs_a_signature_or_a_link(by_iam: Host) -> None:
+    """Never the bare uuid, though answers of services need no signature."""
+    signed(
+        "POST",
+        "/fsl",
+        """action ask method = human; return = (YES | NO); action_end
+        /
+        flow f step Ask => (YES -> done | NO -> stopped) { action = ask; }; flow_end""",
+    )
+    signed("POST", "/flow/f/runs", {"name": "r"})
+    (task,) = signed("GET", "/task").json
+    answer = {"flowId": "r", "stepName": "Ask", "uuid": task["uuid"], "ackState": "YES", "done": True}
+    token = StepToken("here", "r", task["uuid"]).encode()
+    for url, body in (("/step", answer), (f"/step/{token}", {"ackState": "YES"})):
+        refused = call("POST", url, body)
+        assert (refused.status, refused.code) == (401, "unauthorized")
+        assert "'Ask' is answered by a person: use a signed link" in refused.json["message"]
+    under(by_iam, Settings(auth=Access.IAM, callbacks=Access.TOKEN, namespace="here"))
+    assert signed("POST", "/step", answer).json == {"outcome": "advanced"}
 
 
 def test_settings_of_the_authorizer_are_read() -> None:

@@ -92,7 +92,7 @@ def test_calls_of_aws_are_checked_as_by_fsl_import_whatever_may_be_called_here(h
 
 def test_a_flow_that_is_too_long_has_a_problem_that_says_so(host: Host) -> None:
     state = {"Type": "Pass", "Parameters": {"id.$": "$.id", "rows": [{"a": number} for number in range(60)]}}
-    states = {f"S{number}": {**state, "Next": f"S{number + 1}"} for number in range(600)}
+    states: dict[str, Any] = {f"S{number}": {**state, "Next": f"S{number + 1}"} for number in range(600)}
     states["S600"] = {"Type": "Pass", "End": True}
     found = call("POST", "/import", {"asl": {"StartAt": "S0", "States": states}}).json
     assert [one["level"] for one in found["problems"]] == ["error"]

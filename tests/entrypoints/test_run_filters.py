@@ -112,6 +112,14 @@ def test_called_runs_are_found_by_their_caller(host: Host) -> None:
     assert names("parent=d") == []
 
 
+def test_every_status_of_the_contract_is_a_filter(host: Host) -> None:
+    """No run is ever `completing`."""
+    started()
+    assert call("GET", "/flowrun?status=completing").json == []
+    assert [one["metadata"]["name"] for one in call("GET", "/flowrun?status=completing,running").json] == ["r"]
+    assert call("GET", "/flowrun?status=complete").code == "malformed"
+
+
 def test_runs_are_counted_by_status(host: Host) -> None:
     for number in range(3):
         failed(f"f{number}", "OutOfStock", n=number)

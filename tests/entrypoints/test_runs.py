@@ -240,7 +240,11 @@ def test_a_person_pauses_continues_stops_and_retries_a_run(host: Host) -> None:
 
     assert state("pause") == ("paused", "suspend")
     assert state("continue", {}) == ("running", "A")
+    uuid = call("GET", "/flowrun/r").json["spec"]["steps"][0]["metadata"]["uuid"]
     assert state("stop", {"reason": "enough"}) == ("canceled", "stopped")
+    stopped = call("GET", "/flowrun/r").json["spec"]["steps"][0]
+    assert (stopped["metadata"]["uuid"], stopped["spec"]["action_run"]["done"]) == (uuid, False)
+    assert call("GET", f"/step/{uuid}").json == call("GET", "/step/r.A").json
     assert call("GET", "/flowrun/r").json["spec"]["last_err"] == "enough"
     assert state("retry", {"step": "B"}) == ("running", "B")
     refused = call("POST", "/flowrun/r/retry")
@@ -371,3 +375,12 @@ def test_the_health_says_what_fails(host: Host) -> None:
     reply = call("GET", "/healthz")
     assert (reply.status, reply.code, reply.headers["Retry-After"]) == (503, "busy", "1")
     assert reply.json["message"] == "nothing can be stored: the disk is full"
+
+
+def test_a_run_that_could_not_be_read_is_not_started(host: Host) -> None:
+    """`GET /flowrun/count` counts runs."""
+    defined(WORK, TWO)
+    refused = call("POST", "/flow/two/runs", {"name": "count", "input": {"order": "o"}})
+    assert (refused.status, refused.code) == (422, "invalid")
+    assert call("GET", "/flowrun/count").json["counts"] == {}
+    assert call("POST", "/flow/two/runs", {"name": "counts", "input": {"order": "o"}}).status == 201

@@ -79,14 +79,22 @@ def _authorized(route: Route) -> View:
     return view
 
 
+_BY_SIGNER: Final = (
+    "step {step!r} is answered by a person: use a signed link of the task, or sign the request with Signature V4, "
+    "which is verified for answers if ECHOER_CALLBACKS=token"
+)
+
+
 def _called(route: Route, request: Request, caller: Caller, names: dict[str, str]) -> Json:
     """Return the result of the view. An anonymous caller whose answer needs a person's token is unauthorized."""
     try:
         return route.view(request, **names)
     except NotPermitted as error:
-        if caller.anonymous:
-            raise Unauthorized(str(error)) from error
-        raise
+        if not caller.anonymous:
+            raise
+        if request.services.settings.auth is Access.IAM:
+            raise Unauthorized(_BY_SIGNER.format(step=error.step)) from error
+        raise Unauthorized(str(error)) from error
 
 
 def _authenticate(request: Request, route: Route) -> Caller:

@@ -17,6 +17,9 @@ DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 1_000
 """Entries of a list."""
 
+COMPLETING: Final = "completing"
+"""A status of the contract that no run has: work that follows the last step belongs to the run that is `running`."""
+
 
 class Query:
     """The parameters after the `?`. A parameter may be given once. `strict` refuses unknown ones."""
@@ -99,9 +102,9 @@ class Query:
             return None
         words = text.lower().split(",")
         for word in words:
-            if word not in list(Status):
+            if word not in (*Status, COMPLETING):
                 raise Malformed(f"`status` must be one or more of {', '.join(Status)}, not {word!r:.60}")
-        return frozenset(Status(word) for word in words)
+        return frozenset(Status(word) for word in words if word != COMPLETING)
 
     def _undo_failed(self) -> bool:
         text = self.text("undo")

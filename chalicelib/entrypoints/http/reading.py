@@ -51,6 +51,9 @@ _TYPES: Final = {
 _PLACE: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<place>.*)`)?$", re.DOTALL)
 _EXPECTED: Final = re.compile(r"Expected `(?P<type>[^`]+)`(?:, got `(?P<got>\w+)`| (?P<bound>.+))")
 _LENGTH: Final = re.compile(r"of length (?P<sign>[<>])= (?P<count>\d+)")
+_UNKNOWN: Final = re.compile(
+    r"Object contains unknown field `(?P<field>.*)`|Invalid enum value '?(?P<word>.*?)'?$", re.S
+)
 _MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
 
 
@@ -85,12 +88,12 @@ def json_of(body: bytes) -> Json:
     return value
 
 
-def checked(value: Json, kind: type[_B]) -> _B:
-    """Return the JSON value as an object of that type. Raises Malformed."""
+def checked(value: Json, kind: type[_B], within: str = "") -> _B:
+    """Return the JSON value as an object of that type. Raises Malformed, which shows places below `within`."""
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as exc:
-        raise Malformed(_message(str(exc))) from exc
+        raise Malformed(_message(str(exc), kind, within)) from exc
 
 
 def read_optional(body: bytes, kind: type[_B]) -> _B:
@@ -109,15 +112,21 @@ def _too_deep() -> str:
     return f"the body is nested too deeply; the limit is {DEEPEST} levels"
 
 
-def _message(message: str) -> str:
-    """Return the message of a validation error of msgspec in the words of this API."""
+def _message(message: str, kind: type, within: str) -> str:
+    """Return the message of a validation error of msgspec for a body of that type in the words of this API."""
     parts = _PLACE.match(message)
-    what, place = (parts["what"], parts["place"] or "") if parts else (message, "")
+    what, own = (parts["what"], parts["place"] or "") if parts else (message, "")
+    place = ".".join(filter(None, (within, own)))
     field = f"`{place}`" if place else "the body"
     missing = _MISSING.match(what)
     if missing:
         inside = f"{place}." if place else ""
         return f"`{inside}{missing['field']}` is missing"
+    if unknown := _UNKNOWN.match(what):
+        advice, inside = _advice(kind, own, unknown), f"{place}." if place else ""
+        if unknown["field"] is None:
+            return f"{field} cannot be {unknown['word']!r:.60}{advice}"
+        return f"unknown field `{inside}{unknown['field']:.60}`{advice}"
     expected = _EXPECTED.match(what)
     if not expected:
         return f"{field}: {what}"
@@ -126,6 +135,15 @@ def _message(message: str) -> str:
     if expected["bound"]:
         return f"{field} must be {wanted} {_LENGTH.sub(partial(_length, expected['type']), expected['bound'])}"
     return f"{field} must be {wanted}, not {_TYPES.get(expected['got'], expected['got'])}"
+
+
+def _advice(kind: type, place: str, unknown: re.Match[str]) -> str:
+    """Return the rest of a message about an unknown field or word at that place in a body of that type."""
+    from chalicelib.entrypoints.http.known_words import advice_on_field, advice_on_word
+
+    if unknown["field"] is not None:
+        return advice_on_field(kind, place, unknown["field"])
+    return advice_on_word(kind, place, unknown["word"])
 
 
 def _length(kind: str, bound: re.Match[str]) -> str:

@@ -47,8 +47,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sender(self) -> Sender:
-        """Which answers to steps the caller may give. Only tokens tell people and action services apart."""
-        if self.identity is None or self.services.settings.auth is not Access.TOKEN:
+        """Which answers to steps the caller may give. An open server does not tell people and action services apart."""
+        if self.identity is None or self.services.settings.auth is Access.OPEN:
             return Sender.ANY
         return {Role.ACTION: Sender.SERVICE, Role.CLERK: Sender.PERSON}.get(self.identity.role, Sender.ANY)
 

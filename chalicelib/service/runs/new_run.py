@@ -18,7 +18,7 @@ from chalicelib.model.run import DefinitionRef, Parent
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Invalid
 from chalicelib.service.holds.gate import HoldGate
-from chalicelib.service.names import refuse_unsafe
+from chalicelib.service.names import refuse_reserved, refuse_unsafe
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.security.secrets import Secrets
 
@@ -69,6 +69,7 @@ class RunFactory:
         """Return the first head of the run, and its effects. Nothing is written or sent. Raises Invalid, TooLarge."""
         if plan.parent is None:  # the name of a child begins with that of its parent, which exists
             refuse_unsafe("the name of a run", plan.name)
+            refuse_reserved(plan.name)
         for name in plan.labels:
             refuse_unsafe("the name of a label", name)
             if ":" in name:

@@ -626,23 +626,40 @@ def test_a_connection_is_not_used_again_after_a_response_that_does_not_promise_i
         assert (server.connections, len(server.requests)) == (3, 3)
 
 
-def test_a_response_that_comes_unasked_is_never_an_answer() -> None:
-    """The server sends a second response after the caller has read the first one."""
-    sent = threading.Event()
+def sends_more(more: bytes, sent: threading.Event) -> Callable[[Server, socket.socket], None]:
+    """Send more after the caller has read the first response."""
 
-    def twice(server: Server, sock: socket.socket) -> None:
+    def script(server: Server, sock: socket.socket) -> None:
         server.read(sock)
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
         server.over.wait(0.05)
-        sock.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"a": 66}')
+        if more:
+            sock.sendall(more)
+        else:
+            sock.shutdown(socket.SHUT_WR)
         sent.set()
         server.over.wait(10)
 
-    with serving(twice, answers(200, b'{"a": 1}')) as server:
+    return script
+
+
+UNASKED = {
+    "a second response": b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"a": 66}',
+    "more than the length": b"{}",
+    "a late 100": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "the end": b"",
+}
+
+
+@pytest.mark.parametrize("more", UNASKED.values(), ids=UNASKED)
+def test_a_response_that_comes_unasked_is_never_an_answer(more: bytes) -> None:
+    sent = threading.Event()
+    with serving(sends_more(more, sent), answers(200, b'{"a": 1}')) as server:
         one = caller()
         assert post(server.url, by=one) == Taken({})
         assert sent.wait(5)
         assert post(server.url, by=one) == Taken({"a": 1})
+        assert (server.connections, len(server.requests)) == (2, 2)
 
 
 def test_a_refusal_that_comes_before_the_whole_request_is_the_answer() -> None:
@@ -868,3 +885,14 @@ def test_a_stale_connection_is_no_failed_delivery_under_tls_either(ours: Authori
         one = caller()
         assert post(server.url, by=one, ca_bundle=ours.ca_bundle) == Taken({})
         assert post(server.url, by=one, ca_bundle=ours.ca_bundle) == Taken({"a": 1})
+
+
+@pytest.mark.parametrize("more", UNASKED.values(), ids=UNASKED)
+def test_a_response_that_comes_unasked_under_tls_is_never_an_answer(ours: Authority, more: bytes) -> None:
+    sent = threading.Event()
+    with serving(sends_more(more, sent), answers(200, b'{"a": 1}'), tls=ours.server) as server:
+        one = caller()
+        assert post(server.url, by=one, ca_bundle=ours.ca_bundle) == Taken({})
+        assert sent.wait(5)
+        assert post(server.url, by=one, ca_bundle=ours.ca_bundle) == Taken({"a": 1})
+        assert (server.connections, len(server.requests)) == (2, 2)

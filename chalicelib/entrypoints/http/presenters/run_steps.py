@@ -80,13 +80,14 @@ def _step(view: RunView, found: Step, entries: Sequence[Entry], token: Token | N
     is_waiting = wait is not None and token is not None and token.id != UNDO
     state = None if is_waiting else last.state if last else (head.paged_steps or {}).get(found.name)
     data = values.shown(wait.data if wait and is_waiting else last.data if last else None)
+    stopped = token.activation.uuid if token and token.activation else ""  # a run that was stopped keeps its tokens
     return {
         "metadata": metadata(
             found.name,
             "step",
             head.namespace,
             entries[-1].seq if entries else 0,
-            wait.uuid if wait else last.uuid if last else "",
+            wait.uuid if wait else last.uuid if last else stopped,
         ),
         "spec": {
             "flow_id": head.name,

@@ -40,7 +40,7 @@ def create(request: Request) -> Json:
     body = reading.read(request.body, BatchBody)
     command = BatchCommand(body.command)
     _permit(request, command)
-    reading.checked(body.args, ARGS[command])
+    reading.checked(body.args, ARGS[command], "with")
     names, query = selected(body.select)
     order = BatchOrder(
         command=command,
