@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 from chalicelib import config
 from chalicelib.config import BY_API, BY_FUNCTION_URL, CALLBACK_URL, FUNCTION_URL, PUBLIC_URL, Access, Metrics
 from chalicelib.model.errors import EchoerError
+from chalicelib.service.observability.prices import ARM, X86
 
 Document: TypeAlias = dict[str, Any]
 """A JSON object: a template, a policy, or a part of one."""
@@ -22,6 +23,9 @@ Document: TypeAlias = dict[str, Any]
 ROOT: Final = Path(__file__).resolve().parents[1]
 RUNTIME: Final = "python3.12"
 """Amazon Linux 2023, glibc 2.34. On python3.11's Amazon Linux 2 (glibc 2.26) google-re2 has no wheel for x86_64."""
+
+ARCHITECTURES: Final = (X86, ARM)
+"""The architectures of Lambda's machines. The packages of the functions have wheels for both."""
 
 API: Final = "api_handler"
 QUEUE_OF: Final = {"deliver": "deliveries", "wake": "wakes", "dead_letter": "dead"}
@@ -180,7 +184,7 @@ def stage(name: str, configured: Document) -> Stage:
     return Stage(
         name=name,
         settings=settings,
-        architecture=configured["stages"][name].get("lambda_architecture", configured["lambda_architecture"]),
+        architecture=_architecture(name, configured),
         path=configured["stages"][name].get("api_gateway_stage", configured["api_gateway_stage"]),
         url=given.get(PUBLIC_URL) or given.get("ECHOER_URL"),
         log_days=configured["stages"][name]["log_retention_in_days"],
@@ -230,6 +234,14 @@ def _callback_url(name: str, configured: Document) -> str | None:
     if not value.startswith(("http://", "https://")):
         raise BadStage(f"stage {name!r}: {CALLBACK_URL}={value}: must be {BY_FUNCTION_URL}, {BY_API} or a URL")
     return config.from_environment({CALLBACK_URL: value}).callback_base
+
+
+def _architecture(name: str, configured: Document) -> str:
+    """Return the architecture of the functions. Raises BadStage."""
+    found: str = configured["stages"][name].get("lambda_architecture", configured["lambda_architecture"])
+    if found not in ARCHITECTURES:
+        raise BadStage(f"stage {name!r}: lambda_architecture={found}: must be {' or '.join(ARCHITECTURES)}")
+    return found
 
 
 def for_chalice(configured: Document, of: Stage) -> Document:

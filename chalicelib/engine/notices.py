@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from chalicelib.model.json_values import Json
 
 
-def add(transition: Transition, token: Token, kind: NoticeKind, args: dict[str, Json], *, of: str = "") -> None:
+def add(
+    transition: Transition, token: Token, kind: NoticeKind, args: dict[str, Json], *, key: str = "", of: str = ""
+) -> None:
     """Send a notice of the token's step, after the earlier ones of that step and token.
 
-    `of` is the activation that returns ERROR if the notice fails.
+    `key` is the value of the key of its action's limit, `of` the activation that returns ERROR if the notice fails.
     """
     uuid = transition.mint(token.step)
     activation = Activation(
@@ -41,6 +43,7 @@ def add(transition: Transition, token: Token, kind: NoticeKind, args: dict[str, 
         deadline=transition.at,
         args=args or None,
         old_vars=_of_scopes(transition, token),
+        permit_key=key,
         wait=NoticeWait(kind=kind, of=of),
     )
     notice = Token(id=token.id, step=token.step, activation=activation)
@@ -74,7 +77,7 @@ def leave(transition: Transition, token: Token, activation: Activation, wait: Ev
     if wait.leave is not None:
         if token.id in transition.tokens:
             transition.put(replace(token, activation=replace(activation, wait=replace(wait, leave=None))))
-        add(transition, token, NoticeKind.LEAVE, wait.leave)
+        add(transition, token, NoticeKind.LEAVE, wait.leave, key=wait.leave_key)
 
 
 def taken(transition: Transition, notice: Token) -> None:

@@ -6,6 +6,7 @@ for what it does.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from chalicelib.config import Settings
@@ -181,8 +182,15 @@ class Services(Running):
     def run_details(self) -> RunDetailReader:
         """The use case that shows what one run waits for, its children and its cost."""
         from chalicelib.service.details.run_details import RunDetailReader
+        from chalicelib.service.observability.prices import X86, prices_on
 
-        return RunDetailReader(self.adapters.store.runs, self.limiter, by_rest=self.settings.answered_by_rest)
+        settings = self.settings
+        return RunDetailReader(
+            self.adapters.store.runs,
+            self.limiter,
+            by_rest=settings.answered_by_rest,
+            prices=prices_on(os.uname().machine if settings.on_lambda else X86),
+        )
 
     @on_first_use
     def activity(self) -> ActivityReader:

@@ -236,7 +236,7 @@ def _compile(step: Step, parent: str, position: int, versions: ActionVersions, d
         step=step,
         parent=parent,
         position=position,
-        names=_names(step, undo, _limit_keys(undo, invocation, actions)),
+        names=_names(step, undo, _limit_keys(undo, (invocation, *notices.values()), actions)),
         routes=_routes_by_state(step),
         other_routes=_accepting(step, None),
         invocation=invocation,
@@ -321,10 +321,10 @@ def _notices(step: EventStep, actions: ActionVersions, defaults: Options) -> dic
 def _notice(call: ActionCall, action: Action, defaults: Options) -> Invocation:
     """All args but those that refer to secrets are evaluated when the wait begins.
 
-    A notice holds no permit, and has no value of a limit's key.
+    A notice holds no permit, so only the rate of a limit counts for it.
     """
     options = action.options.over(defaults)
-    limit = replace(options.limit, concurrent=None) if options.limit and options.limit.key is None else None
+    limit = replace(options.limit, concurrent=None) if options.limit and options.limit.per_second else None
     evaluated = frozenset(name for name, arg in call.args.items() if not holds_reference(arg))
     return Invocation(
         action, replace(options, limit=limit), call.args, action.returns, evaluated=evaluated, varying=evaluated
@@ -376,10 +376,10 @@ def _undo(step: ActionStep | CallStep, actions: Mapping[str, Action]) -> Compile
 
 
 def _limit_keys(
-    undo: CompiledUndo | None, invocation: Invocation | None, actions: Mapping[str, Action]
+    undo: CompiledUndo | None, invocations: Iterable[Invocation | None], actions: Mapping[str, Action]
 ) -> list[Template]:
     """The keys of the limits of the actions that the step sends and that undo it."""
-    limits = [invocation.options.limit if invocation else None]
+    limits = [invocation.options.limit for invocation in invocations if invocation]
     if undo is not None and not undo.is_flow:
         limits.append(actions[undo.action].options.limit)
     return [limit.key for limit in limits if limit is not None]

@@ -124,7 +124,7 @@ def _packed_head(members: dict[str, Any]) -> dict[str, Any]:
 
 def _with_held_deliveries(members: dict[str, Any]) -> dict[str, Any]:
     """Nothing changes. But versions that do not know `Activation.held_by` must not read later heads: they would drop
-    the message that asks for a delivery."""
+    the message that asks for a delivery. And versions that do not know `Run.token_groups` would lose tokens."""
     return members
 
 

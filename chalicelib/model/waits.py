@@ -54,6 +54,8 @@ class EventWait(Wait, FrozenValue, frozen=True, kw_only=True):
     key: str
     leave: dict[str, Json] | None = msgspec.field(name="lv", default=None)
     """The args of its `on_leave`, as they were when the wait began; None if it has none, or if it was sent."""
+    leave_key: str = msgspec.field(name="lk", default="")
+    """The value of the key of the limit of its `on_leave`."""
 
 
 class NoticeKind(StrEnum):

@@ -88,6 +88,8 @@ class _TransitionLog:
 
     def log(self, run: Run) -> None:
         """Log the entries of the last write that are not logged yet. Other processes log what they write."""
+        if not LOG.isEnabledFor(logging.INFO):
+            return
         with self._lock:
             logged = self._logged_seq.pop(run.id, 0)
             new = [entry for entry in run.tail if entry.seq > logged and entry.at == run.updated_at]

@@ -8,7 +8,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from chalicelib import hosting
-from chalicelib.service.observability.prices import LIST_PRICES
+from chalicelib.service.details.run_details import RunDetailReader
+from chalicelib.service.observability.prices import LIST_PRICES, prices_on
 from chalicelib.service.ports.actions import NotTaken, Taken
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import call
@@ -262,6 +263,19 @@ def test_the_cost_of_a_run_is_counted(host: Host) -> None:
     assert there["express"]["requests"] == 1
     assert (there["express"]["memory_mb"], there["express"]["fits"]) == (64, True)
     assert call("GET", "/flowrun/none/cost").status == 404
+
+
+def test_functions_on_arm64_are_priced_as_such(host: Host) -> None:
+    defined(WORK, TWO)
+    host.start("two", order="o")
+    details = host.services.run_details
+    run = host.services.reader.run("default", "r")
+    on_arm = RunDetailReader(host.services.adapters.store.runs, host.services.limiter, prices=prices_on("aarch64"))
+    (here, _), (there, _) = (one.compared(run, (), host.clock.now()) for one in (details, on_arm))
+    assert there.prices == f"{here.prices}, arm64"
+    assert there.usd_by_service["lambda"] < here.usd_by_service["lambda"]
+    assert {**there.usd_by_service, "lambda": 0} == {**here.usd_by_service, "lambda": 0}
+    assert prices_on("x86_64") is LIST_PRICES
 
 
 class Counts:

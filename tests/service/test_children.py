@@ -74,7 +74,7 @@ def test_a_child_is_started_though_its_parent_was_paused_and_continued_in_the_me
     uuid = host.uuid("Kid")
     paused = host.services.operator.pause(NS, "r")
     host.services.operator.resume(NS, "r")
-    host.services.waker._child_runs.start_child(paused, uuid)
+    host.services.child_runs.start_child(paused, uuid)
     assert [child.parent.uuid for child in children(host) if child.parent] == [uuid]
 
 
@@ -124,7 +124,7 @@ def test_a_child_that_is_created_after_its_parent_was_stopped_undoes_its_work_fi
     host.services.operator.stop(NS, "r")
     host.settle()
     assert host.run().status is Status.CANCELING
-    runs = host.services.waker._child_runs
+    runs = host.services.child_runs
     called = runs._call(before, uuid)
     assert called
     runs._start(before, uuid, called)
@@ -142,7 +142,7 @@ def test_a_child_that_its_starter_creates_after_the_stop_is_stopped_at_once(host
     before, uuid = host.run(), host.uuid("Kid")
     host.services.operator.stop(NS, "r")
     host.settle()
-    host.services.waker._child_runs.start_child(before, uuid)
+    host.services.child_runs.start_child(before, uuid)
     assert host.run(child_of(host)).status is Status.CANCELED
     host.settle()
     assert [request["who"] for request in host.actions.requests if "who" in request] == ["parent"]
@@ -156,7 +156,7 @@ def test_a_late_child_is_stopped_although_its_parent_has_another_version_by_then
     host.services.operator.migrate(NS, "r", "latest", steps={"Kid": "Called"})
     host.services.operator.stop(NS, "r")
     host.settle()
-    host.services.waker._child_runs.start_child(before, uuid)
+    host.services.child_runs.start_child(before, uuid)
     (child,) = children(host)
     assert child.status is Status.CANCELED
 
@@ -175,12 +175,12 @@ def test_a_child_that_was_never_started_is_reported_once_its_starter_cannot_be_r
 def test_repeated_messages_start_one_child_and_notify_once(host: Host) -> None:
     run = host.start("parent", n=1)
     for _ in range(3):
-        host.services.waker._child_runs.start_child(run, run.tokens[0].activation.uuid)  # type: ignore[union-attr]
+        host.services.child_runs.start_child(run, run.tokens[0].activation.uuid)  # type: ignore[union-attr]
     host.settle()
     kids = children(host)
     assert len(kids) == 1
     for _ in range(3):
-        host.services.waker._child_runs.tell_parent(kids[0])
+        host.services.child_runs.tell_parent(kids[0])
     host.settle()
     assert host.path() == ["Kid", "After", "done"]
 

@@ -378,3 +378,59 @@ def test_any_http_api_can_be_told(status: int, ends: Status) -> None:
     assert [request["verb"] for request in host.actions.requests] == ["PUT", "DELETE"]
     assert history(host)[-1][0] == "NoticeFailed"
     assert host.run().notices == ()
+
+
+KEYED = """
+action told addr = "http://told.test/"; args = (any id); return = (OK);
+    limit = (concurrent = 1, per_second = 0.1, key = ${ $vars.tenant });
+action_end
+/
+flow k
+    input = (any tenant, bool leaves = false);
+    vars  = (tenant = ${ $input.tenant });
+    wait W => (GO -> done | ERROR -> done (output = ${ $error })) {
+        events = (GO = "go"); timeout = 1d; %s = told (id = ${ $vars.tenant });
+    };
+flow_end
+"""
+
+
+def told(host: Host) -> list[str]:
+    return [request["flowId"] for request in host.actions.requests]
+
+
+def test_notices_are_sent_at_the_rate_of_each_value_of_the_key() -> None:
+    host = Host(accept)
+    host.submit(KEYED % "on_enter")
+    for name, tenant in (("a1", "a"), ("a2", "a"), ("b1", "b"), ("a3", "a")):
+        host.start("k", name, tenant=tenant)
+    host.settle()
+    assert sorted(told(host)) == ["a1", "b1"]
+    host.pass_time(10_000)
+    assert told(host)[2:] == ["a2"]
+    host.pass_time(10_000)
+    assert told(host)[3:] == ["a3"]
+
+
+def test_the_key_of_a_notice_at_the_end_is_that_of_the_beginning() -> None:
+    host = Host(accept)
+    host.submit(KEYED % "on_leave")
+    for name in ("r1", "r2"):
+        host.start("k", name, tenant="a")
+    host.settle()
+    host.services.operator.set_vars(NS, "r2", {"tenant": "b"})
+    for name in ("r1", "r2"):
+        host.services.operator.stop(NS, name)
+    host.settle()
+    assert told(host) == ["r1"]
+    host.pass_time(10_000)
+    assert told(host) == ["r1", "r2"]
+
+
+def test_a_wait_of_which_the_key_of_a_notice_yields_nothing_returns_error() -> None:
+    host = Host(accept)
+    host.submit(KEYED % "on_enter")
+    host.start("k", tenant={"not": "a key"})
+    host.settle()
+    assert host.run().output["name"] == "ExpressionFailed"
+    assert told(host) == []

@@ -102,7 +102,7 @@ ACTIONS: Final = (
     _action("guarded", timeout=1_200_000, retry=Retry(max=3, delay=100_000)),
     _action("direct", timeout=600_000),
     _action("fetched", timeout=60_000, retry=Retry(max=2, delay=500)),
-    _action("noted", retry=Retry(max=2, delay=500)),
+    _action("noted", retry=Retry(max=2, delay=500), limit=Limit(concurrent=1, per_second=0.5, key=_KEY)),
     _action("undo", timeout=120_000, retry=Retry(max=5, delay=500)),
 )
 """What the flows send: an action for each of the ways in which one can be waited for."""

@@ -104,13 +104,16 @@ class Messages:
         )
 
     def delivers(self, run: Run, activation: Activation) -> bool:
-        """Whether such a message asks for the delivery of the activation, by that head of its run."""
+        """Whether such a message asks for the delivery of the activation, by that head of its run.
+
+        The worker that delivers what the head holds does not help: it may crash, and its message may be deleted.
+        """
         sent = self.waits(messages.Deliver, run.namespace, run.name, uuid=activation.uuid)
         return sent or any(
             isinstance(queued.message, messages.Deliver)
             and (queued.message.run, queued.message.namespace) == (run.name, run.namespace)
             and held_mark(queued.message.uuid) == activation.held_by
-            for queued in (self.known if activation.held_by else ())
+            for queued in (self.live.values() if activation.held_by else ())
         )
 
     def serves(self, namespace: str, limiter: str) -> bool:

@@ -20,7 +20,9 @@ import struct
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial
+from math import inf
 from threading import Lock
 from typing import Any, Final, TypeAlias
 
@@ -39,6 +41,8 @@ _PIECE: Final = 16384
 _TIMEVAL: Final = struct.Struct("@ll")
 _SHORTEST_S: Final = 0.001
 """The system takes 0 as no limit."""
+_SLACK_S: Final = 0.05
+"""How much later than at its time an operation may end."""
 _GONE: Final = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
@@ -64,6 +68,8 @@ class _Connection:
         self._sock = sock
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
+        self._limits: dict[int, float] = {}
+        """The time limits that the system has, in seconds."""
         self._received = 0
         self._used_at: float | None = None
 
@@ -106,20 +112,24 @@ class _Connection:
         """The system keeps the time limits of this socket: Python would ask it before each operation, in two calls."""
         while request:
             self._limit(socket.SO_SNDTIMEO, due)
-            try:
+            with suppress(BlockingIOError):  # the limit was reached: `_limit` says whether it is over, or sets another
                 request = request[self._sock.send(request) :]
-            except BlockingIOError:
-                raise TimeoutError("timed out") from None
 
     def _read(self, due: float) -> bytes:
-        self._limit(socket.SO_RCVTIMEO, due)
-        try:
-            return self._sock.recv(_PIECE)
-        except BlockingIOError:
-            raise TimeoutError("timed out") from None
+        while True:
+            self._limit(socket.SO_RCVTIMEO, due)
+            with suppress(BlockingIOError):
+                return self._sock.recv(_PIECE)
 
     def _limit(self, option: int, due: float) -> None:
-        left = max(_left(due), _SHORTEST_S)
+        """Bound how long the next operation may take. A bound that is set already is kept if it ends in time.
+
+        Raises TimeoutError.
+        """
+        left = _left(due)
+        if self._limits.get(option, inf) <= left + _SLACK_S:
+            return
+        self._limits[option] = left = max(left, _SHORTEST_S)
         self._sock.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(int(left), int(left % 1 * 1_000_000)))
 
     def close(self) -> None:

@@ -170,10 +170,8 @@ class Database:
 
     def change_later(self, sql: str, values: Sequence[object] = ()) -> None:
         """Execute a statement in the next transaction. It is lost if the process ends before."""
-        with self._lock:
-            self._postponed.append((sql, values))
-            is_full = len(self._postponed) >= _MAX_POSTPONED
-        if is_full:
+        self._postponed.append((sql, values))  # without the lock, which the thread of a transaction holds
+        if len(self._postponed) >= _MAX_POSTPONED:
             self.flush()
 
     def flush(self) -> None:

@@ -5,6 +5,8 @@ Args are evaluated when the step is entered: every delivery of the activation se
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from chalicelib.engine.bindings import step_names
@@ -14,7 +16,7 @@ from chalicelib.engine.events import DeliveryFailed
 from chalicelib.engine.request_args import computed_args
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values import size_limits
-from chalicelib.engine.values.evaluation import resolve
+from chalicelib.engine.values.evaluation import Names, resolve
 from chalicelib.engine.values.options import optional_duration, text_of
 from chalicelib.engine.values.texts import key_text
 from chalicelib.model.actions import Retry
@@ -40,7 +42,7 @@ def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
     active = transition.activate(token, timeout, heartbeat=heartbeat, awaits_delivery=is_late, wait=wait)
     try:
         args = computed_args(transition, step_names(transition, active), invocation) if invocation.evaluated else None
-        key = _permit_key(transition, active, invocation)
+        key = limit_key(invocation, lambda: step_names(transition, active))
         role = _role(transition, active, invocation)
     except ExpressionFailed:
         transition.put(token)
@@ -65,12 +67,12 @@ def _role(transition: Transition, token: Token, invocation: Invocation) -> str:
     return text_of("role", role, step_names(transition, token), "the ARN of an IAM role")
 
 
-def _permit_key(transition: Transition, token: Token, invocation: Invocation) -> str:
+def limit_key(invocation: Invocation, make_names: Callable[[], Names]) -> str:
     """Return the value of the limit's key as text; empty if the limit has none. Raises ExpressionFailed."""
     limit = invocation.options.limit
     if limit is None or limit.key is None:
         return ""
-    return size_limits.fit_key(key_text(resolve(limit.key, step_names(transition, token))))
+    return size_limits.fit_key(key_text(resolve(limit.key, make_names())))
 
 
 def retry_at(

@@ -11,6 +11,7 @@ from chalicelib.engine.events import EventArrived
 from chalicelib.engine.received_events import took
 from chalicelib.engine.request_args import computed_args
 from chalicelib.engine.step_result import StepResult
+from chalicelib.engine.steps.action import limit_key
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Names, holds, resolve
 from chalicelib.engine.values.options import duration_of, optional_duration, text_of, value_of
@@ -79,11 +80,13 @@ def _enter_event(transition: Transition, token: Token, step: EventStep, names: N
     key = "" if step.key is None else key_text(resolve(step.key, names))
     invocations = transition.definition.steps[step.name].notices
     args = {kind: computed_args(transition, names, invocation) for kind, invocation in invocations.items()}
-    wait = EventWait(key=key, leave=args.get(NoticeKind.LEAVE))
+    keys = {kind: limit_key(invocation, lambda: names) for kind, invocation in invocations.items()}
+    wait = EventWait(key=key, leave=args.get(NoticeKind.LEAVE), leave_key=keys.get(NoticeKind.LEAVE, ""))
     active = transition.activate(token, optional_duration("timeout", step.timeout, names), wait=wait)
     listen(transition, active, step)
     if NoticeKind.ENTER in args and active.activation:
-        notices.add(transition, active, NoticeKind.ENTER, args[NoticeKind.ENTER], of=active.activation.uuid)
+        kind, uuid = NoticeKind.ENTER, active.activation.uuid
+        notices.add(transition, active, kind, args[kind], key=keys[kind], of=uuid)
 
 
 def listen(transition: Transition, token: Token, step: EventStep) -> None:

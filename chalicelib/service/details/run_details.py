@@ -21,6 +21,7 @@ from chalicelib.service.details.cost import MAX_COUNTED_PAGES, Cost, cost_of, pa
 from chalicelib.service.details.progress import Progress, progress_of
 from chalicelib.service.details.waits import TokenWait, wait_of
 from chalicelib.service.limits.limiter import Limiter
+from chalicelib.service.observability.prices import LIST_PRICES, Prices
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.runs.references import stored_body
 
@@ -60,11 +61,14 @@ class RunDetails(msgspec.Struct, frozen=True, kw_only=True):
 class RunDetailReader:
     """Makes details of runs. `runs` is the store of heads as they are stored.
 
-    `by_rest`: whether actions answer through the REST API.
+    `by_rest`: whether actions answer through the REST API. `prices` are those of the functions.
     """
 
-    def __init__(self, runs: RunStore, limiter: Limiter, *, by_rest: bool = False) -> None:
+    def __init__(
+        self, runs: RunStore, limiter: Limiter, *, by_rest: bool = False, prices: Prices = LIST_PRICES
+    ) -> None:
         self._by_rest = by_rest
+        self._prices = prices
         self._runs = runs
         self._limiter = limiter
 
@@ -95,12 +99,12 @@ class RunDetailReader:
         from chalicelib.service.details.step_functions import cost_of_run  # other requests do not pay for it
 
         found = self._cost(run, entries)
-        return found, cost_of_run(run, entries, found.bytes, now)
+        return found, cost_of_run(run, entries, found.bytes, now, self._prices)
 
     def _cost(self, run: Run, entries: Sequence[Entry]) -> Cost:
         first = run.stored_tail.first
         numbers = self._runs.page_numbers(run, MAX_COUNTED_PAGES) if first > 1 else ()
-        return cost_of(run, stored_body(run), page_count(numbers, first), entries, by_rest=self._by_rest)
+        return cost_of(run, stored_body(run), page_count(numbers, first), entries, self._prices, by_rest=self._by_rest)
 
     def _queued(self, run: Run, definition: Definition) -> frozenset[str]:
         """Return the uuids of activations that wait in the queue of a limit."""

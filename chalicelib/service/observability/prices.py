@@ -1,6 +1,6 @@
 """List prices of AWS, for the cost of runs: one table, of one region and month. Discounts and free tiers are left out.
 
-Sources: the pricing pages of DynamoDB (on-demand mode, standard table class), SQS (standard queues), Lambda (x86), API
+Sources: the pricing pages of DynamoDB (on-demand mode, standard table class), SQS (standard queues), Lambda, API
 Gateway (REST and HTTP APIs) and Step Functions (Standard and Express workflows; of Express the first 1,000 GB-hours of
 a month), each for US East (N. Virginia): https://aws.amazon.com/step-functions/pricing/ and its siblings.
 """
@@ -12,6 +12,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 _MILLION: Final = 1_000_000
+
+X86: Final = "x86_64"
+ARM: Final = "arm64"
+"""The architectures of Lambda functions, as AWS names them."""
 
 
 class Prices(NamedTuple):
@@ -48,11 +52,13 @@ class Prices(NamedTuple):
     """A gigabyte that a durable function writes."""
     durable_gb_month: float
     """A gigabyte that is retained of durable functions for a month."""
+    architecture: str = X86
+    """The architecture of the Lambda functions."""
 
     @property
     def name(self) -> str:
-        """The region and the month."""
-        return f"{self.region} {self.month}"
+        """The region and the month, and the architecture if it is not x86_64."""
+        return f"{self.region} {self.month}" + ("" if self.architecture == X86 else f", {self.architecture}")
 
 
 LIST_PRICES: Final = Prices(
@@ -73,6 +79,15 @@ LIST_PRICES: Final = Prices(
     durable_gb_written=0.25,
     durable_gb_month=0.15,
 )
+
+ARM_PRICES: Final = LIST_PRICES._replace(gb_second=0.0000133334, architecture=ARM)
+"""The same for functions on arm64: Lambda's pricing page, as it was known here in the same month."""
+
+
+def prices_on(machine: str) -> Prices:
+    """Return the prices of functions that run on such a machine, by the name that its system has for it."""
+    return ARM_PRICES if machine in (ARM, "aarch64") else LIST_PRICES
+
 
 EXPRESS_STEP_MS: Final = 100
 """The duration of an Express workflow is rounded up to so many milliseconds."""

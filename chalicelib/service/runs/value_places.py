@@ -21,8 +21,12 @@ from chalicelib.model.waits import REFERENCE_KEY, wait_from_json, wait_to_json
 _PLAIN: Final = (type(None), bool, int, float)
 """The types of values that are never large."""
 
+_SHORT: Final = 100
+"""Characters of a text that is not large."""
+
 Change: TypeAlias = Callable[[Json], Json]
-"""Returns a value or what takes its place. It is not asked about null, truth values and numbers."""
+"""Returns a value or what takes its place. It is not asked about null, truth values and numbers, and must not change
+short texts: of tokens it is not asked about them either."""
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 
@@ -69,6 +73,8 @@ def in_entry(entry: Entry, change: Change) -> Entry:
 
 def _in_token(token: Token, change: Change) -> Token:
     """Return the token with every value that may be large changed: itself if none was."""
+    if _is_small(token):
+        return token
     before, error = token.activation, token.error
     activation = before if before is None else _in_activation(before, change)
     result = _in_one(token.result, change)
@@ -85,6 +91,22 @@ def _in_token(token: Token, change: Change) -> Token:
         return token
     error = None if error is None else replace(error, data=data)
     return replace(token, activation=activation, result=result, error=error, vars=own, fork_vars=of_fork)
+
+
+def _is_small(token: Token) -> bool:
+    """Return whether the token has no value that may be large, as those of most items: so they are not walked through."""
+    activation = token.activation
+    if token.vars or token.fork_vars or token.error is not None or type(token.result) not in _PLAIN:
+        return False
+    if activation is None:
+        return True
+    if activation.wait is not None or activation.old_vars or type(activation.data) not in _PLAIN:
+        return False
+    for value in activation.args.values() if activation.args else ():
+        kind = type(value)
+        if kind not in _PLAIN and not (kind is str and len(value) <= _SHORT):
+            return False
+    return True
 
 
 def _in_activation(activation: Activation, change: Change) -> Activation:

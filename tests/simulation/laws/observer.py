@@ -336,7 +336,7 @@ class Laws:
             self._wakes(run, self._definition_of(run))
 
     def _wakes(self, run: Run, definition: Definition) -> None:
-        for wrong in self.waking.missing_notices(run):
+        for wrong in self.waking.missing_notices(run, definition):
             self.breaks("wake", f"run {run.name!r}: {wrong}")
         if run.status in status.ENDED:
             return

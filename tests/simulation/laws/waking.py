@@ -76,7 +76,7 @@ class Waking:
             elif run.ending is None:
                 yield f"token {token.id} waits for nothing"
 
-    def missing_notices(self, run: Run) -> Iterator[str]:
+    def missing_notices(self, run: Run, definition: Definition) -> Iterator[str]:
         """What of the notices nothing will deliver, also when the run has ended."""
         for notice in run.notices:
             activation = notice.activation
@@ -86,7 +86,10 @@ class Waking:
             held = any(
                 self._holds.is_parked(run.namespace, HeldKind.ACTION, name, activation.uuid) for name in ACTION_NAMES
             )
-            if not sent and not held:
+            invocation = invocation_of(definition, run, notice)
+            if not sent and not held and invocation and invocation.may_be_held_back:
+                yield from self._of_waiter(run.namespace, _queues_of(invocation, activation), activation.uuid)
+            elif not sent and not held:
                 yield f"nothing will deliver the notice {activation.uuid} of step {notice.step!r}"
 
     def _of_undos(self, run: Run) -> Iterator[str]:
