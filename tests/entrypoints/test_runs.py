@@ -75,11 +75,11 @@ def test_a_run_has_the_shape_that_echoer_gave_it(host: Host) -> None:
             "steps": 1,
             "answers": 0,
             "bytes": 482,
-            "usd": 0.000009215,
+            "usd": 0.000009181,
             "usd_by_service": {
                 "dynamodb": 0.000003875,
                 "sqs": 0.0000012,
-                "lambda": 0.00000064,
+                "lambda": 0.000000606,
                 "api_gateway": 0.0000035,
             },
             "step_functions_usd": 0.000025,
