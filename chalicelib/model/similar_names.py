@@ -16,7 +16,7 @@ _MAX_CHARACTERS: Final = 40
 def nearest(name: str, known: Iterable[str], likeness: float = LIKENESS) -> str | None:
     """Return the known name that takes the fewest edits, if one is at least that similar. Case does not matter.
 
-    It takes at most half as many edits as the name has characters, unless `likeness` is 0.
+    It takes at most half as many edits as the name has characters, unless it begins with it or `likeness` is 0.
 
     An edit inserts, deletes or replaces a character, or exchanges two neighbours. The time grows with the product of
     the lengths and with the number of names, so the caller limits both.
@@ -31,8 +31,9 @@ def nearest(name: str, known: Iterable[str], likeness: float = LIKENESS) -> str 
         return next((lowered[one] for one in get_close_matches(word, lowered, 1, likeness)), None)
     similar = [(edits(word, one), one) for one in get_close_matches(word, lowered, _MAX_COMPARED, likeness)]
     count, found = min(similar, key=lambda one: one[0], default=(0, None))
-    is_other = likeness > 0 and count > max(len(word) // 2, 1)
-    return None if found is None or is_other else lowered[found]
+    if found is None or (likeness > 0 and count > max(len(word) // 2, 1) and not found.startswith(word)):
+        return None
+    return lowered[found]
 
 
 def edits(left: str, right: str) -> int:

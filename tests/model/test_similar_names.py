@@ -39,6 +39,7 @@ def test_neighbours_that_change_places_are_one_edit(left: str, right: str, count
         ("", ("a",), None),
         ("on", ("zone", "events"), None),
         ("on", ("no",), None),
+        ("cap", ("capem",), "capem"),
         ("tiem", ("time",), "time"),
         ("a", (), None),
     ],
