@@ -395,7 +395,8 @@ def test_a_page_of_steps_has_at_most_so_many_but_whole_runs(host: Host) -> None:
         assert call("POST", f"/flow/{flow}/runs", {"name": f"p{number}", "input": {"order": "o"}}).status == 201
 
     def pages(query: str) -> list[list[str]]:
-        found, cursor = [], ""
+        found: list[list[str]] = []
+        cursor = ""
         while not found or cursor:
             reply = call("GET", f"/step?{query}&cursor={quote(cursor)}")
             found.append([f"{one['spec']['flow_id']}.{one['metadata']['name']}" for one in reply.json])
