@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from queue import Queue
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -37,15 +38,18 @@ URL = "http://work.test"
 class Fixed:
     """A system without a process, whose meters return one window or fail."""
 
-    def __init__(self, name: str, role: Role, *forms: Form, failing: str = "") -> None:
+    def __init__(self, name: str, role: Role, *forms: Form, failing: str = "", skipping: str = "") -> None:
         self.rows = tuple(Row(f"{name}: {form.value}" if forms else name, form) for form in forms or (Form.DIRECT,))
         self.role = role
         self.started = 0
         self._failing = failing
+        self._skipping = skipping
+        self._service = ""
 
     @contextmanager
     def running(self, folder: Path, service: Service) -> Iterator[Running]:
         self.started += 1
+        self._service = service.url
         if self._failing == "start":
             raise Unavailable("npm is not installed")
         yield Running({row.name: partial(self._measure, row) for row in self.rows}, ())
@@ -53,7 +57,10 @@ class Fixed:
     def _measure(self, row: Row, clients: int, warm_up: float, seconds: float) -> Window:
         if row.form.value == self._failing:
             raise RuntimeError("no token")
-        return Window(1.0, (0.1,) * clients, 0.5, 0.25)
+        with wire.Kept(urlsplit(self._service).netloc) as kept:
+            for _ in range(STEPS * clients - (row.form.value == self._skipping)):
+                kept.post("/rest", {})
+        return Window(1.0, (0.1,) * clients, 0.5, 0.25, clients)
 
     def durability(self) -> Durability:
         return Durability("yes", "no", "a test")
@@ -62,9 +69,9 @@ class Fixed:
 def test_figures_are_medians_of_rounds_and_ratios_to_the_best_peer() -> None:
     results = Results([Fixed("ours", Role.OWN), Fixed("slow", Role.PEER), Fixed("fast", Role.PEER)])
     for runs in (10, 30, 20):
-        results.add("ours", 1, Window(1.0, (0.1,) * (runs - 1) + (0.2,), 0.5, 0.25))
-    results.add("slow", 1, Window(2.0, (0.1,) * 4, 0.1, 0.1))
-    results.add("fast", 1, Window(2.0, (0.1,) * 16, 0.1, 0.1))
+        results.add("ours", 1, Window(1.0, (0.1,) * (runs - 1) + (0.2,), 0.5, 0.25, runs))
+    results.add("slow", 1, Window(2.0, (0.1,) * 4, 0.1, 0.1, 1))
+    results.add("fast", 1, Window(2.0, (0.1,) * 16, 0.1, 0.1, 1))
     assert results.rate("ours", 1) == 20
     assert results.best_peer(Form.DIRECT, 1) == 8
     assert results.duration("ours", 1, 0.5) == pytest.approx(100)
@@ -78,7 +85,7 @@ def test_a_row_is_compared_with_the_peers_in_its_form() -> None:
     ours, peer = Fixed("ours", Role.OWN, *Form), Fixed("peer", Role.PEER, *Form)
     results = Results([ours, peer])
     for row, runs in {"ours: direct": 30, "ours: callback": 10, "peer: direct": 10, "peer: callback": 4}.items():
-        results.add(row, 1, Window(1.0, (0.1,) * runs, 0.5, 0.1))
+        results.add(row, 1, Window(1.0, (0.1,) * runs, 0.5, 0.1, 1))
     text = report(results, 1.0)
     direct, callback = text.split("The service answers by callback:")
     assert "| ours: direct | 30 | 0 | 0 | 3 | - | - |" in direct
@@ -115,6 +122,16 @@ def test_a_peer_that_is_not_there_is_named(tmp_path: Path) -> None:
         assert f"| away: {form.value} |{' - |' * 2 * len(CLIENTS)}" in text
         assert f"Not measured: away: {form.value}: npm is not installed." in text
     assert "| away |" not in text
+
+
+def test_runs_that_end_without_all_of_their_steps_are_no_figure(tmp_path: Path) -> None:
+    peer = Fixed("peer", Role.PEER, *Form, skipping="callback")
+    results = Results([peer])
+    measure_system(results, peer, tmp_path, 0.0)
+    assert results.failures == {
+        "peer: callback": "RuntimeError('the service was asked 4 times in 1 runs of 5 steps')",
+    }
+    assert results.rate("peer: direct", 8) == 8
 
 
 def test_a_failure_of_our_own_ends_the_part(tmp_path: Path) -> None:
