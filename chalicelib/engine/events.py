@@ -252,6 +252,8 @@ class RunRetried(Fact, frozen=True, kw_only=True):
     vars: Mapping[str, Json] = msgspec.field(default_factory=dict)
     """Variables to set, each in the innermost scope around `token` that has it, or else in the run."""
     reason: str = ""
+    held: bool = False
+    """Whether its flow is paused: the run then waits until the flow is continued."""
 
 
 class RunMigrated(Fact, frozen=True, kw_only=True):

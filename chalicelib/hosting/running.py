@@ -146,7 +146,7 @@ class Running(Core):
         """The use case that executes commands on runs."""
         from chalicelib.service.runs.commands import Operator
 
-        return Operator(self.runs, self.definition_cache, self.advancer, self.announcer)
+        return Operator(self.runs, self.definition_cache, self.advancer, self.announcer, self.hold_gate)
 
     @on_first_use
     def timers(self) -> RunTimers:
@@ -269,7 +269,7 @@ class Running(Core):
             RunCommands(
                 self.runs,
                 self.operator,
-                Operator(self.runs, self.definition_cache, self.trial_advancer, self.announcer),
+                Operator(self.runs, self.definition_cache, self.trial_advancer, self.announcer, self.hold_gate),
                 self.signaler,
                 self.secrets,
             ),

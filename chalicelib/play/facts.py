@@ -35,6 +35,9 @@ TIMED: Final = frozenset({"StepTimedOut", "TimerRang", "RunTimedOut"})
 _ANSWERS: Final = frozenset({"StepAcked", "StepRejected", "StepApproved", "StepReported", "LateAnswer"})
 _DONE: Final = frozenset({"EventPublished", "FlowStarted"})
 _NOT_DONE: Final = frozenset({"PublishFailed", "StartFailed"})
+_WHILE_PENDING: Final = frozenset({"RunPaused", "RunContinued", "VarsSet", "LabelsSet"})
+"""What may happen to a run that waits to begin."""
+
 _FAR_MS: Final = 86_400_000
 
 
@@ -50,6 +53,8 @@ class Setting:
     """Whether the definition is the one with which the run was recorded."""
     child: Callable[[str], Run | None]
     """Returns a run that was called, by its name."""
+    is_gated: bool
+    """Whether the recorded run waits to begin, because its flow is paused or its time has not come."""
     version: Callable[[int], events.Target | None]
     """Returns a version of the flow to which the run moved; None if the run is replayed with another definition."""
 
@@ -250,7 +255,18 @@ def _retried(setting: Setting, entry: Entry, variables: Entry | None = None) -> 
         token=token,
         vars=dict(variables.vars) if variables else {},
         reason=(entry.data or {}).get("reason", "") if isinstance(entry.data, dict) else "",
+        held=_waited_after(setting, entry),
     )
+
+
+def _waited_after(setting: Setting, retried: Entry) -> bool:
+    """Return whether the run waited after the retry because its flow was paused."""
+    later = (one for one in setting.entries if one.seq > retried.seq and one.at != retried.at)
+    until = itertools.takewhile(lambda one: one.event != "RunRetried", later)
+    decided = next((one for one in until if one.event not in _WHILE_PENDING), None)
+    if decided is None:
+        return setting.is_gated
+    return decided.event == "RunAdmitted" and decided.by == "start"
 
 
 def _place_of_retry(setting: Setting, entry: Entry) -> tuple[str | None, str | None]:

@@ -126,7 +126,9 @@ class Replay:
         if self.run is None:
             return self._apply(self._started(entries[0]), entries)
         self._wake_for(entries[0])
-        setting = Setting(self.head, self._definition, entries, self._is_own, self._child, self._version)
+        setting = Setting(
+            self.head, self._definition, entries, self._is_own, self._child, self._found.run.gated, self._version
+        )
         is_timed = entries[0].event in TIMED or (entries[0].event == "ChildStopped" and entries[0].by == "timer")
         fact = (None if is_timed else fact_of(setting)) or self._fired(entries)
         is_same_so_far = self._apply(fact, entries)
@@ -178,7 +180,7 @@ class Replay:
 
     def _started(self, entry: Entry) -> events.Event:
         run, entries = self._found.run, self._found.entries
-        admitted = next((one for one in entries if one.event == "RunAdmitted"), None)
+        begun = next((one for one in entries if one.event in ("RunAdmitted", "RunRetried")), None)
         set_later = {name for one in entries if one.event == "LabelsSet" for name in (one.data or {}).get("set", {})}
         return events.RunStarted(
             at=entry.at,
@@ -194,14 +196,14 @@ class Replay:
             generation=run.generation,
             scheduled=run.scheduled,
             start_at=run.start_at,
-            held=run.start_at is None and self._is_held(admitted),
+            held=run.start_at is None and self._is_held(begun),
         )
 
-    def _is_held(self, admitted: Entry | None) -> bool:
-        """Return whether the flow was paused when the run was started. `admitted` says when it was the run's turn."""
-        if admitted is None:
+    def _is_held(self, begun: Entry | None) -> bool:
+        """Return whether the flow was paused when the run was started. `begun` says that it was its turn or retried."""
+        if begun is None:
             return self._found.run.gated
-        return self._was_held or admitted.by == "start"
+        return begun.event == "RunAdmitted" and (self._was_held or begun.by == "start")
 
     def _fired(self, entries: Sequence[Entry]) -> events.Event:
         """The run's timer fired. In the recorded run other waits may have been suspended: only these have ended."""

@@ -13,6 +13,7 @@ from chalicelib.engine.invocation import APPROVED
 from chalicelib.hosting import assemble
 from chalicelib.model.holds import HeldKind
 from chalicelib.model.status import Status
+from chalicelib.play.session import Play, Played, play
 from chalicelib.service.errors import NotFound, TooLarge
 from chalicelib.service.holds.book import MAX_AGE_MS, Holds, Pause
 from chalicelib.service.holds.commands import MAX_PAUSED
@@ -49,6 +50,10 @@ flow n
     wait W => (GO -> done) { events = (GO = "go"); timeout = 10d; on_leave = told; };
 flow_end
 """
+
+
+def replayed(host: Host) -> Played:
+    return play(host.services, NS, Play(run="r"))
 
 
 def hosted(script: Script = accept) -> Host:
@@ -348,6 +353,50 @@ class TestFlows:
         host.services.operator.stop(NS, "r")
         host.services.operator.retry(NS, "r")
         assert host.run().status is Status.RUNNING
+
+    def test_a_retried_run_of_a_paused_flow_is_pending_until_the_flow_is_continued(self) -> None:
+        host = hosted()
+        host.start("g")
+        host.settle()
+        host.services.operator.stop(NS, "r")
+        pause(host, "g", HeldKind.FLOW)
+        host.services.operator.retry(NS, "r")
+        host.pass_time(HOUR)
+        assert (host.run().status, len(host.actions.calls)) == (Status.PENDING, 2)
+        resume(host, "g", HeldKind.FLOW)
+        host.settle()
+        assert (host.run().status, len(host.actions.calls)) == (Status.RUNNING, 4)
+        assert host.run().deadline == host.clock.now() + 30 * MINUTE
+        assert replayed(host).differs is None
+
+    def test_a_replay_of_a_retried_run_that_waits_for_its_flow_is_pending(self) -> None:
+        host = hosted()
+        host.submit(
+            "flow s vars = (n = 0); set One => (DONE -> Two) { save = (n = 1); }; step Two => (OK -> done) { action = work; }; flow_end"
+        )
+        host.start("s")
+        host.settle()
+        host.services.operator.stop(NS, "r")
+        pause(host, "s", HeldKind.FLOW)
+        host.services.operator.retry(NS, "r", step="One")
+        host.settle()
+        found = replayed(host)
+        assert (found.differs, found.run.status, host.run().status) == (None, Status.PENDING, Status.PENDING)
+
+    def test_a_held_retry_can_be_stopped_and_retried_again(self) -> None:
+        host = hosted()
+        host.start("f")
+        host.settle()
+        host.services.operator.stop(NS, "r")
+        pause(host, "f", HeldKind.FLOW)
+        host.services.operator.retry(NS, "r")
+        host.services.operator.stop(NS, "r")
+        resume(host, "f", HeldKind.FLOW)
+        host.settle()
+        assert host.run().status is Status.CANCELED
+        host.services.operator.retry(NS, "r")
+        host.settle()
+        assert (host.run().status, len(host.actions.calls)) == (Status.RUNNING, 2)
 
 
 class TestDelayedStarts:

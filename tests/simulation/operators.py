@@ -11,7 +11,7 @@ from chalicelib.model.holds import HeldKind
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.service.batches.commands import BatchCommand
-from chalicelib.service.batches.operator import BatchOrder
+from chalicelib.service.batches.operator import DEFAULT_RATE, BatchOrder
 from chalicelib.service.ports.runs import RunQuery
 from tests.simulation.catalog import ACTIONS
 from tests.simulation.flows import CHILD, MAIN
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 LASTING_MS: Final = (100_000, 4 * 3_600_000)
 """How long pauses last at least and at most after faults have stopped, in the schedules where they do."""
+
+RETRIED_MS: Final = (15_000, 100_000)
+"""How long after the pause of a flow its runs are retried: every container knows of it by then."""
 
 LATEST_MS: Final = (2_000, 200_000, 3_000_000)
 
@@ -85,7 +88,24 @@ class Operators:
             self._batch(namespace)
             return
         kind, name = self._whose(namespace)
-        self._hold(namespace, kind, name, paused=fates.below("operator-pauses", 3) > 0)
+        is_paused = fates.below("operator-pauses", 3) > 0
+        self._hold(namespace, kind, name, paused=is_paused)
+        if is_paused and kind is HeldKind.FLOW:
+            then = self._stage.loop.now + fates.span("operator-retries", *RETRIED_MS)
+            self._stage.loop.at(then, lambda: self._retry_all(namespace, name))
+
+    def _retry_all(self, namespace: str, flow: str) -> None:
+        """Retry every run of the flow that has come to nothing."""
+        runs = [run for (owner, _), run in self._stage.laws.heads.items() if owner == namespace]
+        for run in [] if self._stage.fates.calm else runs:
+            if run.status in status.STOPPED and run.definition.flow == flow:
+                self._retry(namespace, run.name)
+
+    def _retry(self, namespace: str, name: str) -> None:
+        def work(services: Services) -> None:
+            services.operator.retry(namespace, name)
+
+        self._stage.ask(f"retry({namespace}/{name}) of a paused flow", namespace, work)
 
     def _whose(self, namespace: str) -> tuple[HeldKind, str]:
         """Draw an action or a flow: mostly an action for which a run waits, if there is one."""
@@ -113,10 +133,12 @@ class Operators:
         self._stage.ask(f"{'hold' if paused else 'release'}({namespace}/{kind} {name})", namespace, work)
 
     def _batch(self, namespace: str) -> None:
-        command, query = _SELECTED[self._stage.fates.below("operator-batch", len(_SELECTED))]
+        fates = self._stage.fates
+        command, query = _SELECTED[fates.below("operator-batch", len(_SELECTED))]
+        rate = (1.0, DEFAULT_RATE)[fates.below("operator-rate", 2)]  # at 1, each run has a slice of its own
 
         def work(services: Services) -> None:
-            services.batches.create(namespace, BatchOrder(command=command, query=query))
+            services.batches.create(namespace, BatchOrder(command=command, query=query, rate=rate))
 
-        self._stage.fates.happened("batch")
+        fates.happened("batch")
         self._stage.ask(f"batch({namespace} {command})", namespace, work)

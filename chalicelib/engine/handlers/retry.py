@@ -43,7 +43,7 @@ def retry(transition: Transition, event: RunRetried) -> None:
         start.begin(transition)
     else:
         _resume(transition, event)
-    admission.request(transition)
+    admission.request(transition, held=event.held)
 
 
 def _set_all_aside(transition: Transition) -> None:

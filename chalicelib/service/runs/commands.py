@@ -31,6 +31,7 @@ from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import Busy, Invalid, NotFound
+from chalicelib.service.holds.gate import HoldGate
 from chalicelib.service.hooks.announce import HookAnnouncer
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.runs.advance import EventFactory, RunAdvancer
@@ -68,11 +69,13 @@ class Operator:
         definition_cache: DefinitionCache,
         advancer: RunAdvancer,
         hook_announcer: HookAnnouncer,
+        hold_gate: HoldGate,
     ) -> None:
         self._runs = runs
         self._definition_cache = definition_cache
         self._advancer = advancer
         self._hook_announcer = hook_announcer
+        self._hold_gate = hold_gate
 
     def pause(self, namespace: str, name: str, *, by: str = "") -> Run:
         """Pause the run: it delivers nothing until it is continued."""
@@ -121,6 +124,8 @@ class Operator:
     ) -> Run:
         """Continue a failed or stopped run where it ended, or at `step`; as it was, or mended.
 
+        A run of a paused flow waits until the flow is continued.
+
         `token` is the token that continues at `step`, if several can. `version` is a version of its flow, or LATEST.
         `new_input` has the fields of its input that change; it is the whole if its flow takes one value. `variables`
         are set in the innermost scope around `token` that has them, or else in the run.
@@ -142,6 +147,7 @@ class Operator:
                     input=new_input,
                     vars=variables or {},
                     reason=reason,
+                    held=self._hold_gate.holds_flow(namespace, run.definition.flow),
                 )
             ]
 

@@ -11,6 +11,7 @@ import msgspec
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.engine.invocation import UNDO, invocation_of
 from chalicelib.engine.suspensions import action_of
+from chalicelib.model import status
 from chalicelib.model.definition import Definition
 from chalicelib.model.history import Entry
 from chalicelib.model.holds import HeldKind
@@ -79,10 +80,10 @@ class HoldLaws:
 
     def commit(self, before: Run | None, after: Run, added: Sequence[Entry], definition: Definition) -> Iterator[str]:
         """Yield what the transition did though something is paused, or what a batch did twice."""
-        begins = (before is None or before.status is Status.PENDING) and after.status is Status.RUNNING
+        was_at_rest = before is None or before.status in (Status.PENDING, *status.ENDED)
+        begins = was_at_rest and after.status is Status.RUNNING
         since = self._known(after.namespace, HeldKind.FLOW, after.definition.flow)
-        is_retried = any(entry.event == "RunRetried" for entry in added)
-        if begins and since is not None and not is_retried:
+        if begins and since is not None:
             yield f"run {after.name!r} began, and its flow has been paused since {since}"
         if before is not None:
             yield from self._timed_out(before, added, definition)

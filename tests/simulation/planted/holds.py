@@ -12,6 +12,7 @@ from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.holds.commands import HoldOperator
 from chalicelib.service.holds.gate import HoldGate
 from chalicelib.service.ports.batches import BatchStatus
+from chalicelib.service.runs import commands
 
 
 def _not_held(_: Any) -> Any:
@@ -54,6 +55,11 @@ def _flow_not_held(_: Any) -> Any:
     return lambda self, namespace, flow: False
 
 
+def _retried_at_once(right: Any) -> Any:
+    """A retry does not look whether the flow is paused."""
+    return lambda **fields: right(**{**fields, "held": False})
+
+
 def _suspended_for_good(_: Any) -> Any:
     """An activation that goes on stays suspended."""
     return lambda transition, token, activation: None
@@ -85,6 +91,7 @@ HOLD_BUGS: Final = (
     ("end of a pause sends nothing", HoldOperator, "resume", _no_release),
     ("time-outs during a pause", suspensions, "suspend_due", _time_goes_on),
     ("paused flow starts runs", HoldGate, "holds_flow", _flow_not_held),
+    ("paused flow retries runs", commands, "RunRetried", _retried_at_once),
     ("suspended activation never goes on", suspensions, "resume", _suspended_for_good),
     ("batch ends with its first slice", BatchWorker, "_command", _ends_early),
     ("batch forgets its next slice", BatchWorker, "_send", _slice_forgotten),
