@@ -17,7 +17,8 @@ from chalicelib.hosting.virtual import IN_MEMORY
 from chalicelib.model.run import Activation, Run, decode_run, encode, held_mark
 from chalicelib.model.status import Status
 from chalicelib.service import messages
-from chalicelib.service.deliveries.inline import HELD_MS, MAX_CHAIN_MS, MAX_DELIVERIES, Reception
+from chalicelib.service.deliveries.inline import HELD_MS, MAX_CHAIN_MS, MAX_DELIVERIES
+from chalicelib.service.deliveries.reception import Reception
 from chalicelib.service.errors import Busy, Conflict
 from chalicelib.service.messages import Deliver
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
