@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from queue import Queue
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,6 +26,7 @@ from bench.machine.load import STEPS, Clients, Window
 from bench.machine.moto import machine
 from bench.machine.own import FORMS, document, script
 from bench.machine.processes import Process
+from bench.machine.restate import MAX_WORKERS, Restate
 from bench.machine.results import CLIENTS, Results, report
 from bench.machine.systems import Durability, Form, Role, Row, Running, Service
 from bench.parts.machine import measure_system
@@ -313,6 +315,28 @@ def test_clients_of_a_server_raise_what_a_run_raises(service: str) -> None:
 
     with pytest.raises(ValueError, match="the run has failed"):
         HttpClients(service, run, 2).measure(0.0, 0.1, lambda: 0.0, lambda: 0.0)
+
+
+@pytest.mark.parametrize("faster", [1, MAX_WORKERS])
+def test_the_faster_number_of_handler_processes_of_restate_is_measured(tmp_path: Path, faster: int) -> None:
+    class Tried(Restate):
+        started: ClassVar[list[int]] = []
+
+        @contextmanager
+        def started_with(self, folder: Path, service: Service, workers: int) -> Iterator[Running]:
+            self.started.append(workers)
+            runs = 20 if workers == faster else 10
+            yield Running({self.rows[0].name: lambda *_: Window(1.0, (0.1,) * runs, 0.1, 0.1, runs)}, ())
+
+    Tried.started.clear()
+    system = Tried(cores=MAX_WORKERS)
+    for turn in range(2):
+        folder = tmp_path / str(turn)
+        folder.mkdir()
+        with system.running(folder, Service("http://127.0.0.1:1", 0)):
+            pass
+    assert sorted(Tried.started[:2]) == [1, MAX_WORKERS]
+    assert Tried.started[2:] == [faster, faster]
 
 
 @pytest.mark.parametrize("form", Form)
