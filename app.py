@@ -19,7 +19,7 @@ from chalice.app import AuthRequest, BaseLambdaEvent, Chalice, CloudWatchEvent, 
 from chalicelib import config
 from chalicelib.adapters.telemetry import logs
 from chalicelib.config import Access, LogFormat
-from chalicelib.entrypoints import authorizer, preload, workers
+from chalicelib.entrypoints import authorizer, preload
 
 SETTINGS = config.from_environment(os.environ)
 QUEUES = SETTINGS.queue_prefix
@@ -46,22 +46,22 @@ if preload.has_routes(os.environ.get("_HANDLER", "")):
 
 @app.on_sqs_message(queue=f"{QUEUES}-deliveries", batch_size=10)
 def deliver(event: SQSEvent) -> dict[str, Any]:
-    return workers.deliver(event.to_dict(), _request(event), _remaining(event))
+    return _workers().deliver(event.to_dict(), _request(event), _remaining(event))
 
 
 @app.on_sqs_message(queue=f"{QUEUES}-wakes", batch_size=10)
 def wake(event: SQSEvent) -> dict[str, Any]:
-    return workers.wake(event.to_dict(), _request(event))
+    return _workers().wake(event.to_dict(), _request(event))
 
 
 @app.on_sqs_message(queue=f"{QUEUES}-dead", batch_size=10)
 def dead_letter(event: SQSEvent) -> dict[str, Any]:
-    return workers.dead_letter(event.to_dict(), _request(event))
+    return _workers().dead_letter(event.to_dict(), _request(event))
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(event: CloudWatchEvent) -> None:
-    workers.sweep(_request(event))
+    _workers().sweep(_request(event))
 
 
 if SETTINGS.function_url:
@@ -71,6 +71,12 @@ if SETTINGS.function_url:
         from chalicelib.entrypoints.http import function_url  # the other functions do not pay for it
 
         return function_url.serve(event, context)
+
+
+def _workers() -> Any:
+    from chalicelib.entrypoints import workers  # the other functions do not pay for it
+
+    return workers
 
 
 def _remaining(event: BaseLambdaEvent) -> int | None:

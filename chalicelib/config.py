@@ -45,7 +45,7 @@
 | ECHOER_NAMESPACE_RATE | 0 | the same for all tokens of a namespace together |
 | ECHOER_DELIVERY_LOG | on; on AWS off | whether every delivery is recorded, with its args, for as long as its run: |
 | | | what was sent and what came back; on AWS this is one more write for each delivery |
-| ECHOER_INLINE_DELIVERY | on; on AWS off | whether the worker that commits an answer delivers the run's next action |
+| ECHOER_INLINE_DELIVERY | on | whether the worker that commits an answer delivers the run's next action |
 | | | itself; on AWS this removes the hop through SQS between two actions that answer in their responses |
 | ECHOER_LOG | info | debug, info, warning, error |
 | ECHOER_LOG_FORMAT | text; on Lambda json | `json`: one object per line, with namespace, run, step, uuid and request |

@@ -112,7 +112,7 @@ class Cases:
                 "callback through the Function URL", "app.callback", lambda: _url_event("/step", self._answer())
             ),
             self._case("delivery, taken", "app.deliver", lambda: self._delivery("taken")),
-            self._case("delivery, answered in the response", "app.deliver", lambda: self._delivery("inline")),
+            self._case("two deliveries, answered in their responses", "app.deliver", lambda: self._delivery("inline")),
             self._case("timer", "app.wake", self._timer),
             self._case("sweep that finds nothing", "app.sweep", lambda: dict(_SCHEDULED)),
         ]

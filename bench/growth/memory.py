@@ -15,8 +15,8 @@ from bench.machine.processes import Process, free_port
 _CALLS: Final = 200
 
 
-def memory_and_file_mib(runs: int) -> tuple[float, float]:
-    """Return the memory of the server and the size of its file in MiB, with so many live runs.
+def memory_and_file_mib(runs: int) -> tuple[int, float, float]:
+    """Return the number of processes of the server, its memory and the size of its file in MiB, with so many live runs.
 
     The memory is the proportional set size of all its processes; nan where the system has no /proc. The server has
     answered starts, reads and lists by then.
@@ -36,4 +36,4 @@ def memory_and_file_mib(runs: int) -> tuple[float, float]:
                     call(connection, "POST", "/flow/one/runs", "{}")
                     call(connection, "GET", f"/flowrun/live-{number % runs}")
                     call(connection, "GET", "/flowrun?limit=50")
-            return server.memory_mib(), (folder / "echoer.db").stat().st_size / 2**20
+            return server.count(), server.memory_mib(), (folder / "echoer.db").stat().st_size / 2**20

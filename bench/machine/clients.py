@@ -59,7 +59,7 @@ class HttpClients:
             for client in self._clients:
                 client.close()
         durations = tuple(took for at, took in self.ended if began <= at < ended)
-        return Window(ended - began, durations, used, harness)
+        return Window(ended - began, durations, used, harness, len(self.ended))
 
     def _work(self, is_done: Callable[[], bool], at_most: float) -> None:
         """Serve all clients until that is done, for at most so many seconds."""

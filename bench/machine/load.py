@@ -30,13 +30,14 @@ class Window:
     """The runs that ended in `seconds`: the duration of each in seconds.
 
     `cpu` is the CPU time of the system in seconds. `harness` is that of the service and of clients that are no part
-    of the system.
+    of the system. `runs` are those that ended from the first to the last, also outside of the window.
     """
 
     seconds: float
     durations: tuple[float, ...]
     cpu: float
     harness: float
+    runs: int
 
 
 class Clients:
@@ -74,7 +75,7 @@ class Clients:
         if self._errors:
             raise self._errors[0]
         durations = tuple(took for at, took in self._ended if began <= at < ended)
-        return Window(ended - began, durations, used, harness)
+        return Window(ended - began, durations, used, harness, sum(self._counts))
 
     def _work(self, mine: int) -> None:
         try:

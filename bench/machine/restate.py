@@ -18,6 +18,7 @@ RESTATE_VERSION: Final = "1.7.12"
 _NAME: Final = f"Restate {RESTATE_VERSION}, Python SDK {version('restate-sdk')}"
 
 
+MAX_WORKERS: Final = 4
 _TRY_CLIENTS: Final = 8
 _TRY_S: Final = 1.0
 
@@ -32,28 +33,30 @@ class Restate:
     role = Role.PEER
     rows: tuple[Row, ...] = (Row(_NAME, Form.DIRECT), Row(f"{_NAME}: awakeables", Form.CALLBACK))
 
-    def __init__(self) -> None:
+    def __init__(self, cores: int | None = os.cpu_count()) -> None:
         self._config = ""
+        self._most = min(cores or 1, MAX_WORKERS)
         self._workers = 0
 
     @contextmanager
     def running(self, folder: Path, service: Service) -> Iterator[Running]:
         self._workers = self._workers or self._fastest(folder, service)
-        with self._started(folder, service, self._workers) as running:
+        with self.started_with(folder, service, self._workers) as running:
             yield running
 
     def _fastest(self, folder: Path, service: Service) -> int:
         found = {}
-        for workers in {1, min(os.cpu_count() or 1, 4)}:
+        for workers in {1, self._most}:
             apart = folder / f"workers-{workers}"
             apart.mkdir()
-            with self._started(apart, service, workers) as running:
+            with self.started_with(apart, service, workers) as running:
                 window = running.meters[self.rows[0].name](_TRY_CLIENTS, _TRY_S, _TRY_S)
             found[workers] = len(window.durations) / window.seconds
         return max(found, key=lambda workers: found[workers])
 
     @contextmanager
-    def _started(self, folder: Path, service: Service, workers: int) -> Iterator[Running]:
+    def started_with(self, folder: Path, service: Service, workers: int) -> Iterator[Running]:
+        """Start it with so many processes for its handlers."""
         modules, python = peers.node("@restatedev/restate-server", RESTATE_VERSION), peers.python(REQUIREMENTS)
         ports = {name: free_port() for name in ("RESTATE_BIND", "RESTATE_INGRESS__BIND", "RESTATE_ADMIN__BIND")}
         ingress = f"127.0.0.1:{ports['RESTATE_INGRESS__BIND']}"

@@ -104,7 +104,7 @@ def _cpu(results: Results, row: Row) -> list[object]:
 
 
 def _harness(results: Results, row: Row) -> list[object]:
-    return [results.harness(row.name, clients) or _NONE for clients in CLIENTS]
+    return [results.harness(row.name, clients) for clients in CLIENTS]
 
 
 def _survival(results: Results) -> Iterable[Sequence[object]]:

@@ -3,7 +3,7 @@
 `python -m bench.machine.service` prints its URL and serves until it is ended. The last part of a path says how it
 answers. `inline` is Echoer's form. Three take the work and post the answer afterwards, as the system wants it:
 `callback` to Echoer's `callbackUrl`, `later` to the `url` of the request, `token` to that `url` as Step Functions'
-SendTaskSuccess. Everything else is plain REST.
+SendTaskSuccess. `requests` says how many there were of all these. Everything else is plain REST.
 """
 
 import json
@@ -53,7 +53,7 @@ LATER: Final[dict[bytes, _Answer]] = {b"callback": _to_echoer, b"later": _to_url
 """What is posted after the work, by the last part of the path: URL, body and headers."""
 
 _TAKEN: Final = _response({})
-_AT_ONCE: Final = {b"inline": _response({"ackState": "OK", "data": DATA})}
+_INLINE: Final = _response({"ackState": "OK", "data": DATA})
 _REST: Final = _response(DATA)
 
 
@@ -65,6 +65,7 @@ class Service:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         self._idle: dict[str, list[_Outgoing]] = defaultdict(list)
+        self.requests = 0
 
     @property
     def url(self) -> str:
@@ -128,9 +129,13 @@ class _Incoming:
             self._answer(request.head.split(b" ", 2)[1].rstrip(b"/").rpartition(b"/")[2], request.body)
 
     def _answer(self, name: bytes, body: bytes) -> None:
+        if name == b"requests":
+            self._connection.sendall(_response(self._service.requests))
+            return
+        self._service.requests += 1
         later = LATER.get(name)
         if later is None:
-            self._connection.sendall(_AT_ONCE.get(name, _REST))
+            self._connection.sendall(_INLINE if name == b"inline" else _REST)
             return
         self._connection.sendall(_TAKEN)
         try:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
+from urllib.parse import urlsplit
 
+from bench.machine import wire
 from bench.machine.load import Window
 from bench.machine.processes import Process, cpu_of_group
 
@@ -51,6 +53,11 @@ class Service:
     def cpu(self) -> float:
         """Return the CPU time that it has used, in seconds."""
         return cpu_of_group(self.group)
+
+    def requests(self) -> int:
+        """Return how many steps it was asked to do."""
+        with wire.Kept(urlsplit(self.url).netloc) as kept:
+            return int(str(kept.post("/requests", {})))
 
 
 @dataclass(frozen=True)

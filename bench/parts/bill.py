@@ -174,7 +174,7 @@ def _price_table(cases: Sequence[Case], warm: Figures, sending: float) -> str:
     for case in cases:
         memory, cpu_us, requests = memory_setting(case.function), warm[case.name]["own"], len(case.warm)
         busy_ms = (cpu_us + requests * sending) / 1e3 * MB_PER_CPU / memory
-        waiting_ms = AWS_MS * requests + ACTION_MS * bool(case.to_action)
+        waiting_ms = AWS_MS * requests + ACTION_MS * len(case.to_action)
         usd = (1e6 * PRICE * memory / 1024 * ms / 1e3 for ms in (busy_ms, waiting_ms))
         rows.append((case.name, memory, requests, cpu_us / 1e3, _modelled(case), f"{busy_ms:.1f}", *usd))
     columns = (
@@ -198,5 +198,5 @@ def _modelled(case: Case) -> float:
     function = case.function.partition(".")[2]
     if case.event.get("resource") == "/step":
         return CPU_MS["callback"]
-    more = ANSWERED_CPU_MS if function == "deliver" and len(case.warm) > 1 else 0
-    return round(CPU_MS[_MODEL.get(function, function)] + more, 3)
+    writes = sum(call.operation == "PutItem" for call in case.warm) if function == "deliver" else 0
+    return round(CPU_MS[_MODEL.get(function, function)] + ANSWERED_CPU_MS * writes, 3)

@@ -42,7 +42,7 @@ def measure(seconds: float) -> str:  # noqa: ARG001 - what is measured has a fix
     billed = [(flow, *astuple(one)) for flow in FLOWS for one in dynamodb.transitions(ON_DYNAMODB, flow)]
     texts.append(table(["flow", "transitions made", "requests", "read units", "write units"], billed))
     texts.append("Memory of the local server with so many live runs, after 600 calls, and its file, in MiB:\n")
-    texts.append(table(["live runs", "memory", "file"], _memory(MEMORY_RUNS)))
+    texts.append(table(["live runs", "processes", "memory", "file"], _memory(MEMORY_RUNS)))
     return "\n".join(texts)
 
 

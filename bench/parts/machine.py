@@ -12,6 +12,7 @@ import click
 
 from bench.machine.disk import flush_ms
 from bench.machine.libraries import Dbos, Plain
+from bench.machine.load import STEPS
 from bench.machine.moto import Moto
 from bench.machine.own import Echoer
 from bench.machine.processes import Process
@@ -51,7 +52,7 @@ def measure_system(results: Results, system: System, folder: Path, seconds: floa
         while rows:
             with _noted(results, system, rows), system.running(folder, service) as running:
                 while rows:
-                    _measure_row(results, rows[0], running, seconds)
+                    _measure_row(results, rows[0], running, service, seconds)
                     del rows[0]
                 results.processes[system.rows[0].name] = sum(group.count() for group in running.groups)
 
@@ -71,8 +72,13 @@ def _noted(results: Results, system: System, rows: list[str]) -> Iterator[None]:
         del rows[: len(rows) if isinstance(error, Unavailable) else 1]
 
 
-def _measure_row(results: Results, row: str, running: Running, seconds: float) -> None:
+def _measure_row(results: Results, row: str, running: Running, service: Service, seconds: float) -> None:
+    """Measure a row with each number of clients. Raises RuntimeError if runs ended without all of their steps."""
     for clients in CLIENTS:
+        before = service.requests()
         window = running.meters[row](clients, WARM_UP_S, max(_MIN_S, seconds))
+        asked = service.requests() - before
+        if asked < STEPS * window.runs:
+            raise RuntimeError(f"the service was asked {asked} times in {window.runs} runs of {STEPS} steps")
         results.add(row, clients, window)
         click.echo(f"  {row}, {clients}: {len(window.durations) / window.seconds:.1f} runs/s", err=True)

@@ -21,7 +21,7 @@ from chalicelib.entrypoints.http import function_url
 from chalicelib.hosting import Adapters, assemble
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
-from chalicelib.service.details.cost import ANSWERED_GB_SECONDS, GB_SECONDS
+from chalicelib.service.details.cost import ANSWERED_GB_SECONDS, GB_SECONDS, SENT_GB_SECONDS
 from chalicelib.service.observability.prices import Requests
 from chalicelib.service.ports.actions import Reply, Response, Taken
 from chalicelib.service.ports.queues import QueueName, Received
@@ -46,10 +46,12 @@ class CountedQueue(MemoryQueue):
     def __init__(self, clock: VirtualClock, requests: Requests) -> None:
         super().__init__(clock)
         self.requests = requests
+        self.sends = 0
 
     def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0, *, early: bool = False) -> None:
         super().send(queue, bodies, delay, early=early)
         for start in range(0, len(bodies), _BATCH):
+            self.sends += 1
             size = sum(len(body.encode()) for body in bodies[start : start + _BATCH])
             self.requests.queue_requests += -(-size // _CHUNK_BYTES)
 
@@ -146,11 +148,12 @@ class Account:
         end = self.clock.now() if until is None else until
         while (due := self.queue.next_due()) is not None and due[0] <= end:
             self.clock.advance_to(due[0])
-            received = self.queue.receive(due[2], 1, 0)
+            received, sends = self.queue.receive(due[2], 1, 0), self.queue.sends
             found = _HANDLERS[due[2]](queue_event(due[2], received), LambdaContext(str(due[2])))
             failed = {one["itemIdentifier"] for one in found["batchItemFailures"]}
             self.queue.delete(due[2], [one.receipt for one in received if one.id not in failed])
             self._invoked(due[2])
+            self.requests.gb_seconds += (self.queue.sends - sends) * SENT_GB_SECONDS
             self.received += 1
         self.clock.advance_to(end)
 

@@ -24,10 +24,13 @@ _USE_CASES: Final = {
 }
 """Handler of a function (`_HANDLER`: AWS Lambda Developer Guide, "Runtime environment variables") -> use cases."""
 
+_WORKERS: Final = "chalicelib.entrypoints.workers"
+
 _MODULES: Final = {
     "app.app": ("chalicelib.entrypoints.http.exchange", "chalicelib.entrypoints.http.views.answers"),
     "app.callback": ("chalicelib.entrypoints.http.function_url", "chalicelib.entrypoints.http.views.answers"),
-    "app.deliver": ("chalicelib.adapters.actions.http_caller",),
+    "app.deliver": ("chalicelib.adapters.actions.http_caller", _WORKERS),
+    **dict.fromkeys(("app.wake", "app.dead_letter", "app.sweep"), (_WORKERS,)),
 }
 """Handler -> modules. Callbacks are the most frequent calls of the API."""
 

@@ -22,7 +22,7 @@ from chalicelib.hosting import Services, consumers
 from chalicelib.model.json_values import ready
 from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.service import messages, parallel
-from chalicelib.service.deliveries.inline import Reception
+from chalicelib.service.deliveries.reception import Reception
 from chalicelib.service.errors import Busy, ServiceError
 from chalicelib.service.messages import Message
 from chalicelib.service.observability import work_context

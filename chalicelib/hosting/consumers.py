@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from chalicelib.hosting.wiring import Services
-from chalicelib.service.deliveries.inline import Reception
+from chalicelib.service.deliveries.reception import Reception
 from chalicelib.service.messages import (
     Announce,
     Begin,

@@ -36,6 +36,11 @@ class Source:
         self.text = text
         self._starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
 
+    @property
+    def lines(self) -> int:
+        """The number of lines; the last one is empty if the text ends with a line ending."""
+        return len(self._starts)
+
     def position(self, offset: int) -> tuple[int, int]:
         """Return the line and column (in characters) of an offset; the end of the text is a valid offset."""
         line = bisect_right(self._starts, offset)

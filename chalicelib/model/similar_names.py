@@ -16,6 +16,8 @@ _MAX_CHARACTERS: Final = 40
 def nearest(name: str, known: Iterable[str], likeness: float = LIKENESS) -> str | None:
     """Return the known name that takes the fewest edits, if one is at least that similar. Case does not matter.
 
+    It takes at most half as many edits as the name has characters, unless it begins with it or `likeness` is 0.
+
     An edit inserts, deletes or replaces a character, or exchanges two neighbours. The time grows with the product of
     the lengths and with the number of names, so the caller limits both.
     """
@@ -25,10 +27,13 @@ def nearest(name: str, known: Iterable[str], likeness: float = LIKENESS) -> str 
     for one in known:
         lowered.setdefault(one.lower(), one)
     word = name.lower()
-    count = _MAX_COMPARED if len(word) <= _MAX_CHARACTERS else 1
-    similar = get_close_matches(word, lowered, count, likeness)
-    found = min(similar, key=lambda one: edits(word, one), default=None)
-    return None if found is None else lowered[found]
+    if len(word) > _MAX_CHARACTERS:
+        return next((lowered[one] for one in get_close_matches(word, lowered, 1, likeness)), None)
+    similar = [(edits(word, one), one) for one in get_close_matches(word, lowered, _MAX_COMPARED, likeness)]
+    count, found = min(similar, key=lambda one: one[0], default=(0, None))
+    if found is None or (likeness > 0 and count > max(len(word) // 2, 1) and not found.startswith(word)):
+        return None
+    return lowered[found]
 
 
 def edits(left: str, right: str) -> int:

@@ -151,7 +151,7 @@ def _tokens(group: TokenGroup) -> Iterator[Token]:
     if common is None:
         return
     digits, parent, began = a2b_base64(group.uuids).hex(), like.parent, group.since
-    columns = (group.steps, group.lapses, group.timeouts, group.states, group.held_by)
+    columns: tuple[list[Any], ...] = (group.steps, group.lapses, group.timeouts, group.states, group.held_by)
     optional = (group.args, group.results, group.vars)
     filled = [column if len(column) == count else column * count for column in columns]
     filled += [column or [None] * count for column in optional]

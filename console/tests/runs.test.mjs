@@ -428,6 +428,22 @@ test("a call tree: parent, children, and the signal of a child", async () => {
   await close(page);
 });
 
+test("what a run has cost: the parts by service make up the whole, beside Step Functions", async () => {
+  const cost = await api("GET", "/flowrun/mother-1/cost");
+  const page = await open("#/runs/mother-1?side=cost");
+  const table = page.locator(".cost table");
+  await table.waitFor();
+  const named = { dynamodb: "DynamoDB", sqs: "SQS", lambda: "Lambda", api_gateway: "API Gateway" };
+  const parts = Object.entries(cost.usd_by_service).filter(([, usd]) => usd > 0).map(([name]) => named[name]);
+  assert.ok(parts.length >= 3, parts.join());
+  assert.deepEqual(await table.locator("tr.part th").allTextContents(), parts);
+  const heads = await table.locator("tr th").allTextContents();
+  assert.equal(heads[0], "Echoer");
+  assert.ok(heads.at(-1).startsWith("Step Functions"), heads.join());
+  assert.equal(await page.locator(".cost dt", { hasText: "Answers by callback" }).count(), 1);
+  await close(page);
+});
+
 test("250 runs at once: a frozen set, two refused with reasons, stopped, reloaded, gone on with", async () => {
   const names = Array.from({ length: 250 }, (_, n) => `bulk-${n}`);
   for (let n = 0; n < names.length; n += 25) await Promise.all(names.slice(n, n + 25).map((name) => api("POST", "/flow/slow/runs", { name, labels: { bulk: "yes" } })));

@@ -50,7 +50,7 @@ def run(program: str, *arguments: str) -> str:
         ("callback through the REST API", ADVANCE, 1_650),
         ("callback through the Function URL", ADVANCE, 1_550),
         ("delivery, taken", {"GetItem": 1}, 1_000),
-        ("delivery, answered in the response", ADVANCE, 1_800),
+        ("two deliveries, answered in their responses", {"GetItem": 1, "PutItem": 2}, 2_650),
         ("timer", {"GetItem": 1}, 570),
         ("sweep that finds nothing", {"Query": 8}, 2_000),
     ],

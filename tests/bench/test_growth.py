@@ -80,6 +80,11 @@ def test_an_item_does_not_grow_with_the_items(fail: bool) -> None:
     assert large.sql_bytes <= small.sql_bytes + MAX_INLINE_BYTES
 
 
+def test_an_item_in_flight_takes_few_bytes() -> None:
+    few, many = (counted(subjects.items((2_000,), most, times=30)).popitem()[1][0] for most in (10, 100))
+    assert (many.sql_bytes - few.sql_bytes) / 90 < 60
+
+
 def test_schedules_that_are_not_due_cost_nothing() -> None:
     for small, large in counted(subjects.schedules((1, 300))).values():
         assert_equal(small, large)

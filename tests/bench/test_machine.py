@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from queue import Queue
+from typing import ClassVar
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,6 +26,7 @@ from bench.machine.load import STEPS, Clients, Window
 from bench.machine.moto import machine
 from bench.machine.own import FORMS, document, script
 from bench.machine.processes import Process
+from bench.machine.restate import MAX_WORKERS, Restate
 from bench.machine.results import CLIENTS, Results, report
 from bench.machine.systems import Durability, Form, Role, Row, Running, Service
 from bench.parts.machine import measure_system
@@ -37,15 +40,18 @@ URL = "http://work.test"
 class Fixed:
     """A system without a process, whose meters return one window or fail."""
 
-    def __init__(self, name: str, role: Role, *forms: Form, failing: str = "") -> None:
+    def __init__(self, name: str, role: Role, *forms: Form, failing: str = "", skipping: str = "") -> None:
         self.rows = tuple(Row(f"{name}: {form.value}" if forms else name, form) for form in forms or (Form.DIRECT,))
         self.role = role
         self.started = 0
         self._failing = failing
+        self._skipping = skipping
+        self._service = ""
 
     @contextmanager
     def running(self, folder: Path, service: Service) -> Iterator[Running]:
         self.started += 1
+        self._service = service.url
         if self._failing == "start":
             raise Unavailable("npm is not installed")
         yield Running({row.name: partial(self._measure, row) for row in self.rows}, ())
@@ -53,7 +59,10 @@ class Fixed:
     def _measure(self, row: Row, clients: int, warm_up: float, seconds: float) -> Window:
         if row.form.value == self._failing:
             raise RuntimeError("no token")
-        return Window(1.0, (0.1,) * clients, 0.5, 0.25)
+        with wire.Kept(urlsplit(self._service).netloc) as kept:
+            for _ in range(STEPS * clients - (row.form.value == self._skipping)):
+                kept.post("/rest", {})
+        return Window(1.0, (0.1,) * clients, 0.5, 0.25, clients)
 
     def durability(self) -> Durability:
         return Durability("yes", "no", "a test")
@@ -62,9 +71,9 @@ class Fixed:
 def test_figures_are_medians_of_rounds_and_ratios_to_the_best_peer() -> None:
     results = Results([Fixed("ours", Role.OWN), Fixed("slow", Role.PEER), Fixed("fast", Role.PEER)])
     for runs in (10, 30, 20):
-        results.add("ours", 1, Window(1.0, (0.1,) * (runs - 1) + (0.2,), 0.5, 0.25))
-    results.add("slow", 1, Window(2.0, (0.1,) * 4, 0.1, 0.1))
-    results.add("fast", 1, Window(2.0, (0.1,) * 16, 0.1, 0.1))
+        results.add("ours", 1, Window(1.0, (0.1,) * (runs - 1) + (0.2,), 0.5, 0.25, runs))
+    results.add("slow", 1, Window(2.0, (0.1,) * 4, 0.1, 0.1, 1))
+    results.add("fast", 1, Window(2.0, (0.1,) * 16, 0.1, 0.1, 1))
     assert results.rate("ours", 1) == 20
     assert results.best_peer(Form.DIRECT, 1) == 8
     assert results.duration("ours", 1, 0.5) == pytest.approx(100)
@@ -78,7 +87,7 @@ def test_a_row_is_compared_with_the_peers_in_its_form() -> None:
     ours, peer = Fixed("ours", Role.OWN, *Form), Fixed("peer", Role.PEER, *Form)
     results = Results([ours, peer])
     for row, runs in {"ours: direct": 30, "ours: callback": 10, "peer: direct": 10, "peer: callback": 4}.items():
-        results.add(row, 1, Window(1.0, (0.1,) * runs, 0.5, 0.1))
+        results.add(row, 1, Window(1.0, (0.1,) * runs, 0.5, 0.1, 1))
     text = report(results, 1.0)
     direct, callback = text.split("The service answers by callback:")
     assert "| ours: direct | 30 | 0 | 0 | 3 | - | - |" in direct
@@ -115,6 +124,16 @@ def test_a_peer_that_is_not_there_is_named(tmp_path: Path) -> None:
         assert f"| away: {form.value} |{' - |' * 2 * len(CLIENTS)}" in text
         assert f"Not measured: away: {form.value}: npm is not installed." in text
     assert "| away |" not in text
+
+
+def test_runs_that_end_without_all_of_their_steps_are_no_figure(tmp_path: Path) -> None:
+    peer = Fixed("peer", Role.PEER, *Form, skipping="callback")
+    results = Results([peer])
+    measure_system(results, peer, tmp_path, 0.0)
+    assert results.failures == {
+        "peer: callback": "RuntimeError('the service was asked 4 times in 1 runs of 5 steps')",
+    }
+    assert results.rate("peer: direct", 8) == 8
 
 
 def test_a_failure_of_our_own_ends_the_part(tmp_path: Path) -> None:
@@ -296,6 +315,28 @@ def test_clients_of_a_server_raise_what_a_run_raises(service: str) -> None:
 
     with pytest.raises(ValueError, match="the run has failed"):
         HttpClients(service, run, 2).measure(0.0, 0.1, lambda: 0.0, lambda: 0.0)
+
+
+@pytest.mark.parametrize("faster", [1, MAX_WORKERS])
+def test_the_faster_number_of_handler_processes_of_restate_is_measured(tmp_path: Path, faster: int) -> None:
+    class Tried(Restate):
+        started: ClassVar[list[int]] = []
+
+        @contextmanager
+        def started_with(self, folder: Path, service: Service, workers: int) -> Iterator[Running]:
+            self.started.append(workers)
+            runs = 20 if workers == faster else 10
+            yield Running({self.rows[0].name: lambda *_: Window(1.0, (0.1,) * runs, 0.1, 0.1, runs)}, ())
+
+    Tried.started.clear()
+    system = Tried(cores=MAX_WORKERS)
+    for turn in range(2):
+        folder = tmp_path / str(turn)
+        folder.mkdir()
+        with system.running(folder, Service("http://127.0.0.1:1", 0)):
+            pass
+    assert sorted(Tried.started[:2]) == [1, MAX_WORKERS]
+    assert Tried.started[2:] == [faster, faster]
 
 
 @pytest.mark.parametrize("form", Form)

@@ -74,7 +74,7 @@ def test_a_head_of_version_0_1_0_is_read_and_written_as_it_was(name: str) -> Non
     assert decode_run(encode(run)) == run
     assert run.last_event == HEADS[name].get("le", "")
     same = {**written, "tl": HEADS[name]["tl"], "le": HEADS[name]["le"]}  # these two are shorter since format 2
-    assert same == {**HEADS[name], "f": 2}
+    assert same == {**HEADS[name], "f": 3}
 
 
 def test_there_is_a_head_for_every_kind_of_wait() -> None:

@@ -141,6 +141,11 @@ def test_an_edit_has_so_many_operations_and_no_more(host: Host) -> None:
 
 def test_a_bad_request_is_refused(host: Host) -> None:
     assert call("POST", "/analyze", {"text": TEXT, "at": {"line": 99, "column": 1}}).status == 400
+    for text, lines in (("", 1), ("x", 1), ("x\n", 2), ("x\r\ny", 2), ("x\x0cy\u2028z", 1)):
+        at = {"text": text, "at": {"line": lines, "column": 1}}
+        assert call("POST", "/analyze", at).status == 200
+        refused = call("POST", "/analyze", {**at, "at": {"line": lines + 1, "column": 1}})
+        assert (refused.status, refused.code) == (400, "malformed")
     assert call("POST", "/analyze", {"text": 1}).status == 400
     assert call("POST", "/analyze", {"text": "x" * (1024 * 1024 + 1)}).status == 413
     assert call("POST", "/play", {"fsl": "flow"}).status == 400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from msgspec.structs import replace
@@ -74,11 +75,11 @@ def test_a_run_has_the_shape_that_echoer_gave_it(host: Host) -> None:
             "steps": 1,
             "answers": 0,
             "bytes": 482,
-            "usd": 0.000009215,
+            "usd": 0.000009181,
             "usd_by_service": {
                 "dynamodb": 0.000003875,
                 "sqs": 0.0000012,
-                "lambda": 0.00000064,
+                "lambda": 0.000000606,
                 "api_gateway": 0.0000035,
             },
             "step_functions_usd": 0.000025,
@@ -384,3 +385,28 @@ def test_a_run_that_could_not_be_read_is_not_started(host: Host) -> None:
     assert (refused.status, refused.code) == (422, "invalid")
     assert call("GET", "/flowrun/count").json["counts"] == {}
     assert call("POST", "/flow/two/runs", {"name": "counts", "input": {"order": "o"}}).status == 201
+
+
+def test_a_page_of_steps_has_at_most_so_many_but_whole_runs(host: Host) -> None:
+    defined(WORK, TWO)
+    defined("flow one input = (str order); wait Z => (DONE -> done) { for = 1h; }; flow_end")
+    for number in range(6):
+        flow = "one" if number % 3 == 2 else "two"
+        assert call("POST", f"/flow/{flow}/runs", {"name": f"p{number}", "input": {"order": "o"}}).status == 201
+
+    def pages(query: str) -> list[list[str]]:
+        found: list[list[str]] = []
+        cursor = ""
+        while not found or cursor:
+            reply = call("GET", f"/step?{query}&cursor={quote(cursor)}")
+            found.append([f"{one['spec']['flow_id']}.{one['metadata']['name']}" for one in reply.json])
+            cursor = reply.headers.get("x-next-cursor", "")
+        return [page for page in found if page]
+
+    every = ["p5.Z", "p4.A", "p3.A", "p2.Z", "p1.A", "p0.A"]
+    assert pages("limit=4") == [every[:4], every[4:]]
+    assert pages("limit=1&metadata.name=A") == [["p4.A"], ["p3.A"], ["p1.A"], ["p0.A"]]
+    assert pages("limit=3&metadata.name=Z") == [["p5.Z", "p2.Z"]]
+    call("POST", "/flowrun/p4/goto", {"step": "B"})
+    assert pages("limit=1")[:3] == [["p5.Z"], ["p4.A", "p4.B"], ["p3.A"]]
+    assert pages("limit=2")[:2] == [["p5.Z"], ["p4.A", "p4.B"]]

@@ -37,6 +37,10 @@ def test_neighbours_that_change_places_are_one_edit(left: str, right: str, count
         ("approved", ("APPROVED", "Approved"), "APPROVED"),
         ("ship", ("values", "name"), None),
         ("", ("a",), None),
+        ("on", ("zone", "events"), None),
+        ("on", ("no",), None),
+        ("cap", ("capem",), "capem"),
+        ("tiem", ("time",), "time"),
         ("a", (), None),
     ],
 )

@@ -17,7 +17,8 @@ from chalicelib.hosting.virtual import IN_MEMORY
 from chalicelib.model.run import Activation, Run, decode_run, encode, held_mark
 from chalicelib.model.status import Status
 from chalicelib.service import messages
-from chalicelib.service.deliveries.inline import HELD_MS, MAX_CHAIN_MS, MAX_DELIVERIES, Reception
+from chalicelib.service.deliveries.inline import HELD_MS, MAX_CHAIN_MS, MAX_DELIVERIES
+from chalicelib.service.deliveries.reception import Reception
 from chalicelib.service.errors import Busy, Conflict
 from chalicelib.service.messages import Deliver
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
@@ -249,7 +250,7 @@ def test_a_failed_delivery_of_a_chain_comes_again_with_the_same_message() -> Non
 
 def test_a_failed_delivery_after_others_is_given_up_with_its_message(host: Machine) -> None:
     host.start("f")
-    host.actions.script = lambda request: answer_at_once(request) if request["stepName"] == "A" else NotTaken("no")
+    host.actions.script = lambda request: answer_at_once(request) if request["stepName"] == "A" else NotTaken("no", final=False)
     host.work()
     (left,) = host.late()
     host.services.deliverer.give_up(left, "too often")
@@ -481,7 +482,7 @@ def test_a_message_of_earlier_versions_asks_for_what_was_committed(host: Machine
         (other,) = host.queue.receive(QueueName.DELIVERIES, 10, 0)
         host.queue.delete(QueueName.DELIVERIES, [other.receipt])
     second = host.uuid("B") if is_committed else "0000"
-    host.queue.send(QueueName.DELIVERIES, [messages.encode(replace(sent, uuid=second, previous=first))])  # type: ignore[arg-type]
+    host.queue.send(QueueName.DELIVERIES, [messages.encode(replace(sent, uuid=second, previous=first))])
     host.crash_at("C")
     assert host.activation().held_by == held_mark(second)
     assert host.wait() == []

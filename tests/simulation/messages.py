@@ -55,8 +55,6 @@ class Messages:
         self._gone = gone
         self._committed = committed
         self._sent = 0
-        self.are_shared = False
-        """Whether deliveries are often received again while their first worker still has them."""
         self.live: dict[int, QueuedMessage] = {}
         self._in_hand: list[QueuedMessage] = []
         """The messages of running consumers, once for each; another one may have deleted it."""
@@ -166,8 +164,7 @@ class Messages:
                 batch.append(other)
         for one in batch:
             one.count += 1
-            rate = 0.3 if self.are_shared and one.queue is QueueName.DELIVERIES else 0.03
-            short = self._fates.strikes("receive", RECEIVE_FAULTS[:1], rate)
+            short = self._fates.strikes("receive", RECEIVE_FAULTS[:1], 0.03)
             self._show(one, self._fates.span("visibility", 5, 3_000) if short else VISIBILITY)
         self._consume(queued.queue, batch)
 

@@ -77,7 +77,6 @@ class Stage:
             lambda message: self.laws.message_gone(message),
             self._is_committed,
         )
-        self.messages.are_shared = self.inline is not Inline.OFF and not self.fates.below("shared", 3)
         self.actions = Actions(self)
         self.outages = Outages(self)
         self.faultless: Services = self._faultless()

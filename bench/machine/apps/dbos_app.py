@@ -18,8 +18,11 @@ from bench.machine.load import STEPS, Run
 
 PLACE, FILE = sys.argv[1:]
 POLL_S: Final = 0.003
-"""How often DBOS looks into SQLite for messages. The default of 1 s would be the duration of each step. Its least of 1 ms
-takes CPU from the workflows, since it looks for each of those that wait."""
+"""How often DBOS looks into SQLite for messages.
+
+The default of 1 s would be the duration of each step. Its least of 1 ms takes CPU from the workflows: it looks for each
+of those that wait.
+"""
 
 _WAIT_S: Final = 60
 _mine = local()

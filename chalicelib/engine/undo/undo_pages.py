@@ -73,19 +73,33 @@ def page_next(run: Run, newest: PendingUndo | None) -> UndoPages | None:
 
 def bring_back(transition: Transition, pages: UndoPages) -> None:
     """Put the first of these pages into the head, and the references that it holds."""
-    page, run = page_of(transition.read(pages.key)), transition.run
-    undos = (replace(undo, token=pages.token, is_due=pages.is_due) for undo in page.undos)
-    others = (replace(one, token=pages.token, is_due=pages.is_due) for one in page.others)
-    transition.set_run(
-        undos=tuple(sorted((*run.undos, *undos), key=lambda undo: undo.number or _NOT_NUMBERED)),
-        undo_pages=(*(one for one in run.undo_pages if one is not pages), *others),
-    )
+    run = transition.run
+    undos, others = _read(transition, pages)
+    undo_pages = (*(one for one in run.undo_pages if one is not pages), *others)
+    transition.set_run(undos=_in_order((*run.undos, *undos)), undo_pages=undo_pages)
 
 
 def bring_all_back(transition: Transition) -> None:
     """Put all pages into the head."""
-    while transition.run.undo_pages:
-        bring_back(transition, transition.run.undo_pages[-1])
+    left, undos = list(transition.run.undo_pages), list(transition.run.undos)
+    if not left:
+        return
+    while left:
+        read, others = _read(transition, left.pop())
+        undos += read
+        left += others
+    transition.set_run(undos=_in_order(undos), undo_pages=())
+
+
+def _read(transition: Transition, pages: UndoPages) -> tuple[Iterable[PendingUndo], Iterable[UndoPages]]:
+    """Return what the first of these pages holds: undos, and the references to the others."""
+    page = page_of(transition.read(pages.key))
+    undos = (replace(undo, token=pages.token, is_due=pages.is_due) for undo in page.undos)
+    return undos, (replace(one, token=pages.token, is_due=pages.is_due) for one in page.others)
+
+
+def _in_order(undos: Iterable[PendingUndo]) -> tuple[PendingUndo, ...]:
+    return tuple(sorted(undos, key=lambda undo: undo.number or _NOT_NUMBERED))
 
 
 def pages_due(pages: Iterable[UndoPages], scope: str | None = None) -> tuple[UndoPages, ...]:

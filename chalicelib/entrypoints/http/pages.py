@@ -50,13 +50,16 @@ def response(items: Iterable[Item], cursor: str | None) -> Response:
     return Response([one.raw for one in shown], headers={"x-next-cursor": cursor} if cursor else {})
 
 
-def grouped(groups: Iterable[tuple[Sequence[Item], str]], cursor: str | None) -> Response:
-    """Return the page of the first groups that fit, and at least one. Each has the cursor of the groups after it."""
+def grouped(groups: Iterable[tuple[Sequence[Item], str]], cursor: str | None, limit: int) -> Response:
+    """Return the page of the first groups that fit, with at most `limit` entries together; at least one that has any.
+
+    Each group has the cursor of the groups after it.
+    """
     shown: list[Item] = []
     room, last = MAX_PAGE_BYTES, None
     for group, following in groups:
         room -= sum(found.size for found in group)
-        if room < 0 and last is not None:
+        if shown and (room < 0 or len(shown) + len(group) > limit):
             cursor = last
             break
         shown += group

@@ -55,7 +55,8 @@ from chalicelib.service.deliveries.delivery_check import (
 )
 from chalicelib.service.deliveries.direct_answers import Answered, DirectAnswer, Pending
 from chalicelib.service.deliveries.direct_client import DirectClient
-from chalicelib.service.deliveries.inline import MAX_CHAIN_MS, Chain, InlineDelivery, Reception
+from chalicelib.service.deliveries.inline import MAX_CHAIN_MS, Chain, InlineDelivery
+from chalicelib.service.deliveries.reception import Reception
 from chalicelib.service.deliveries.recorder import Delivered, DeliveryRecorder, DeliveryReply, delivered
 from chalicelib.service.deliveries.redaction import NOT_VALID
 from chalicelib.service.deliveries.webhook_client import WebhookClient

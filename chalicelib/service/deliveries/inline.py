@@ -24,7 +24,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from chalicelib.engine.effects import Decision, DeliverAction
@@ -34,10 +33,11 @@ from chalicelib.model.actions import REPLY_TIMEOUT_S
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Activation, Run
 from chalicelib.model.status import Status
-from chalicelib.model.times import Instant, Milliseconds
+from chalicelib.model.times import Milliseconds
 from chalicelib.model.waits import NoticeWait
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.deliveries.delivery_check import Deliverable
+from chalicelib.service.deliveries.reception import Reception
 from chalicelib.service.messages import Deliver
 from chalicelib.service.ports.clock import Clock
 
@@ -56,19 +56,6 @@ MARGIN_MS: Final[Milliseconds] = 5_000
 
 HELD_MS: Final[Milliseconds] = 180_000
 """How long a worker has its message to itself: the visibility time-out of deliveries. No chain takes as long."""
-
-
-class Reception(msgspec.Struct, frozen=True):
-    """How a worker received a message."""
-
-    count: int = 0
-    """How often the message was received, this time included; 0: it comes from no queue."""
-    until: Instant | None = None
-    """When the worker must be done; None: it may take its time."""
-
-    @property
-    def is_first(self) -> bool:
-        return self.count == 1
 
 
 class InlineDelivery:

@@ -69,8 +69,9 @@ CPU_MS: Final = {"api": 0.6, "callback": 0.5, "deliveries": 0.4, "wakes": 0.2, "
 that is taken, a timer, a sweep that finds nothing. Measured by `make bench PARTS=bill` (`bench/RESULTS.md`) on
 2026-11-27 and rounded up; that of dead letters is taken to be that of deliveries."""
 
-ANSWERED_CPU_MS: Final = 0.3
-"""What a delivery takes more that is answered in its response. Measured and rounded up as CPU_MS."""
+ANSWERED_CPU_MS: Final = 0.5
+"""What each answer in a response takes more: to read and commit it, and to deliver the next action in the same
+invocation, if there is one. Measured and rounded up as CPU_MS."""
 
 SEND_CPU_MS: Final = 0.6
 """What it takes to send a request to AWS over TLS and to receive its response. Measured and rounded up as CPU_MS."""
@@ -91,9 +92,11 @@ REQUESTS: Final = {"api": 2, "callback": 3, "deliveries": 1, "wakes": 1, "dead":
 GB_SECONDS: Final = {name: _gb_seconds(MEMORY_MB[name], CPU_MS[name], count) for name, count in REQUESTS.items()}
 """GB-seconds of an invocation, by function or queue, without what an action takes to respond."""
 
-ANSWERED_GB_SECONDS: Final = _gb_seconds(MEMORY_MB["deliveries"], ANSWERED_CPU_MS, 2)
-"""What a delivery takes more that is answered in its response: a write and a message."""
+ANSWERED_GB_SECONDS: Final = _gb_seconds(MEMORY_MB["deliveries"], ANSWERED_CPU_MS, 1)
+"""What each answer in a response takes more: a write."""
 
+SENT_GB_SECONDS: Final = _gb_seconds(MEMORY_MB["deliveries"], 0, 1)
+"""What it takes to send a message, where the invocation does not always send one."""
 
 SWEEP: Final = Requests(read_units=4, invocations=1, gb_seconds=GB_SECONDS["sweep"])
 """What a sweep asks for that finds nothing: it looks into four shards of the timers of runs, and of schedules."""
@@ -166,6 +169,7 @@ def cost_of(
         invocations=messages + answers + is_asked_for,
         gb_seconds=messages * GB_SECONDS["deliveries"]
         + (run.version - 1 - answers) * ANSWERED_GB_SECONDS
+        + max(run.messages - is_asked_for - answers, 0) * SENT_GB_SECONDS
         + answers * GB_SECONDS["callback"]
         + is_asked_for * GB_SECONDS["api"],
         rest_requests=is_asked_for + (answers if by_rest else 0),

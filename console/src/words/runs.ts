@@ -77,6 +77,8 @@ export const runWords = {
   reads: "Reads",
   atMostSo: (count: string) => `at most ${count}`,
   messagesSent: "Messages",
+  answersByCallback: "Answers by callback",
+  awsServices: { dynamodb: "DynamoDB", sqs: "SQS", lambda: "Lambda", api_gateway: "API Gateway" } as Record<string, string>,
   pagesOf: "Pages of history",
   headSize: "Size of the run as it is stored",
   stepsEntered: "Steps entered",

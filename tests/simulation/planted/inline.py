@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from chalicelib.engine.effects import DeliverAction
 from chalicelib.service.deliveries.deliver import Deliverer
-from chalicelib.service.deliveries.inline import Chain, InlineDelivery
+from chalicelib.service.deliveries.delivery_check import SendAgain
+from chalicelib.service.deliveries.inline import Chain, InlineDelivery, Reception
 from chalicelib.service.messages import Deliver
 
 
@@ -34,16 +35,24 @@ def _unseen(right: Any) -> Any:
     return keep
 
 
+def _not_kept(_: Any) -> Any:
+    """A worker deletes its message, though another one goes on with it."""
+    return lambda self, one, result, _after: (
+        self._send_again(one.message, result) if isinstance(result, SendAgain) else result
+    )
+
+
 INLINE_BUGS: Final = (
     ("what a worker delivers itself has no message", Chain, "keep", _without_mark),
     ("a message asks only for what it was sent for", Deliver, "current", lambda _: lambda self, _run: self),
-    ("a chain goes on though another worker has its message", Chain, "keep", _unseen),
-    ("a message that was shared is not noted", InlineDelivery, "may_be_shared", lambda _: lambda *_: False),
-    (
-        "a dead letter gives up what it was sent for",
-        Deliverer,
-        "_asked_for",
-        lambda _: lambda self, message: message.uuid,
-    ),
 )
 """Name, owner and attribute of each bug, and what makes the wrong from the right."""
+
+SHARED_BUGS: Final = (
+    ("a chain goes on though another worker has its message", Chain, "keep", _unseen),
+    ("every reception begins a chain", Reception, "is_first", lambda _: property(lambda self: self.count > 0)),
+    ("a message that is shared is not noted", InlineDelivery, "may_be_shared", lambda _: lambda *_: False),
+    ("a message that is shared is deleted", Deliverer, "_finished", _not_kept),
+    ("a dead letter gives up what it was sent for", Deliverer, "_asked_for", lambda _: lambda self, one: one.uuid),
+)
+"""The same, of those that `test_shared_messages.py` finds: two workers must have one message."""

@@ -76,8 +76,8 @@ def analyze(request: Request) -> Json:
     offset = None
     if body.at is not None:
         source = Source(body.text)
-        if body.at.line > len(body.text.splitlines()) + 1:
-            raise Malformed(f"`at.line` is {body.at.line}, and the text has {len(body.text.splitlines())} lines")
+        if body.at.line > source.lines:
+            raise Malformed(f"`at.line` is {body.at.line}, and the text has {source.lines} lines")
         offset = min(source.offset(body.at.line, body.at.column), len(body.text))
         store = services.adapters.store.definitions
         for kind in (Kind.ACTION, Kind.FLOW):

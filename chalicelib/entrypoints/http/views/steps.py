@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import msgspec
+
 from chalicelib.entrypoints.http import pages, parameters, presenters, responses
 from chalicelib.entrypoints.http.parameters import Parameter
-from chalicelib.entrypoints.http.query import Query, cursor_of, name_in
+from chalicelib.entrypoints.http.query import DEFAULT_LIMIT, Query, cursor_of, name_in
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.step_lookup import find_step
@@ -69,14 +71,18 @@ def _task_in(cursor: str | None, *, by_deadline: bool) -> Task | None:
 
 
 def list_steps(request: Request) -> Json:
-    """List the steps that the newest runs have entered, whether they have returned (`done`) or not."""
-    name = request.query.text("metadata.name")
-    query, reader = request.query.runs(), request.services.reader
+    """List the steps that the newest runs have entered, whether they have returned (`done`) or not.
+
+    A page has whole runs: more than `limit` steps only if one run has more.
+    """
+    name, limit = request.query.text("metadata.name"), request.query.limit()
+    reader = request.services.reader
+    query = msgspec.structs.replace(request.query.runs(), limit=limit if name is None else max(limit, DEFAULT_LIMIT))
     listing = reader.listing(request.namespace, query)
     groups = (
         (_steps_of(reader, run, name), reader.cursor_after(request.namespace, query, run)) for run in listing.runs
     )
-    return pages.grouped(groups, listing.cursor)
+    return pages.grouped(groups, listing.cursor, limit)
 
 
 def _steps_of(reader: Reader, run: Run, name: str | None) -> list[pages.Item]:

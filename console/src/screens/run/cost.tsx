@@ -14,11 +14,22 @@ interface Costs {
   pages: number;
   steps: number;
   bytes: number;
+  /** Answers by callback, if the server counts them. */
+  answers?: number;
   usd: number;
+  /** Parts of `usd` by the service of AWS that asks for them, if the server has them. */
+  usd_by_service?: Record<string, number>;
   step_functions_usd: number;
   prices: string;
   /** Prices by the kind of workflow, if the server has them. */
   step_functions?: Record<string, unknown>;
+}
+
+interface Price {
+  name: string;
+  usd: number;
+  /** Whether it is a part of the one before. */
+  isPart?: boolean;
 }
 
 export function Cost({ run, turn }: { run: Run; turn: number }): JSX.Element {
@@ -30,6 +41,7 @@ export function Cost({ run, turn }: { run: Run; turn: number }): JSX.Element {
     [words.writes_, count(cost.writes)],
     [words.reads, words.atMostSo(count(cost.reads))],
     [words.messagesSent, count(cost.messages)],
+    ...(cost.answers === undefined ? [] : [[words.answersByCallback, count(cost.answers)] as const]),
     [words.pagesOf, count(cost.pages)],
     [words.headSize, bytes(cost.bytes)],
     [words.stepsEntered, count(cost.steps)],
@@ -38,21 +50,26 @@ export function Cost({ run, turn }: { run: Run; turn: number }): JSX.Element {
     const usd = priceIn(price);
     return usd === null ? [] : [[words.stepFunctionsOf(kind), usd] as const];
   });
-  const prices: readonly (readonly [string, number])[] = [[words.product, cost.usd], ...(others.length ? others : [[words.stepFunctions, cost.step_functions_usd] as const])];
-  const highest = Math.max(...prices.map(([, usd]) => usd), Number.MIN_VALUE);
+  const services = Object.entries(cost.usd_by_service ?? {}).filter(([, usd]) => usd > 0);
+  const prices: readonly Price[] = [
+    { name: words.product, usd: cost.usd },
+    ...services.map(([service, usd]) => ({ name: words.awsServices[service] ?? service, usd, isPart: true })),
+    ...(others.length ? others : [[words.stepFunctions, cost.step_functions_usd] as const]).map(([name, usd]) => ({ name, usd })),
+  ];
+  const highest = Math.max(...prices.map(({ usd }) => usd), Number.MIN_VALUE);
   return (
     <div class="cost">
       <table class="times">
         <tbody>
-          {prices.map(([name, usd]) => (
-            <tr key={name}>
+          {prices.map(({ name, usd, isPart }) => (
+            <tr key={name} class={isPart ? "part" : undefined}>
               <th scope="row">{plain(name)}</th>
               <td>
                 <span class="time">
                   <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
                     <rect x={0} y={1} height={8} width={Math.max(0.5, (usd / highest) * 100)} />
                   </svg>
-                  <strong>{dollars(usd)}</strong>
+                  {isPart ? <span>{dollars(usd)}</span> : <strong>{dollars(usd)}</strong>}
                 </span>
               </td>
               <td class="faint">{usd > cost.usd && cost.usd > 0 ? words.timesAsMuch(count(Math.round((usd / cost.usd) * 10) / 10)) : ""}</td>
