@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from chalicelib.adapters.memory.runs import MemoryRuns
+from chalicelib.engine.effects import Outcome
 from chalicelib.engine.handlers import commands
 from chalicelib.service.deliveries import recorder
 from tests.simulation.catalog import SECRET
@@ -16,7 +17,7 @@ def _only_the_new(_: Any) -> Any:
     def set_labels(transition: Any, event: Any) -> Any:
         transition.record("LabelsSet", data={"set": event.labels, "remove": list(event.remove)})
         transition.set_run(labels=dict(event.labels))
-        return commands.Outcome.ADVANCED
+        return Outcome.ADVANCED
 
     return set_labels
 
