@@ -40,6 +40,8 @@ class Eyes:
             "definitions.submit": self._submitted,
             "runs.create": self._created,
             "runs.save": self._committed,
+            "runs.save_relabeled": self._relabeled,
+            "deliveries.put": laws.recorded,
             "runs.delete": laws.deleted,
             "runs.put_page": self._page_put,
             "runs.put_blobs": self._blobs_put,
@@ -60,6 +62,9 @@ class Eyes:
             self._stage.fates.happened("held-delivery")
         self._laws.committed(self._whole(run), new=False)
         self._stage.plan_sweep()
+
+    def _relabeled(self, run: Run, _before: Run, _body: bytes = b"") -> None:
+        self._committed(run, 0)
 
     def _created(self, new: NewRun) -> None:
         self._laws.created(self._whole(new.run), by_person=not self._is_of_queue)

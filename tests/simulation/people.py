@@ -16,6 +16,7 @@ from chalicelib.service.runs.start import StartOrder
 from tests.simulation.catalog import ACTIONS, SECRET
 from tests.simulation.fates import ORDERS
 from tests.simulation.flows import CHILD, EVENTS, MAIN, FlowMaker, undoer
+from tests.simulation.labelers import Labelers
 from tests.simulation.operators import Operators
 from tests.simulation.repairs import Repairs
 from tests.simulation.sagas import undoing_much
@@ -47,6 +48,7 @@ class People:
             latest = rng.choice((1_000, 100_000, 3_000_000))
             stage.loop.at(stage.loop.now + stage.fates.span("order-at", 5, latest), self._order)
         self._operators = Operators(stage, self._namespaces)
+        Labelers(stage)
 
     def _plan_start(self, number: int) -> None:
         stage, rng = self._stage, self._stage.fates.rng

@@ -10,6 +10,7 @@ from typing import Final
 from chalicelib.model import status
 from tests.simulation.fates import Decision, Fates
 from tests.simulation.laws import Broken
+from tests.simulation.laws.labels import not_found
 from tests.simulation.laws.replays import unlike
 from tests.simulation.loop import START
 from tests.simulation.people import People
@@ -115,10 +116,10 @@ def _look_back(stage: Stage) -> None:
             laws.breaks("history", f"the history of {name!r} reads otherwise than it was committed")
     if stage.fates.seed <= LAST_REPLAYED and stage.fates.seed % REPLAYED_EVERY == 0:
         _replay(stage)
-    for wrong in laws.slots.rest():
-        laws.breaks("slots", wrong)
-    for wrong in laws.holds.rest():
-        laws.breaks("batch", wrong)
+    rests = {"slots": laws.slots.rest(), "labels": not_found(laws.heads, stage.store), "batch": laws.holds.rest()}
+    for law, found in rests.items():
+        for wrong in found:
+            laws.breaks(law, wrong)
     for run in laws.heads.values():
         if run.notices:
             laws.breaks("notices", f"run {run.name!r} still has notices: {run.notices}")

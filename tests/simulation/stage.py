@@ -66,6 +66,7 @@ class Stage:
     ) -> None:
         self.fates = fates
         self._every_call = every_call
+        self._is_logged = every_call or not fates.below("delivery-log", 3)
         self.inline = inline or tuple(Inline)[fates.below("inline", len(Inline))]
         self.loop = Loop(self._failed)
         self.store = MemoryStore()
@@ -121,7 +122,7 @@ class Stage:
             ids=self._timeless("ids", SimulatedIds(self.fates.rng)),
             encryption=self._timeless("encryption", ENCRYPTION),
         )
-        settings = replace(SETTINGS, delivery_log=self._every_call, inline_delivery=self.inline is not Inline.OFF)
+        settings = replace(SETTINGS, delivery_log=self._is_logged, inline_delivery=self.inline is not Inline.OFF)
         is_on_aws = self.inline is Inline.LAMBDA
         return assemble(replace(settings, backend=Backend.AWS) if is_on_aws else settings, adapters)
 

@@ -50,9 +50,10 @@ def out_of_turn(head: Run | None, uuid: str) -> str:
 
 
 def is_only_about(before: Run, after: Run) -> bool:
-    """Return whether nothing but notices differs: an ended run still sends them."""
+    """Return whether nothing but notices or labels differs: an ended run still sends the ones, and gets the others."""
     kept = ("status", "tokens", "vars", "output", "error", "ended_at", "undos", "input", "received")
-    return before.notices != after.notices and all(getattr(before, name) == getattr(after, name) for name in kept)
+    is_other = before.notices != after.notices or before.labels != after.labels
+    return is_other and all(getattr(before, name) == getattr(after, name) for name in kept)
 
 
 def _waits_of(run: Run) -> Iterator[tuple[str, tuple[str, str]]]:

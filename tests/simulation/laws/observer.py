@@ -16,6 +16,7 @@ from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import BlobMissing
 from chalicelib.service.messages import Message, StartChild, StopChild, TellParent
+from chalicelib.service.ports.deliveries import DeliveryRecord
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.schedules import ScheduleState
 from chalicelib.service.ports.tasks import Task
@@ -24,6 +25,7 @@ from chalicelib.service.runs.answer import Answer
 from tests.simulation.catalog import SECRET, TRUSTED
 from tests.simulation.laws.history import History
 from tests.simulation.laws.holds import HoldLaws
+from tests.simulation.laws.labels import recorded, relabeled
 from tests.simulation.laws.limits import Limits
 from tests.simulation.laws.money import Ledger
 from tests.simulation.laws.moves import Moves
@@ -39,8 +41,8 @@ from tests.simulation.laws.waking import Waking
 from tests.simulation.loop import Loop
 from tests.simulation.messages import Messages
 
-NOTICED = frozenset({"NoticeDelivered", "NoticeFailed", "DeliveryFailed"})
-"""What may be added to the history of a run that has ended: what became of its notices."""
+AFTERWARDS = frozenset({"NoticeDelivered", "NoticeFailed", "DeliveryFailed", "LabelsSet"})
+"""What may be added to the history of a run that has ended: what became of its notices, and labels."""
 
 
 MENDED = frozenset({"VersionChanged", "InputChanged", "VarsSet"})
@@ -195,6 +197,11 @@ class Laws:
         for wrong in self.requests.asked(uuid, location, self._now()):
             self.breaks("args", wrong)
 
+    def recorded(self, run: Run, record: DeliveryRecord) -> None:
+        """A delivery was recorded."""
+        for wrong in recorded(self.owners.get(record.uuid), run, record):
+            self.breaks("records", wrong)
+
     def queued(self, namespace: str, queue: str, waiter: Waiter) -> None:
         for wrong in self.limits.queued(namespace, queue, waiter, self._now()):
             self.breaks("limits", wrong)
@@ -277,6 +284,8 @@ class Laws:
     def _keeps_its_books(self, before: Run | None, after: Run, added: list[Entry], definition: Definition) -> None:
         if after.vars.get("went") and after.vars.get("gone") is not None:
             self.breaks("values", f"run {after.name!r} saved nothing, and kept {after.vars['gone']!r}")
+        for wrong in relabeled(before, after, added):
+            self.breaks("labels", wrong)
         for wrong in self.returns.setdefault(after.id, Returns()).commit(after, added, definition):
             self.breaks("returns", wrong)
         ledger = self.ledgers.setdefault(after.id, Ledger())
@@ -321,7 +330,7 @@ class Laws:
         is_retried = changes[:1] in (["RunRetried"], ["UndosRetried"])
         if is_retried:
             self.slots.retried.add((after.namespace, name))
-        is_noticed = is_only_about(before, after) and NOTICED.issuperset(events)
+        is_noticed = is_only_about(before, after) and AFTERWARDS.issuperset(events)
         if before.status in status.ENDED and not is_retried and not is_noticed:
             self.breaks("ended", f"run {name!r} was {before.status} and was written again: {after.status}")
         goes_on = before.status is Status.PAUSED and after.status not in (Status.PAUSED, *status.ENDED)

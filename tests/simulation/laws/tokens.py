@@ -32,13 +32,18 @@ def crooked(run: Run, definition: Definition) -> Iterator[str]:
 
 
 def _aside(run: Run) -> list[Token]:
-    """The tokens that a retried run which waits for its turn resumes, but for items that their each counts itself."""
+    """The tokens that a retried run which waits for its turn resumes, but for those that their fork or each counts."""
     if not admission.waits(run):
         return []
     waits = {token.id: token.activation.wait for token in (*run.tokens, *run.interrupted) if token.activation}
-    eaches = [(parent, wait) for parent, wait in waits.items() if isinstance(wait, EachWait)]
-    counted = {(parent, index) for parent, wait in eaches for index in (*wait.again, *wait.failed)}
-    return [token for token in run.interrupted if (token.parent, token.index) not in counted]
+    counted: set[tuple[str, int | str]] = set()
+    for parent, wait in waits.items():
+        if isinstance(wait, EachWait):
+            counted.update((parent, index) for index in (*wait.again, *wait.failed))
+        elif isinstance(wait, ForkWait):
+            counted.update((parent, scope) for scope in wait.failed)
+    places = {token.id: token.scope if token.index is None else token.index for token in run.interrupted}
+    return [token for token in run.interrupted if (token.parent, places[token.id]) not in counted]
 
 
 def _crooked_wait(token: Token, definition: Definition, below: list[Token]) -> Iterator[str]:

@@ -44,6 +44,7 @@ from tests.simulation.planted.errors import ERROR_BUGS
 from tests.simulation.planted.holds import HOLD_BUGS
 from tests.simulation.planted.inline import INLINE_BUGS
 from tests.simulation.planted.limits import LIMIT_BUGS
+from tests.simulation.planted.records import RECORD_BUGS
 from tests.simulation.planted.repairs import REPAIR_BUGS
 from tests.simulation.planted.schedules import SCHEDULE_BUGS
 from tests.simulation.planted.steps import STEP_BUGS
@@ -421,6 +422,7 @@ BUGS: Final = (
             *HOLD_BUGS,
             *INLINE_BUGS,
             *REPAIR_BUGS,
+            *RECORD_BUGS,
             *UNDO_PAGE_BUGS,
         )
     ),
