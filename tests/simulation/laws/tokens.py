@@ -32,13 +32,19 @@ def crooked(run: Run, definition: Definition) -> Iterator[str]:
 
 
 def _aside(run: Run) -> list[Token]:
-    """The tokens that a retried run which waits for its turn resumes, but for items that their each counts itself."""
+    """The tokens that a retried run which waits for its turn resumes, but for those that their join counts itself."""
     if not admission.waits(run):
         return []
     waits = {token.id: token.activation.wait for token in (*run.tokens, *run.interrupted) if token.activation}
     eaches = [(parent, wait) for parent, wait in waits.items() if isinstance(wait, EachWait)]
     counted = {(parent, index) for parent, wait in eaches for index in (*wait.again, *wait.failed)}
-    return [token for token in run.interrupted if (token.parent, token.index) not in counted]
+    forks = [(parent, wait) for parent, wait in waits.items() if isinstance(wait, ForkWait)]
+    failed = {(parent, branch) for parent, wait in forks for branch in wait.failed}
+    return [
+        token
+        for token in run.interrupted
+        if (token.parent, token.index) not in counted and (token.parent, token.scope) not in failed
+    ]
 
 
 def _crooked_wait(token: Token, definition: Definition, below: list[Token]) -> Iterator[str]:
