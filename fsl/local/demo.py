@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import re
 import time
 from pathlib import Path
@@ -13,7 +12,6 @@ from chalicelib.model.visible_text import visible
 from fsl.client import Client, ClientError, Refused
 from fsl.examples import services
 from fsl.examples.services import ExampleServices
-from fsl.local import story
 from fsl.local.process import Server
 from fsl.transition_text import transition
 
@@ -43,14 +41,14 @@ class Demo:
             self._services.__exit__(None, None, None)
 
     def __call__(self, server: Server) -> int | None:
-        story.LOG.setLevel(logging.WARNING)  # the demo prints the transitions itself, as a client
+        server.log_transitions(on=False)  # the demo prints them itself, as a client
         try:
             done = self._run(Client(server.url), self._serve(f"{server.url}/step"))
         except (ClientError, OSError) as exc:
             done = False
             _print(f"the demo failed: {exc}")
         finally:
-            story.LOG.setLevel(logging.NOTSET)
+            server.log_transitions(on=True)
         if self._once:
             return 0 if done else 1
         _print(f"the console is at {server.url}/ and goes on serving; or try `fsl list` in another terminal")

@@ -97,6 +97,10 @@ class LocalServer:
         while self._cleanup:
             self._cleanup.pop()()
 
+    def log_transitions(self, *, on: bool) -> None:
+        """Switch the log of transitions on or off."""
+        story.log_transitions(on=on)
+
     def _start(self) -> None:
         check_access(self._settings)
         settings, listener = self._settings, None

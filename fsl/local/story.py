@@ -66,6 +66,11 @@ def configure_log(level: str, stream: TextIO | None = None, form: LogFormat = Lo
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queued request is not a problem
 
 
+def log_transitions(*, on: bool) -> None:
+    """Switch the log of transitions on or off."""
+    LOG.setLevel(logging.NOTSET if on else logging.WARNING)
+
+
 def use_root_handler(log: logging.Logger) -> None:
     """Remove the handlers of a log, so that its records go only where `configure_log` sends them.
 

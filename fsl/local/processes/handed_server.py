@@ -7,10 +7,11 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from fsl.local import story
 from fsl.local.channel import Connection
 from fsl.local.connections import HttpServer
 from fsl.local.gateway import Gateway
-from fsl.local.processes.place import STOP
+from fsl.local.processes.place import LOUD, QUIET, STOP
 
 
 class _Handed(Connection):
@@ -63,6 +64,8 @@ class HandedHttpServer(HttpServer):
             self.handle_close()
         if said == STOP:
             self._stop()
+        if said in (QUIET, LOUD):
+            story.log_transitions(on=said == LOUD)
         if not descriptors:
             return None
         connection = socket.socket(fileno=descriptors[0])

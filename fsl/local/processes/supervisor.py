@@ -27,7 +27,7 @@ from chalicelib.config import Durability, Settings
 from chalicelib.model.errors import EchoerError
 from fsl.local.listening import CannotStart, bound, check_access, listen
 from fsl.local.processes import shared_memory
-from fsl.local.processes.place import CONNECTION, READY, STOP, Place
+from fsl.local.processes.place import CONNECTION, LOUD, QUIET, READY, STOP, Place
 from fsl.local.processes.shared_memory import SharedMemory
 
 LOG = logging.getLogger("echoer.server")
@@ -129,6 +129,13 @@ class Supervisor:
             if seat.control is not None:
                 seat.control.close()
         self._cleanup.close()
+
+    def log_transitions(self, *, on: bool) -> None:
+        """Switch the log of transitions on or off, in all processes that run now."""
+        for seat in self._seats:
+            if seat.control is not None:
+                with contextlib.suppress(OSError):
+                    seat.control.sendall(LOUD if on else QUIET)
 
     def _prepare_file(self) -> None:
         """Open and migrate the file, take its lock, and give messages of processes that are no more to others."""

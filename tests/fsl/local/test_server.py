@@ -188,12 +188,13 @@ def test_debug_logs_requests(start: Start) -> None:
 
 
 def test_the_demo_twice_on_one_file(tmp_path: Path) -> None:
-    """Each transition is printed, the run succeeds with exit code 0; the second run has another name."""
+    """Each transition is printed once, the run succeeds with exit code 0; the second run has another name."""
     path = str(tmp_path / "e.db")
-    for name in ("my_flow_run", "my_flow_run_2"):
-        ended = local("--demo", "--once", "--port", "0", "--db", path)
+    for name, processes in (("my_flow_run", "1"), ("my_flow_run_2", "2")):
+        ended = local("--demo", "--once", "--port", "0", "--db", path, "--processes", processes)
         assert ended.returncode == 0, ended.stderr
         assert f"  {name}: C -> done by StepAcked SUCCESS\n{name} is done (succeeded) after " in ended.stdout
+        assert name not in ended.stderr
 
 
 def test_the_demo_where_its_port_is_taken(tmp_path: Path) -> None:
