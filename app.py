@@ -44,39 +44,44 @@ if preload.has_routes(os.environ.get("_HANDLER", "")):
     app.register_blueprint(register.blueprint(gatekeeper, SETTINGS.callbacks, has_preflights=bool(SETTINGS.origins)))
 
 
+# Workers are imported by what calls them: the other functions do not pay for it.
+
+
 @app.on_sqs_message(queue=f"{QUEUES}-deliveries", batch_size=10)
 def deliver(event: SQSEvent) -> dict[str, Any]:
-    return _workers().deliver(event.to_dict(), _request(event), _remaining(event))
+    from chalicelib.entrypoints import workers
+
+    return workers.deliver(event.to_dict(), _request(event), _remaining(event))
 
 
 @app.on_sqs_message(queue=f"{QUEUES}-wakes", batch_size=10)
 def wake(event: SQSEvent) -> dict[str, Any]:
-    return _workers().wake(event.to_dict(), _request(event))
+    from chalicelib.entrypoints import workers
+
+    return workers.wake(event.to_dict(), _request(event))
 
 
 @app.on_sqs_message(queue=f"{QUEUES}-dead", batch_size=10)
 def dead_letter(event: SQSEvent) -> dict[str, Any]:
-    return _workers().dead_letter(event.to_dict(), _request(event))
+    from chalicelib.entrypoints import workers
+
+    return workers.dead_letter(event.to_dict(), _request(event))
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(event: CloudWatchEvent) -> None:
-    _workers().sweep(_request(event))
+    from chalicelib.entrypoints import workers
+
+    workers.sweep(_request(event))
 
 
 if SETTINGS.function_url:
 
     @app.lambda_function()
     def callback(event: Any, context: Any) -> dict[str, Any]:
-        from chalicelib.entrypoints.http import function_url  # the other functions do not pay for it
+        from chalicelib.entrypoints.http import function_url
 
         return function_url.serve(event, context)
-
-
-def _workers() -> Any:
-    from chalicelib.entrypoints import workers  # the other functions do not pay for it
-
-    return workers
 
 
 def _remaining(event: BaseLambdaEvent) -> int | None:

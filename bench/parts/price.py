@@ -12,7 +12,7 @@ from bench.price.paths import STEPS as STEPS_OF_PAGES
 from bench.price.paths import Counted, Paths, chain, counted
 from bench.report import table
 from chalicelib.service.details.cost import IDLE_MONTH, MEMORY_MB, SWEEPS
-from chalicelib.service.observability.prices import LIST_PRICES, Requests
+from chalicelib.service.observability.prices import ARM_PRICES, LIST_PRICES, Requests
 
 TITLE = "Price per million"
 MILLION: Final = 1_000_000
@@ -104,11 +104,13 @@ def _paths_table(found: Mapping[str, Counted]) -> str:
         "with ten messages per invocation",
     )
     memory = MEMORY_MB["deliveries"]
+    on_arm = found["step, by callback"].requests.usd(ARM_PRICES)
     wait = REPLY_MS / 1000 * memory / 1024 * LIST_PRICES.gb_second * MILLION
     return table(columns, rows) + (
         "\nCallbacks come through the Function URL; through the REST API each costs "
         f"{LIST_PRICES.rest_request * MILLION:.2f} USD per million more. While an action takes {REPLY_MS} ms to "
-        f"respond, the function of {memory} MB waits: {wait:.2f} USD per million, which is not in the table.\n"
+        f"respond, the function of {memory} MB waits: {wait:.2f} USD per million, which is not in the table. "
+        f"With functions on arm64 a step by callback costs {on_arm * MILLION:.2f} USD per million.\n"
     )
 
 

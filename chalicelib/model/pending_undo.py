@@ -13,7 +13,7 @@ from chalicelib.model.json_values import FrozenValue, Json, ready
 
 
 class PinnedUndo(FrozenValue, frozen=True, kw_only=True):
-    """What the step said of its undo in the version of the flow in which it finished."""
+    """What the step declares of its undo in the version of the flow in which it finished."""
 
     is_flow: bool = msgspec.field(name="f", default=False)
     references: dict[str, Json] = msgspec.field(name="r", default_factory=dict)

@@ -250,7 +250,8 @@ def test_a_failed_delivery_of_a_chain_comes_again_with_the_same_message() -> Non
 
 def test_a_failed_delivery_after_others_is_given_up_with_its_message(host: Machine) -> None:
     host.start("f")
-    host.actions.script = lambda request: answer_at_once(request) if request["stepName"] == "A" else NotTaken("no", final=False)
+    refused = NotTaken("no", final=False)
+    host.actions.script = lambda request: answer_at_once(request) if request["stepName"] == "A" else refused
     host.work()
     (left,) = host.late()
     host.services.deliverer.give_up(left, "too often")

@@ -4,8 +4,8 @@ Theory of operation. The head holds the newest undos, and refers to pages that h
 run, written before the head that refers to it, under a key that is derived from its content. It also has the
 references that the head had until then, so a head refers to one page of each scope, however many there are.
 
-Undos are paged by scope: the innermost branch or item around them whose work may still be undone by itself. So what is
-to be undone is either all that a reference leads to, or nothing of it. An item that has finished is no such scope any
+Undos are paged by scope: the innermost branch or item around them that may still be undone by itself. So what is to be
+undone is either all that a reference leads to, or nothing of it. An item that has finished is no such scope any
 more: its undos, and its pages, are those of the scope around it.
 
 Work is undone in the reverse of the order in which it was registered. An undo that stays in the head when others are
@@ -113,7 +113,7 @@ def pages_adopted(pages: Iterable[UndoPages], scope: str) -> tuple[UndoPages, ..
 
 
 class _Scopes:
-    """Finds the scopes whose work may still be undone by itself."""
+    """Finds the scopes that may still be undone by themselves."""
 
     def __init__(self, transition: Transition) -> None:
         self._tokens = transition.tokens

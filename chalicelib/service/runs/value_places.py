@@ -94,7 +94,7 @@ def _in_token(token: Token, change: Change) -> Token:
 
 
 def _is_small(token: Token) -> bool:
-    """Return whether the token has no value that may be large, as those of most items: so they are not walked through."""
+    """Return whether the token has no value that may be large: most items have none, and are not walked through."""
     activation = token.activation
     if token.vars or token.fork_vars or token.error is not None or type(token.result) not in _PLAIN:
         return False

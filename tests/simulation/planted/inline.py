@@ -24,7 +24,7 @@ def _without_mark(right: Any) -> Any:
 
 
 def _unseen(right: Any) -> Any:
-    """The chain goes on, whoever has delivered its activation meanwhile."""
+    """The chain goes on, though another worker has delivered its activation meanwhile."""
 
     def keep(self: Any, before: Any, decision: Any) -> Any:
         token = before.token_of(self._current.uuid) if self._current is not None else None
