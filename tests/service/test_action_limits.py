@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.model.actions import Method
 from chalicelib.model.run_error import ErrorName
@@ -12,6 +13,7 @@ from chalicelib.model.status import Status
 from chalicelib.service.limits import permits
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
 from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.ports.waiters import Waiter
 from chalicelib.service.runs.answer import Answer
 from tests.hosts import NS, Host, accept
 
@@ -415,3 +417,26 @@ def test_a_retried_run_takes_a_new_permit() -> None:
     host.answer("One", "OK", "b")
     host.settle()
     assert taken_in(host) == ["a", "b", "a"]
+
+
+def test_one_that_an_old_head_put_in_the_queue_is_sent_though_its_message_is_gone() -> None:
+    """Two workers had its message: one noted that its attempt failed, the other had read the head before that."""
+    host = Host(lambda _request: NotTaken("503", final=False, retry_after=SECOND, status=503))
+    host.submit(LIMITED.replace("concurrent = 2", "per_second = 0.5"))
+    host.start("f", "r")
+    host.settle()
+    activation = host.run("r").tokens[0].activation
+    assert activation is not None
+    assert activation.attempt == 1
+    at, run, uuid = host.clock.now(), host.run("r"), activation.uuid
+    waiter = Waiter(at=at, place=0, uuid=uuid, run="r", id=run.id, attempt=0, per_second=0.5)
+    host.store.waiters.put(NS, "limit/work", waiter)
+    held, version = host.store.versioned_values.read(NS, "limit/work")
+    waiting = permits.encode(replace(permits.decode(held), waiting=True))
+    host.store.versioned_values.write(NS, "limit/work", waiting, version)
+    host.clock.advance(2 * SECOND)
+    for received in host.queue.receive(QueueName.DELIVERIES, 10, 0):
+        host.queue.delete(QueueName.DELIVERIES, [received.receipt])
+    host.services.limiter.serve(NS, "limit/work")
+    host.pass_time(2 * MINUTE)
+    assert len(taken_in(host)) > 1

@@ -17,9 +17,9 @@ class State(Enum):
 
     CURRENT = auto()
     PAUSED = auto()
-    OVERTAKEN = auto()
-    """Another worker has delivered it meanwhile, and failed: the message that it had may be the one that the waiter took
-    the place of, so its next attempt may have none."""
+    LATER = auto()
+    """It waits for a later attempt: a consumer with an old head put it in the queue, and may have deleted the message
+    of that attempt."""
     ENDED = auto()
 
 
@@ -34,7 +34,7 @@ class Round:
         """Those that leave the queue."""
         self.with_permit: list[tuple[Waiter, Instant]] = []
         self.without_permit: list[tuple[Waiter, Instant]] = []
-        """Those that are granted a slot. A slot of 0: a message that makes a worker look at the head."""
+        """Those that are granted a slot. A slot of 0: a delivery of which the head decides, as of a paused run."""
         self.has_found = False
         """Whether the queue held any waiter."""
         self.has_skipped = False
@@ -51,7 +51,7 @@ class Round:
     def take(self, waiter: Waiter, state: State, slot: Instant, now: Instant) -> None:
         """Grant the waiter its slot, or let it leave the queue without one."""
         self.done.append(waiter)
-        if state in (State.PAUSED, State.OVERTAKEN):
+        if state in (State.PAUSED, State.LATER):
             self.without_permit.append((waiter, 0))
         elif state is State.CURRENT:
             self.permits = self.permits.granted(waiter, now, self.grant)
@@ -60,11 +60,11 @@ class Round:
 
 def state_of(run: Run | None, waiter: Waiter) -> State:
     """Return what became of the waiter, by the head of its run."""
-    attempt = attempt_of(run, waiter.uuid)
-    if run is None or run.id != waiter.id or attempt is None or attempt < waiter.attempt:
+    attempt = attempt_of(run, waiter.uuid) if run is not None and run.id == waiter.id else None
+    if run is None or attempt is None or attempt < waiter.attempt:
         return State.ENDED
     if attempt > waiter.attempt:
-        return State.OVERTAKEN
+        return State.LATER
     if run.status is Status.PAUSED:
         return State.PAUSED
     return State.CURRENT if not waiter.is_run or run.status is Status.PENDING else State.ENDED

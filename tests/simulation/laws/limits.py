@@ -18,6 +18,7 @@ from chalicelib.model.times import Instant
 from chalicelib.service.limits.breakers import breaker_name
 from chalicelib.service.limits.permits import decode
 from chalicelib.service.ports.waiters import Waiter
+from tests.simulation.loop import Loop
 
 OLD_MS: Final = 62_000
 """What was there so long ago, every handler knows: none lives longer, and clocks differ by two seconds at most."""
@@ -29,9 +30,12 @@ Place = tuple[str, str, str]
 class Limits:
     """What is known of limits, in addition to the heads."""
 
-    def __init__(self, heads: Mapping[tuple[str, str], Run], store: MemoryStore) -> None:
+    def __init__(self, heads: Mapping[tuple[str, str], Run], store: MemoryStore, loop: Loop) -> None:
         self._heads = heads
         self._store = store
+        self._loop = loop
+        self._attempts: dict[str, tuple[int, Instant]] = {}
+        """The attempt of each activation that needs a permit, and since when the head says so."""
         self._posted: dict[Place, dict[str, tuple[str, int]]] = defaultdict(dict)
         """The run of each activation that was sent, and for which attempt."""
         self._sharing: dict[Place, set[str]] = defaultdict(set)
@@ -59,6 +63,8 @@ class Limits:
                 yield f"runs {begun} of flow {definition.flow.name!r} are in progress at once"
         for token in after.tokens if definition.has_permits else ():
             activation = token.activation
+            if activation and self._attempts.get(activation.uuid, (-1, 0))[0] != activation.attempt:
+                self._attempts[activation.uuid] = activation.attempt, self._loop.now
             if activation and activation.uuid not in self._places:
                 invocation = invocation_of(definition, after, token)
                 if invocation and invocation.options.limit:
@@ -74,7 +80,7 @@ class Limits:
             return
         limit = invocation.options.limit
         self._sent.add(uuid)
-        if limit and limit.concurrent is not None:
+        if limit and limit.concurrent is not None and not self._is_of_an_earlier_attempt(uuid):
             place = head.namespace, invocation.action.name, token.activation.permit_key
             posted = self._posted[place]
             posted[uuid] = head.name, token.activation.attempt
@@ -83,6 +89,11 @@ class Limits:
                 yield f"{out} activations of action {place[1]!r} are out at once (key {place[2]!r})"
         if invocation.action.breaker:
             yield from self._through(head.namespace, invocation.action, uuid, now)
+
+    def _is_of_an_earlier_attempt(self, uuid: str) -> bool:
+        """Return whether the handler may have read the head before that attempt failed, and was slow since then."""
+        handler, (attempt, since) = self._loop.current, self._attempts.get(uuid, (0, 0))
+        return attempt > 0 and handler is not None and handler.began < since
 
     def queued(self, namespace: str, queue: str, waiter: Waiter, now: Instant) -> Iterator[str]:
         """A waiter was put in a queue; yield why it need not wait."""

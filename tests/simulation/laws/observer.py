@@ -84,7 +84,7 @@ class Laws:
         self.deletions = 0
         self.outgoing = Outgoing()
         self.slots = Slots(self.heads, store)
-        self.limits = Limits(self.heads, store)
+        self.limits = Limits(self.heads, store, loop)
         self.requests = Requests()
         self.moves = Moves()
         self.notices: dict[str, Notices] = {}
