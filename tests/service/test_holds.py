@@ -372,7 +372,8 @@ class TestFlows:
     def test_a_replay_of_a_retried_run_that_waits_for_its_flow_is_pending(self) -> None:
         host = hosted()
         host.submit(
-            "flow s vars = (n = 0); set One => (DONE -> Two) { save = (n = 1); }; step Two => (OK -> done) { action = work; }; flow_end"
+            "flow s vars = (n = 0); set One => (DONE -> Two) { save = (n = 1); };"
+            " step Two => (OK -> done) { action = work; }; flow_end"
         )
         host.start("s")
         host.settle()

@@ -7,7 +7,8 @@ from typing import Any, Final
 from chalicelib.engine.effects import DeliverAction
 from chalicelib.service.deliveries.deliver import Deliverer
 from chalicelib.service.deliveries.delivery_check import SendAgain
-from chalicelib.service.deliveries.inline import Chain, InlineDelivery, Reception
+from chalicelib.service.deliveries.inline import Chain, InlineDelivery
+from chalicelib.service.deliveries.reception import Reception
 from chalicelib.service.messages import Deliver
 
 

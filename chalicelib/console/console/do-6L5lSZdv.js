@@ -1,0 +1,1 @@
+import{n as e}from"./me-B1dV0HBM.js";import{v as t}from"./parts-Cqzu4FzL.js";import{t as n}from"./jsxRuntime-ASSLHVE2.js";function r(r){let i=e(r.call);return n(`button`,{type:`button`,class:r.primary?`primary`:r.danger?`danger`:``,disabled:!i,title:i?void 0:t.needsRole(r.call),onClick:r.onClick,children:r.children})}export{r as t};

@@ -1,1 +1,0 @@
-import{n as e}from"./me-BQzVJ8aH.js";import{v as t}from"./parts-D8SBEr-P.js";import{t as n}from"./jsxRuntime-ASSLHVE2.js";function r(r){let i=e(r.call);return n(`button`,{type:`button`,class:r.primary?`primary`:r.danger?`danger`:``,disabled:!i,title:i?void 0:t.needsRole(r.call),onClick:r.onClick,children:r.children})}export{r as t};
