@@ -34,11 +34,11 @@ from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy
 from chalicelib.service.ports.clock import Clock
 from fsl.local import story
-from fsl.local.connections import HttpServer
-from fsl.local.gateway import REQUEST_TIMEOUT_S, Gateway
+from fsl.local.http.connections import HttpServer
+from fsl.local.http.gateway import REQUEST_TIMEOUT_S, Gateway
+from fsl.local.http.time_limit import TimeLimit
+from fsl.local.http.waits import LimitedChanges, Waits
 from fsl.local.listening import CannotStart, bound, check_access, listen
-from fsl.local.time_limit import TimeLimit
-from fsl.local.waits import LimitedChanges, Waits
 from fsl.local.workers import Workers, consumers_of, schedules_of
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ from chalicelib.entrypoints.http.routes import ROUTES
 from chalicelib.model.json_values import Json
 from chalicelib.model.step_token import StepToken
 from chalicelib.service.security.tokens import sha256
-from fsl.local.gateway import Gateway
+from fsl.local.http.gateway import Gateway
 from tests.entrypoints import story
 from tests.entrypoints.gateway import call
 from tests.hosts import Host

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from chalicelib.config import Access
 from chalicelib.entrypoints.http import register, routes
 from chalicelib.hosting.virtual import IN_MEMORY
-from fsl.local.gateway import Gateway
+from fsl.local.http.gateway import Gateway
 from fsl.local.server import LocalServer
 from fsl.local.shapes import HttpRequest
 from tests.entrypoints.gateway import Context, call, rest_event

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from fsl.local import story
-from fsl.local.channel import Connection
-from fsl.local.connections import HttpServer
-from fsl.local.gateway import Gateway
+from fsl.local.http.channel import Connection
+from fsl.local.http.connections import HttpServer
+from fsl.local.http.gateway import Gateway
 from fsl.local.processes.place import LOUD, QUIET, STOP
 
 

@@ -14,7 +14,7 @@ from chalicelib.adapters.system import SystemClock
 from chalicelib.config import Settings
 from chalicelib.hosting import Adapters, Services
 from fsl.local import story
-from fsl.local.gateway import Gateway
+from fsl.local.http.gateway import Gateway
 from fsl.local.listening import CannotStart
 from fsl.local.processes.changes import SharedChanges
 from fsl.local.processes.handed_server import HandedHttpServer

@@ -14,11 +14,11 @@ from typing import Any, Final
 import pytest
 from chalice.app import Chalice
 
-from fsl.local.channel import LARGE_BODY_BYTES, MAX_UNREAD_BYTES
-from fsl.local.connections import MAX_LARGE_REQUESTS, ConnectionLimits, HttpServer
-from fsl.local.gateway import Gateway
-from fsl.local.time_limit import TimeLimit
-from fsl.local.waits import Waits
+from fsl.local.http.channel import LARGE_BODY_BYTES, MAX_UNREAD_BYTES
+from fsl.local.http.connections import MAX_LARGE_REQUESTS, ConnectionLimits, HttpServer
+from fsl.local.http.gateway import Gateway
+from fsl.local.http.time_limit import TimeLimit
+from fsl.local.http.waits import Waits
 from tests.fsl.conftest import until
 
 CLOSE: Final = b"Host: localhost\r\nConnection: close\r\n\r\n"

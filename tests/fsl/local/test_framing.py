@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from waitress.adjustments import Adjustments
 
-from fsl.local.framing import MAX_HEADER_BYTES, MAX_PLAIN_BODY_BYTES, PlainRequest, RequestParser, plain_request
+from fsl.local.http.framing import MAX_HEADER_BYTES, MAX_PLAIN_BODY_BYTES, PlainRequest, RequestParser, plain_request
 
 NAMES = ["Host", "host", "A", "x-b", "X_C", "Content-Length", "content-type", "Connection", "Te", "Expect", "Forwarded"]
 VALUES = [

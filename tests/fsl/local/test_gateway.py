@@ -21,8 +21,8 @@ from chalicelib.config import Access, Settings
 from chalicelib.entrypoints.http import register
 from chalicelib.hosting.virtual import VirtualHost
 from fsl.client import Client
-from fsl.local.gateway import MAX_BODY_BYTES, MAX_EVENT_BYTES, Gateway, Serve
-from fsl.local.routing import Routes
+from fsl.local.http.gateway import MAX_BODY_BYTES, MAX_EVENT_BYTES, Gateway, Serve
+from fsl.local.http.routing import Routes
 from fsl.local.server import LocalServer, load_app
 from fsl.local.shapes import HttpRequest, api_event
 

@@ -21,8 +21,8 @@ from chalicelib.adapters.system import SystemClock
 from chalicelib.service.errors import Busy
 from fsl.client import Client
 from fsl.examples.services import ExampleServices
+from fsl.local.http.waits import MAX_WAITING
 from fsl.local.server import StoppableClock
-from fsl.local.waits import MAX_WAITING
 from tests.fsl.conftest import ASKING, RELEASE, ROOT, Process, until
 
 FLOW = RELEASE.replace("flow_run my_flow_run", "flow rel").replace("flow_run_end", "flow_end")
@@ -62,10 +62,12 @@ def test_settings_that_cannot_be(start: Start) -> None:
     until(lambda: "ECHOER_STEP_TIMEOUT" in "".join(server.said))
 
 
+@pytest.mark.parametrize("database", [":memory:", "e.db"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it(start: Start, number: int) -> None:
-    """Open requests, including long polls, end soon. It prints one line and exits with 0."""
-    server = start("--db", ":memory:")
+def test_a_signal_stops_it(start: Start, tmp_path: Path, number: int, database: str) -> None:
+    """Open requests, including long polls, end soon. It prints one line and exits with 0; so do two processes."""
+    several = ["--processes", "2"] if database != ":memory:" else []
+    server = start("--db", database if database == ":memory:" else str(tmp_path / database), *several)
     client = Client(server.url)
     client.submit(ASKING)
     run = client.start("ask_once", {})["metadata"]["name"]

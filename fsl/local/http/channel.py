@@ -18,7 +18,7 @@ from typing import Any, Final
 from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.task import WSGITask
 
-from fsl.local.framing import (
+from fsl.local.http.framing import (
     PlainRequest,
     RefusalTask,
     RequestParser,
@@ -27,7 +27,7 @@ from fsl.local.framing import (
     response_bytes,
     timed_out,
 )
-from fsl.local.gateway import ARRIVED_AT, CLIENT_LEFT, GIVE_UP, GatewayResponse
+from fsl.local.http.gateway import ARRIVED_AT, CLIENT_LEFT, GIVE_UP, GatewayResponse
 from fsl.local.shapes import HttpRequest
 
 LOG = logging.getLogger("echoer.http")

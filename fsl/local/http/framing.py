@@ -15,7 +15,7 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask
 from waitress.utilities import BadRequest, RequestEntityTooLarge
 
-from fsl.local.gateway import BODILESS, GatewayResponse, problem, reason_of
+from fsl.local.http.gateway import BODILESS, GatewayResponse, problem, reason_of
 from fsl.local.shapes import HttpRequest
 
 MAX_HEADER_BYTES: Final = 64 * 1024

@@ -27,10 +27,10 @@ from chalice.app import Chalice, Request, Response
 
 from chalicelib.entrypoints.http import cors
 from chalicelib.entrypoints.http.own_site import OwnSite, authority
-from fsl.local.routing import Routes
+from fsl.local.http.routing import Routes
+from fsl.local.http.time_limit import TimeLimit
+from fsl.local.http.waits import RETRY_AFTER_S, Waits
 from fsl.local.shapes import HttpRequest, LambdaContext, api_event
-from fsl.local.time_limit import TimeLimit
-from fsl.local.waits import RETRY_AFTER_S, Waits
 
 LOG = logging.getLogger("echoer.http")
 

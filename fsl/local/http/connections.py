@@ -23,9 +23,9 @@ from typing import Any, Final
 
 from waitress.server import TcpWSGIServer
 
-from fsl.local.channel import MAX_UNREAD_BYTES, Connection
-from fsl.local.framing import MAX_HEADER_BYTES
-from fsl.local.gateway import MAX_BODY_BYTES, Gateway
+from fsl.local.http.channel import MAX_UNREAD_BYTES, Connection
+from fsl.local.http.framing import MAX_HEADER_BYTES
+from fsl.local.http.gateway import MAX_BODY_BYTES, Gateway
 
 REQUEST_THREADS: Final = 128
 """The number of requests that are processed in parallel."""
