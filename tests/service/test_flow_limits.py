@@ -12,6 +12,8 @@ from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import Status
 from chalicelib.service.errors import LimitReached, RunExists
 from chalicelib.service.limits import permits
+from chalicelib.service.messages import Release, decode
+from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.runs.start import StartOrder
 from tests.hosts import NS, Host, accept
@@ -191,6 +193,26 @@ def test_a_pending_run_can_be_paused_and_waits_again_when_it_is_continued(host: 
     assert status_of(host, "b", "c") == ["pending", "running"]
     end(host, "c")
     assert status_of(host, "b", "c") == ["running", "succeeded"]
+
+
+def test_a_run_that_is_paused_just_when_its_turn_comes_begins_when_it_is_continued(host: Host) -> None:
+    for name in ("a", "b"):
+        host.start("f", name)
+    host.settle()
+    host.services.operator.stop(NS, "a")
+    for received in host.queue.receive(QueueName.WAKES, 10, 0):
+        message = decode(received.body)
+        if isinstance(message, Release):
+            assert host.services.limiter.release(message) is None
+            host.queue.delete(QueueName.WAKES, [received.receipt])
+    assert holders(host) == ["b"]
+    host.services.operator.pause(NS, "b")
+    host.settle()
+    host.services.operator.resume(NS, "b")
+    host.settle()
+    assert host.run("b").status is Status.RUNNING
+    end(host, "b")
+    assert holders(host) == []
 
 
 def test_a_retried_run_waits_for_its_turn_again(host: Host) -> None:

@@ -81,7 +81,8 @@ class Admissions:
             return self._limiter.take_back(message)
         flow = self._definition_cache.of(run).flow
         if run.status is not Status.PENDING or (run.start_at or 0) > self._clock.now():
-            return None  # `continue` asks again for a run that is paused, and the timer for one that is delayed
+            # `continue` asks again for a run that is paused, and the timer for one that is delayed: without this grant
+            return self._limiter.keep(message) if message.granted_in else None
         if self._is_held(run):
             return self._limiter.take_back(message)
         if flow.limit is None:

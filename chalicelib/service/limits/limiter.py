@@ -189,8 +189,8 @@ class Limiter:
         after = self._watched(namespace, name, replace(permits, waiting=True), slot, now)
         return after == permits or self._write(namespace, name, after, version, attempt)
 
-    def keep(self, message: Deliver) -> Redelivery:
-        """Note that the delivery that was sent with a permit is not made now: the activation keeps its permit."""
+    def keep(self, message: Deliver | Begin) -> Redelivery:
+        """Note that what was granted with a permit is not done now: the activation, or the run, keeps its permit."""
         for attempt in range(MAX_ATTEMPTS):
             permits, version = self._read(message.namespace, message.limiter, message.granted_in)
             after = permits.with_delivery_held(message.uuid, message.grant)
