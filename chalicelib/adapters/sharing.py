@@ -15,6 +15,8 @@ class Sharing:
 
     process: int
     """Its number, from 0."""
+    turns: int
+    """The descriptor of a file of which a lock says which process may write."""
     changes: Changes
     """Wakes those that wait in any of the processes."""
     call_times: CallTimes

@@ -49,7 +49,7 @@ def _embedded(settings: Settings, sharing: Sharing | None) -> Adapters:
     from chalicelib.adapters.system import SystemClock, SystemIds
 
     full_sync, clock = settings.durability is Durability.POWER, SystemClock()
-    database = Database.open(settings.db, full_sync=full_sync, is_shared=sharing is not None)
+    database = Database.open(settings.db, full_sync=full_sync, turns=sharing.turns if sharing else None)
     if sharing is None:
         store, queue = SqliteStore(database), SqliteQueue(database, clock)
         queue.gather(1)

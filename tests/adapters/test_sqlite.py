@@ -50,6 +50,32 @@ class TestSqliteQueue(QueueContract):
         assert bench.bodies(QueueName.WAKES) == ["out"]
 
 
+def test_processes_take_turns(tmp_path: Path) -> None:
+    """Two processes write to one file for a while. None finds it busy, and nothing is lost."""
+    turns, path = tmp_path / "turns", tmp_path / "echoer.db"
+    turns.touch()
+    database = Database.open(path)
+    database.change("CREATE TABLE counts (count INTEGER)")
+    database.change("INSERT INTO counts VALUES (0)")
+    program = (
+        "import os, sys\n"
+        "from chalicelib.adapters.sqlite.database import Database\n"
+        "database = Database.open(sys.argv[1], turns=os.open(sys.argv[2], os.O_RDWR))\n"
+        "database.writer.execute('PRAGMA busy_timeout = 0')\n"
+        "for _ in range(500):\n"
+        "    database.change('UPDATE counts SET count = count + 1')\n"
+        "    with database.transaction() as connection:\n"
+        "        count = connection.execute('SELECT count FROM counts').fetchone()[0]\n"
+        "        connection.execute('UPDATE counts SET count = ?', (count + 1,))\n"
+        "    database.check()\n"
+    )
+    command = [sys.executable, "-c", program, str(path), str(turns)]
+    both = [subprocess.Popen(command) for _ in range(2)]  # noqa: S603 - our own program
+    assert [one.wait(60) for one in both] == [0, 0]
+    assert database.rows("SELECT count FROM counts") == [(2_000,)]
+    database.close()
+
+
 def test_an_idle_receiver_wakes_when_a_delayed_message_comes_due(database: Database) -> None:
     queue = SqliteQueue(database, SystemClock())
     with ThreadPoolExecutor(2) as pool:

@@ -5,8 +5,9 @@ killing the process (`kill -9`) loses nothing. With `full_sync=False` (SQLite's 
 at checkpoints only: a power failure can lose the last commits, in order, but never corrupts the file. With
 `full_sync=True` every commit waits for the disk.
 
-**Concurrency.** There is one writer at a time: a lock in the process, and BEGIN IMMEDIATE for transactions. A single
-statement is a transaction of its own. Each concurrent reader borrows a connection of its own and sees the last commit.
+**Concurrency.** There is one writer at a time: a lock in the process, one between processes, and BEGIN IMMEDIATE. A
+single statement is a transaction of its own. Each concurrent reader borrows a connection of its own and sees the last
+commit.
 A lock file keeps a second server from opening the file, because it would take the messages that the first one has
 received for abandoned ones (`files.py`). The processes of one server share the lock that the server has taken.
 
@@ -29,6 +30,7 @@ from typing import Any, Final, TypeAlias
 from chalicelib.adapters.sqlite import files
 from chalicelib.adapters.sqlite.errors import ErrorTranslator, reason_of
 from chalicelib.adapters.sqlite.migrations import MIGRATIONS, Migration, migrate
+from chalicelib.adapters.sqlite.turns import Turns
 from chalicelib.service.errors import Busy, ServiceError
 
 LOG = logging.getLogger("echoer.sqlite")
@@ -61,8 +63,10 @@ class Database:
         *,
         full_sync: bool = False,
         migrations: Sequence[Migration] = MIGRATIONS,
+        turns: int | None = None,
     ) -> None:
         self._path = path
+        self._turns = Turns(turns)
         self._full_sync = full_sync
         self._lock_file = lock_file
         self._lock = RLock()
@@ -95,11 +99,12 @@ class Database:
         *,
         full_sync: bool = False,
         migrations: Sequence[Migration] = MIGRATIONS,
-        is_shared: bool = False,
+        turns: int | None = None,
     ) -> Database:
         """Open the file `path`, creating or migrating it as needed, or an unnamed database for `:memory:`.
 
-        `is_shared`: the server that started this process has the file open and holds its lock.
+        `turns`: the server that started this process has the file open and holds its lock. Its processes take turns by
+        a lock on the file with this descriptor.
 
         Raises Busy if another server has it open, and ServiceError if it is damaged or not a database that this version
         can use.
@@ -107,8 +112,8 @@ class Database:
         if str(path) == MEMORY:
             return cls(MEMORY, None, full_sync=full_sync, migrations=migrations)
         real = files.resolved(path)
-        if is_shared:
-            return cls(str(real), None, full_sync=full_sync, migrations=migrations)
+        if turns is not None:
+            return cls(str(real), None, full_sync=full_sync, migrations=migrations, turns=turns)
         lock_file = files.prepare(real)
         try:
             return cls(str(real), lock_file, full_sync=full_sync, migrations=migrations)
@@ -157,7 +162,7 @@ class Database:
         if self._postponed:
             with self.transaction() as connection:
                 return connection.execute(sql, values).rowcount
-        with self._errors, self._lock:
+        with self._errors, self._lock, self._turns:
             return self._writer.execute(sql, values).rowcount
 
     def change_rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
@@ -165,7 +170,7 @@ class Database:
         if self._postponed:
             with self.transaction() as connection:
                 return connection.execute(sql, values).fetchall()
-        with self._errors, self._lock:
+        with self._errors, self._lock, self._turns:
             return self._writer.execute(sql, values).fetchall()
 
     def change_later(self, sql: str, values: Sequence[object] = ()) -> None:
@@ -201,6 +206,7 @@ class Database:
         self._lock.acquire()
         if self._is_in_transaction:
             return True
+        self._turns.__enter__()
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             self._is_in_transaction, self._executed = True, len(self._postponed)
@@ -208,6 +214,7 @@ class Database:
         except BaseException as error:
             self._is_in_transaction = False
             self._roll_back()
+            self._turns.__exit__()
             self._lock.release()
             if isinstance(error, sqlite3.Error):
                 raise self._errors.translation(error) from error
@@ -231,6 +238,7 @@ class Database:
                     self._roll_back()
                 self._is_in_transaction = False
                 ended, self._at_end = self._at_end, []
+                self._turns.__exit__()
             self._lock.release()
         for committed, rolled_back in ended:
             (committed if is_committed else rolled_back)()
@@ -272,8 +280,9 @@ class Database:
                 return
             if not self._is_in_place():
                 raise Busy("nothing can be stored: the file was moved, replaced or deleted while the server runs")
-            version = self._writer.execute("PRAGMA user_version").fetchone()[0]
-            self._writer.execute(f"PRAGMA user_version = {version}")
+            with self._turns:
+                version = self._writer.execute("PRAGMA user_version").fetchone()[0]
+                self._writer.execute(f"PRAGMA user_version = {version}")
             self._checked_at = monotonic()
         except sqlite3.Error as exc:
             LOG.error("SQLite cannot write: %s", exc)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import signal
 import socket
@@ -30,6 +31,7 @@ class Member:
     def __init__(self, place: Place, stopping: threading.Event) -> None:
         self.process = place.process
         self.control = socket.socket(fileno=place.control)
+        self._memory_file = place.memory
         self._memory = SharedMemory(place.memory, place.process)
         self._post = Post(place.process, place.inbox, place.outboxes)
         self._stopping = stopping
@@ -39,6 +41,7 @@ class Member:
         """Return the adapters that share the file and what is kept in memory."""
         sharing = Sharing(
             process=self.process,
+            turns=self._memory_file,
             changes=SharedChanges(SystemClock(), self._memory, self._post),
             call_times=self._memory.call_times,
             caches_changed=self._memory.caches_changed,
@@ -68,6 +71,8 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # a terminal sends them to all; the supervisor says when to stop
         signal.signal(number, signal.SIG_IGN)
     place: Place = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the supervisor
+    if place.core is not None:
+        os.sched_setaffinity(0, {place.core})
     story.configure_log(place.settings.log, form=place.settings.log_format)
     stopping = threading.Event()
     member = Member(place, stopping)

@@ -32,5 +32,7 @@ class Place:
     """The memory that all share."""
     inbox: int
     """The pipe from which it reads notes of the others."""
+    core: int | None
+    """The core that it stays on; None: the system decides, at any moment."""
     outboxes: tuple[int, ...]
     """The pipes of all members to write notes to."""

@@ -246,7 +246,7 @@ def test_a_link_starts_no_second_server(start: Start, tmp_path: Path) -> None:
 
 def test_the_health_check_fails_while_nothing_can_be_stored(start: Start, tmp_path: Path) -> None:
     """503 with the reason, as on a full disk; other requests are 503 without details; then all is well again."""
-    server = start("--db", str(tmp_path / "e.db"))
+    server = start("--db", str(tmp_path / "e.db"), "--processes", "1")
     client = Client(server.url)
     client.submit(ASKING)
     run = client.start("ask_once", {})["metadata"]["name"]
