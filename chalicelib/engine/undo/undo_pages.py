@@ -6,7 +6,7 @@ references that the head had until then, so a head refers to one page of each sc
 
 Undos are paged by scope: the innermost branch or item around them that may still be undone by itself. So what is to be
 undone is either all that a reference leads to, or nothing of it. An item that has finished is no such scope any
-more: its undos, and its pages, are those of the scope around it.
+more: its undos, and its pages, are those of the scope around it. What is due already keeps its scope.
 
 Work is undone in the reverse of the order in which it was registered. An undo that stays in the head when others are
 paged gets a number, as those in pages have, and the page with the highest number comes back next.
@@ -48,9 +48,10 @@ def turn_undo_pages(transition: Transition) -> None:
     groups: dict[tuple[str, bool], list[PendingUndo]] = {}
     for undo in undos[:-1]:
         if not undo.failed and (undoing is None or undo.uuid != undoing.undoes):
-            groups.setdefault((scopes.around(undo.token), undo.is_due), []).append(undo)
+            scope = undo.token if undo.is_due else scopes.around(undo.token)
+            groups.setdefault((scope, undo.is_due), []).append(undo)
     paged: set[int] = set()
-    kept = [replace(pages, token=scopes.around(pages.token)) for pages in run.undo_pages]
+    kept = [one if one.is_due else replace(one, token=scopes.around(one.token)) for one in run.undo_pages]
     for (scope, is_due), group in groups.items():
         others = tuple(pages for pages in kept if (pages.token, pages.is_due) == (scope, is_due))
         if len(msgspec.json.encode((group, others))) > MAX_BYTES:

@@ -201,7 +201,11 @@ class Supervisor:
                     return
                 if seat.control is not None:
                     seat.control.close()
-                self._spawn(number)
+                try:
+                    self._spawn(number)
+                except OSError as exc:  # such as too many processes; the next attempt follows after a longer pause
+                    LOG.error("process %d of the server cannot start: %s", number, exc.strerror)
+                    continue
             try:
                 _await_ready(seat)
             except CannotStart as exc:
