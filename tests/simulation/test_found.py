@@ -48,6 +48,7 @@ from chalicelib.service.errors import Busy
 from chalicelib.service.messages import Wake
 from chalicelib.service.runs.start import StartOrder
 from tests.simulation.fates import Fates
+from tests.simulation.laws.tokens import crooked
 from tests.simulation.people import stored
 from tests.simulation.stage import Stage
 
@@ -245,3 +246,27 @@ def test_the_deadline_of_an_each_does_not_pass_while_its_retried_run_waits_for_a
     late = decide(definition, replace(run, timer_at=950), _said(TimerFired, 950))
     assert late.run.status is Status.PENDING
     assert all(entry.event != "StepTimedOut" for entry in late.run.tail)
+
+
+def test_a_branch_of_a_failed_fork_in_a_fork_keeps_its_place_while_its_retried_run_waits_for_a_permit() -> None:
+    """The law of tokens took the inner fork for gone: the outer one counts it as failed, and retry resumes both."""
+    routes = (Route(state="DONE", target="done"), Route(state="FAIL", target="stopped"))
+    first = replace(NEXT, name="First")
+    branches = (Branch(name="b0", steps=(first,)), Branch(name="b1", steps=(NEXT,)))
+    inner = ForkStep(name="Inner", routes=routes, branches=branches, join=2)
+    side = Branch(name="b1", steps=(replace(NEXT, name="Side"),))
+    outer = ForkStep(name="Outer", routes=routes, branches=(Branch(name="b0", steps=(inner,)), side), join=2)
+    action = Action(name="a", returns=("OK", "FAIL"), addresses=("http://a.test/",))
+    flow = Flow(name="f", steps=(outer,), limit=FlowLimit(concurrent=1))
+    definition = Definition(flow=flow, actions={"a": action}, defaults=Options(timeout=1_000))
+    run = _after(definition, _begun(definition), _said(RunAdmitted, 1))
+    failed = _said(StepAcked, 2, step="First", uuid=_uuid(run, "First"), state="FAIL")
+    run = _after(definition, run, failed, _said(RunRetried, 3))
+    assert run.status is Status.PENDING
+    assert not list(crooked(run, definition))
+    lost = replace(run, interrupted=tuple(token for token in run.interrupted if token.step != "Inner"))
+    assert any("which is gone" in wrong for wrong in crooked(lost, definition))
+    run = _after(definition, run, _said(RunAdmitted, 4))
+    assert not run.interrupted
+    assert {token.step for token in run.tokens} == {"Outer", "Inner", "First", "Next", "Side"}
+    assert not list(crooked(run, definition))

@@ -19,7 +19,8 @@ def crooked(run: Run, definition: Definition) -> Iterator[str]:
     if run.status not in status.LIVE:
         return
     tokens = [*run.tokens, *_aside(run)]
-    known = {token.id for token in tokens}
+    resumed = run.interrupted if admission.waits(run) else ()  # also those that their fork or each counts
+    known = {token.id for token in (*tokens, *resumed)}
     children: dict[str, list[Token]] = {}
     for token in tokens:
         if token.parent and token.parent not in known:
