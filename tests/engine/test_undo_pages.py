@@ -213,6 +213,23 @@ def test_a_tolerated_item_has_its_own_pages_undone_and_no_others() -> None:
     assert world.undo_all() == world.newest_first(second.id)
 
 
+def test_what_is_due_keeps_its_scope_while_others_page() -> None:
+    """While the work of a failed item is undone, pages are written for another one."""
+    world = each_world(3, 3, tolerate=1)
+    for _ in range(30):
+        world.reply(world.waiting()[0])
+    first, second, _ = world.waiting()
+    world.reply(first, "BAD")
+    for _ in range(30):
+        world.reply(next(token for token in world.waiting() if token.id == second.id))
+        run = world.run
+        due = {undo.token for undo in run.undos if undo.is_due} | {
+            pages.token for pages in run.undo_pages if pages.is_due
+        }
+        assert due == {first.id}
+    assert world.undo_all() == world.newest_first(first.id)
+
+
 def test_an_item_that_starts_anew_after_its_undo_failed_pages_again() -> None:
     world = each_world(1, 1, tolerate=1)
     for _ in range(40):
