@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from bench.bill.environment import CONTEXT, VARIABLES, checked
+from bench.bill.environment import CONTEXT, VARIABLES, checked, quiet_minute
 from bench.bill.records import Case, read
 
 LIBRARIES: Final = ("chalice.app", "msgspec", "pynamodb.connection")
@@ -69,10 +69,11 @@ def main(way: str, path: Path, requests: int) -> None:
     results, sys.stdout = sys.stdout, Path(os.devnull).open("w")  # noqa: SIM115 - until the end: functions log to it
     first, later = {"own": own, "floor": floor, "libraries": libraries}[way](case)
     loaded = time.process_time()
-    first()
-    done, first_mb = time.process_time(), memory_mb("VmRSS")
-    for _ in range(requests):
-        later()
+    with quiet_minute(case.function):
+        first()
+        done, first_mb = time.process_time(), memory_mb("VmRSS")
+        for _ in range(requests):
+            later()
     found = {"load_ms": (loaded - begun) * 1e3, "first_ms": (done - loaded) * 1e3, "cpu_ms": done * 1e3}
     memory = {"first_mb": first_mb, "later_mb": memory_mb("VmRSS"), "peak_mb": memory_mb("VmHWM") - replay.size / 1e6}
     results.write(json.dumps({**found, **memory}))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -29,6 +32,22 @@ CONTEXT: Final = SimpleNamespace(
     function_name="echoer-bench",
     get_remaining_time_in_millis=lambda: 150_000,
 )
+
+
+_MINUTE_NS: Final = 60 * 10**9
+
+
+@contextmanager
+def quiet_minute(function: str) -> Iterator[None]:
+    """Let the clock show another minute for the sweep: in every fifth it sends a message, too."""
+    clock = time.time_ns
+    ahead = (1 - clock() // _MINUTE_NS) % 5 * _MINUTE_NS
+    if function == "app.sweep":
+        time.time_ns = lambda: clock() + ahead
+    try:
+        yield
+    finally:
+        time.time_ns = clock
 
 
 def invoke(function: str, event: dict[str, Any]) -> Any:

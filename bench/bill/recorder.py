@@ -21,7 +21,7 @@ import msgspec
 from moto import mock_aws
 from moto.core.models import botocore_stubber
 
-from bench.bill.environment import ADMIN, CONTEXT, REGION, VARIABLES, invoke
+from bench.bill.environment import ADMIN, CONTEXT, REGION, VARIABLES, invoke, quiet_minute
 from bench.bill.records import ActionCall, AwsCall, Case, write
 
 KINDS: Final = ("taken", "inline", "large")
@@ -130,11 +130,12 @@ class Cases:
         ]
 
     def _case(self, name: str, function: str, make_event: MakeEvent) -> Case:
-        cold = self._cold(name, function, make_event)
-        event = make_event()
-        self._wire.taken()
-        invoke(function, event)
-        warm, to_action = self._wire.taken()
+        with quiet_minute(function):
+            cold = self._cold(name, function, make_event)
+            event = make_event()
+            self._wire.taken()
+            invoke(function, event)
+            warm, to_action = self._wire.taken()
         return Case(name, function, event, cold.cold, warm, to_action)
 
     def _cold(self, name: str, function: str, make_event: MakeEvent) -> Case:
