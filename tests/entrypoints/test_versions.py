@@ -31,16 +31,16 @@ def test_versions_are_listed_newest_first_with_who_made_them(host: Host) -> None
     assert all(one["created_by"] for one in found.json)
     assert found.json[0]["created_at"] > found.json[1]["created_at"]
     assert found.json[0]["uuid"] == found.json[1]["uuid"]
-    assert call("GET", "/action/work/versions", headers=headers).json[0]["version"] == 1
+    assert call("GET", "/action/other/versions", headers=headers).json[0]["version"] == 1
 
 
 def test_versions_are_paged(host: Host) -> None:
-    defined(WORK)
+    defined(OTHER)
     for number in range(5):
-        defined(WORK.replace("work.test", f"work{number}.test"))
-    page = call("GET", "/action/work/versions?limit=4")
+        defined(OTHER.replace("other.test", f"other{number}.test"))
+    page = call("GET", "/action/other/versions?limit=4")
     assert [one["version"] for one in page.json] == [6, 5, 4, 3]
-    rest = call("GET", f"/action/work/versions?limit=4&cursor={page.headers['x-next-cursor']}")
+    rest = call("GET", f"/action/other/versions?limit=4&cursor={page.headers['x-next-cursor']}")
     assert [one["version"] for one in rest.json] == [2, 1]
     assert "x-next-cursor" not in rest.headers
     assert call("GET", "/flow/none/versions").status == 404

@@ -206,7 +206,7 @@ class Database:
         self._lock.acquire()
         if self._is_in_transaction:
             return True
-        self._turns.__enter__()
+        self._turns.take()
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             self._is_in_transaction, self._executed = True, len(self._postponed)
@@ -214,7 +214,7 @@ class Database:
         except BaseException as error:
             self._is_in_transaction = False
             self._roll_back()
-            self._turns.__exit__()
+            self._turns.give_back()
             self._lock.release()
             if isinstance(error, sqlite3.Error):
                 raise self._errors.translation(error) from error
@@ -238,7 +238,7 @@ class Database:
                     self._roll_back()
                 self._is_in_transaction = False
                 ended, self._at_end = self._at_end, []
-                self._turns.__exit__()
+                self._turns.give_back()
             self._lock.release()
         for committed, rolled_back in ended:
             (committed if is_committed else rolled_back)()

@@ -77,14 +77,14 @@ def _take_lock(path: Path) -> int:
         try:
             fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
-            if exc.errno in (errno.EWOULDBLOCK, errno.EACCES) and time.monotonic() < give_up_at:
-                time.sleep(_LOCK_INTERVAL_S)
-                continue
-            os.close(lock_file)
-            if exc.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise ServiceError(f"cannot lock {path}.lock: {exc.strerror}") from exc
-            raise Busy(f"another server uses {path}") from exc
-        return lock_file
+            is_taken = exc.errno in (errno.EWOULDBLOCK, errno.EACCES)
+            if not is_taken or time.monotonic() >= give_up_at:
+                os.close(lock_file)
+                problem = f"another server uses {path}" if is_taken else f"cannot lock {path}.lock: {exc.strerror}"
+                raise (Busy if is_taken else ServiceError)(problem) from exc
+            time.sleep(_LOCK_INTERVAL_S)
+        else:
+            return lock_file
 
 
 def _refuse_other_names(path: Path) -> None:

@@ -23,12 +23,19 @@ class Turns:
         self._depth = 0
 
     def __enter__(self) -> None:
-        """Wait for the turn of this process, if it does not have it."""
+        self.take()
+
+    def __exit__(self, *_: object) -> None:
+        self.give_back()
+
+    def take(self) -> None:
+        """Wait for the turn of this process, if it does not have it. Each call needs one of `give_back`."""
         if self._descriptor is not None and self._depth == 0:
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX, 1)
         self._depth += 1
 
-    def __exit__(self, *_: object) -> None:
+    def give_back(self) -> None:
+        """Let the next process write, if this is the last call that was needed."""
         self._depth -= 1
         if self._descriptor is not None and self._depth == 0:
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1)

@@ -30,7 +30,6 @@ from chalicelib.engine.effects import Decision, DeliverAction
 from chalicelib.engine.held_deliveries import held
 from chalicelib.engine.invocation import awaits_approval, invocation_of
 from chalicelib.model.actions import REPLY_TIMEOUT_S
-from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Activation, Run
 from chalicelib.model.status import Status
 from chalicelib.model.times import Milliseconds
@@ -71,14 +70,14 @@ class InlineDelivery:
         if self._lasts is None or not reception.is_first or message.granted_in:
             return None
         activation = first.activation
-        if activation.attempt or isinstance(activation.wait, NoticeWait) or not _is_plain(first.invocation):
+        if activation.attempt or isinstance(activation.wait, NoticeWait) or first.invocation.may_be_held_back:
             return None
         return Chain(self, message, reception, self._lasts)
 
     def may_be_shared(self, delivered: Deliverable, reception: Reception) -> bool:
         """Return whether another worker may be in a chain with that delivery, and with the same message."""
-        is_first_attempt = not delivered.activation.attempt
-        return self._lasts is not None and reception.count > 1 and is_first_attempt and _is_plain(delivered.invocation)
+        may_be_in_chain = not delivered.activation.attempt and not delivered.invocation.may_be_held_back
+        return self._lasts is not None and reception.count > 1 and may_be_in_chain
 
 
 class Chain:
@@ -125,13 +124,7 @@ class Chain:
         if token is None or run.status is not Status.RUNNING or self._made >= MAX_DELIVERIES or now >= self._until:
             return False
         invocation = invocation_of(inline.definition_cache.of(run), run, token)
-        if invocation is None or invocation.is_human or awaits_approval(token) or not _is_plain(invocation):
+        if invocation is None or invocation.is_human or awaits_approval(token) or invocation.may_be_held_back:
             return False
         lasts = (invocation.action.reply_timeout or REPLY_TIMEOUT_S * 1_000) * max(1, len(invocation.action.addresses))
         return now + lasts + MARGIN_MS <= self._ends
-
-
-def _is_plain(invocation: Invocation) -> bool:
-    limit = invocation.options.limit
-    is_limited = limit is not None and (limit.concurrent is not None or limit.per_second is not None)
-    return not is_limited and not invocation.action.breaker

@@ -16,7 +16,7 @@ from typing import Final
 COLLECT_TIMEOUT_S: Final = 0.5
 """How long is waited for others to store what they have counted."""
 
-_NOTE: Final = struct.Struct("<BBHI")  # shorter than PIPE_BUF, so notes of several writers do not mix (pipe(7))
+_NOTE: Final = struct.Struct("<BBxxI")  # shorter than PIPE_BUF, so notes of several writers do not mix (pipe(7))
 _NOTES_AT_ONCE: Final = 512
 
 
@@ -57,7 +57,7 @@ class Post:
     def send(self, to: int, kind: Kind, about: int = 0) -> None:
         """Send a note, unless too many wait to be read."""
         with suppress(BlockingIOError, BrokenPipeError):
-            os.write(self._outboxes[to], _NOTE.pack(kind, self._process, 0, about))
+            os.write(self._outboxes[to], _NOTE.pack(kind, self._process, about))
 
     def collect_from_others(self) -> None:
         """Have the others store what they have counted, and wait for it, but at most COLLECT_TIMEOUT_S."""
@@ -72,7 +72,7 @@ class Post:
 
     def _read(self) -> None:
         while data := os.read(self._inbox, _NOTE.size * _NOTES_AT_ONCE):
-            for kind, sender, _, about in _NOTE.iter_unpack(data):
+            for kind, sender, about in _NOTE.iter_unpack(data):
                 self._take(kind, sender, about)
 
     def _take(self, kind: int, sender: int, about: int) -> None:
